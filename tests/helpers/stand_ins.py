@@ -55,7 +55,7 @@ from udf_compiler.frontends.onnx.evaluation import Evaluation
 from udf_compiler.frontends.onnx.tensors import Maps, Tensor
 from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
-from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, results
+from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, positions, results, row_iterator
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
     arrays,
@@ -218,9 +218,13 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         ],
         row_lists.TracedElement: [(row_lists.TracedElement(["x"], [scalar["float"]]), Row(x=1.5))],
         undecided.Undecided: [(undecided.Undecided(scalar["bool"], scalar["float"]), 1.5)],
-        comprehensions.Mapped: [(comprehensions.Mapped(abs, [x]), map(abs, series))],
+        comprehensions.Mapped: [(comprehensions.map_(abs, x), map(abs, series))],
+        comprehensions.MappedList: [(comprehensions.MappedList(comprehensions.map_(abs, x)), [*map(abs, series)])],
+        row_iterator.Positions: [(row_iterator.Positions(loop), range(1))],
+        positions.Position: [(positions.Position(loop), 0)],
+        positions.Located: [(positions.Located(x), series.iloc)],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
-        comprehensions.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
+        row_iterator.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],

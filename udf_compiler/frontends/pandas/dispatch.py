@@ -8,6 +8,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.frontends.pandas.apply.comprehensions import check_loop, rows_of
+from udf_compiler.frontends.pandas.apply.positions import Position, element_at
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
 from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column, set_columns
@@ -54,6 +55,8 @@ class _Dispatch(Dispatch):
         return _ATTRIBUTES[type(x)](x, name)
 
     def item(self, x: Any, key: Any) -> Any:
+        if type(key) is Position:
+            return element_at(x, key, "[...] of a column")
         if type(x) is TracedSeries:
             return kept_elements(x, key)
         return keep_rows(x, key, "DataFrame[...]") if type(x) is TracedFrame else arrays.item(x, key)

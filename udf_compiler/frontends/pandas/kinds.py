@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from udf_compiler.frontends.pandas import masked, string_dtype
+from udf_compiler.frontends.pandas.apply.positions import Located
 from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.calls import (
     batch_dependent_methods,
@@ -120,6 +121,8 @@ def series_attribute(series: TracedSeries, name: str) -> Any:
         if name in ("size", "shape"):
             count = row_count(series.loop, call)
             return count if name == "size" else (count,)
+        if name == "iloc":
+            return Located(series)
         refuse("SW250", call=call)
     if name in VALUES:
         refuse("SW259", call=call)

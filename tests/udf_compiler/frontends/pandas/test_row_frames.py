@@ -174,3 +174,36 @@ def a_second_loop_before_the_call(frames):
 ])  # fmt: skip
 def test_refused_frames(function, code):
     assert compare_with_worker(function, BATCHES, struct(x=NUMBERS, y=NUMBERS), MAP_PANDAS).refused == code
+
+
+def jaccard(o, v, w, k):
+    def similarity(a, b):
+        a, b = set(a), set(b)
+        if not a and not b:
+            return 0.0
+        return float(len(a & b)) / len(a | b)
+
+    frame = pd.DataFrame({"left": o, "right": v})
+    return frame.apply(lambda row: similarity(row["left"], row["right"]), axis=1)
+
+
+def sums_of_arrays(o, v, w, k):
+    return pd.DataFrame({"w": w, "k": k}).apply(lambda row: row.w.sum() * row["k"] if row.w is not None else -1.0, axis=1)
+
+
+ARRAYS = [
+    pa.record_batch({
+        "o": [["a", "b"], ["c"], [], ["x", "x"]], "v": pa.array([["a"], ["c", "d"], [], ["y"]]),
+        "w": pa.array([[1.0, 2.0], [], [3.0], [4.0]]), "k": pa.array([1, 2, 3, 4], pa.int32()),
+    }),
+    pa.record_batch({
+        "o": pa.array([["a"], None]), "v": pa.array([["a"], ["b"]]), "w": pa.array([[1.0, None], None]),
+        "k": pa.array([1, None], pa.int32()),
+    }),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "decided", "raised"), [(jaccard, 1, 1), (sums_of_arrays, 2, 0)])
+def test_rows_with_arrays(function, decided, raised):
+    compared = compare_with_worker(function, ARRAYS, DoubleType(), SCALAR_PANDAS, kernel=True)
+    assert not compared.refused and (compared.decided, compared.raised) == (decided, raised), compared

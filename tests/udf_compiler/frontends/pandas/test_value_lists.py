@@ -150,7 +150,7 @@ def test_new_columns_of_frames_of_batches():
 REFUSED = [
     ("SW250", lambda a, b, s, n: pd.Series(a.tolist()[0], index=a.index)),
     ("SW600", lambda a, b, s, n: pd.Series(a.tolist() + b.tolist())),
-    ("SW600", lambda a, b, s, n: pd.Series([i for i, _ in enumerate(a.tolist())])),
+    ("SW293", lambda a, b, s, n: pd.Series([i for i, _ in enumerate(a.tolist())])),
     ("SW600", lambda a, b, s, n: pd.Series(sorted(a.tolist()))),
     ("SW600", lambda a, b, s, n: a + sum(a.tolist())),
     ("SW600", lambda a, b, s, n: a * a.tolist().index(1.0)),

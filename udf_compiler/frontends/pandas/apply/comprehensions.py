@@ -12,147 +12,36 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, F64, I64, list_of
-from udf_compiler.frontends.pandas.apply.elementwise import element
-from udf_compiler.frontends.pandas.apply.results import ListSeries
+from sparkweld.ir import LoopBuilder
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.frontends.pandas.apply.positions import Position, element_at
+from udf_compiler.frontends.pandas.apply.results import ListSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.apply.row_iterator import Positions, Rows, check_loop, row_list, rows_of, source_of
 from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, RowLoops
 from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
-from udf_compiler.frontends.python.flow import Flow, flow_of_list
-from udf_compiler.frontends.python.lists import is_lazy, of_list
-from udf_compiler.frontends.python.loop_flow import flow_of_appends
-from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, explorer
-from udf_compiler.frontends.python.state import Record
+from udf_compiler.frontends.python.lists import is_lazy
+from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
+from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.frames import instruction, offset_of
-from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Traced
-from udf_compiler.function.bytecode import identity_of
+from udf_compiler.frontends.tracing.frames import offset_of
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.values import Traced, raw
 
 _NO_ELEMENT = object()
 
+#: Kinds of values that a Series returns as Python's: of them, a loop over a list has the elements of one over its Series.
+_PLAIN = ("bool", "int", "float", "str")
+
 #: Kind of a dtype -> the type of a Series of Python's numbers of that kind.
 _WIDE = {"b": BOOL, "i": I64, "f": F64}
-
-
-class Rows(StandIn):
-    """An iterator over the rows of columns, which yields the values of the one symbolic row."""
-
-    __slots__ = ("_loops", "_made", "_over", "_single", "_sources", "_state", "_values")
-    what = "loop over the rows"
-    stands_for = zip
-    exact = False
-
-    def __init__(
-        self,
-        columns: Sequence[Any],
-        single: bool,
-        made: Callable[[tuple[Any, ...]], Any] | None = None,
-        sources: Sequence[Callable[[], Any]] | None = None,
-    ) -> None:
-        """`made`: returns the element of a row from its values, which are those of the columns or, if given, of `sources`."""
-        self._loops, self._single, self._made = [c.loop for c in columns], single, made
-        self._sources = [_source(c) for c in columns] if sources is None else list(sources)
-        self._values = [(c, _values_of(c)) for c in columns]
-        self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
-        self._over = False
-
-    def __iter__(self) -> Rows:
-        check_loop(sys._getframe(1))
-        return self
-
-    def __next__(self) -> Any:
-        loops = LOOPS.get()
-        if loops is None or self._over:
-            refuse("SW600")
-        if self._state is None:
-            return self._start(loops, sys._getframe(1))
-        self._end(loops, sys._getframe(1))
-        raise StopIteration
-
-    def _start(self, loops: RowLoops, frame: FrameType) -> Any:
-        if any(loop is not self._loops[0] for loop in self._loops):
-            refuse("SW262", call="a loop over columns", what="columns of several batches, or of some of their rows,")
-        if loops.active is not None:
-            refuse("SW600")
-        if any(_values_of(c) != values for c, values in self._values):  # an iterator may see the change
-            refuse("SW256", call="Code between an iterator over a column and its loop")
-        flow = None
-        if loops.driven:
-            if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
-                refuse("SW600")
-        else:
-            flow = flow_of_list(frame) or flow_of_appends(frame)
-            if flow is None or loops.pending is not None:
-                refuse("SW600")
-            identity = identity_of(frame.f_code)
-            if identity is not None:
-                refuse("SW603", at=identity.place, function=identity.function)
-        record = _record(frame, flow)
-        self._state = (explore_with(loops.enter(self._loops[0])), frame, frame.f_lasti, record, flow)
-        loops.active = self
-        explorer().collector = None if flow is None else (frame, frame.f_lasti)
-        values = tuple(source() for source in self._sources)
-        if self._made is not None:
-            return self._made(values)
-        return values[0] if self._single else values
-
-    def _end(self, loops: RowLoops, ending: FrameType) -> None:
-        assert self._state is not None
-        before, frame, position, record, flow = self._state
-        if ending is not frame or frame.f_lasti != position:  # two instructions share the iterator: each sees some rows only
-            refuse("SW600")
-        self._over, loops.active = True, None
-        explore_with(before)
-        record.check()
-        if flow is not None:
-            loops.flows(flow)
-
-
-def _source(column: Any) -> Callable[[], Any]:
-    """Returns a function that yields the row's value: of an array, a NumPy scalar or, if it has two dimensions, an array."""
-    if type(column) is not TracedArray:
-        return element(column, "a loop over a Series")
-    x = numpy_scalar(column.value, column.dtype) if column.ndim == 1 else of_list(_row(column), ndarray=True)
-    return lambda: x
-
-
-def _values_of(column: Any) -> list[int]:
-    return [v.id for v in (column.columns if type(column) is TracedArray else (column.value,))]
-
-
-def _row(matrix: TracedArray) -> Value:
-    """Returns the row of a matrix as a list."""
-    return matrix.loop.emit(MakeList(list_of(matrix.columns[0].type)), *matrix.columns)
-
-
-def _record(frame: FrameType, flow: Flow | None) -> Record:
-    own = flow.variables if flow is not None else frozenset()
-    known = [value for name, value in frame.f_locals.items() if name not in own]
-    if flow is not None and flow.frame is not frame:
-        known += flow.frame.f_locals.values()
-    return Record(*(value for value in known if not isinstance(value, Rows)))
-
-
-def check_loop(frame: FrameType) -> None:
-    """Refuses (SW600) an iterator that another call than a loop's takes: enumerate, filter and sum, say, see all rows."""
-    if instruction(frame.f_code, frame.f_lasti) != "GET_ITER":
-        refuse("SW600")
-
-
-def rows_of(columns: Sequence[Any], single: bool) -> Rows:
-    """Returns ``iter(series)`` or ``zip(series, ...)``: Python's values of each row."""
-    return Rows(columns, single)
 
 
 def _other_rows(self: Any, *args: Any) -> NoReturn:
@@ -160,16 +49,94 @@ def _other_rows(self: Any, *args: Any) -> NoReturn:
 
 
 class Mapped(Traced):
-    """A symbolic ``map(function, series, ...)``, or a map over the rows of a zip or of a frame."""
+    """A symbolic ``map(function, series, ...)``, or a map over the rows of a zip or of a frame.
 
-    __slots__ = ("function", "rows")
+    `spread`: an element of `rows` is a tuple of arguments, not one argument.
+    """
+
+    __slots__ = ("function", "rows", "spread")
     what = "map"
-    stands_for = map
+    stands_for: Any = map
 
-    def __init__(self, function: Callable[..., Any], rows: Rows) -> None:
-        self.function, self.rows = function, rows
+    def __init__(self, function: Callable[..., Any], rows: Rows, spread: bool) -> None:
+        self.function, self.rows, self.spread = function, rows, spread
+
+    def results(self) -> Any:
+        """Returns the Series of the results, each computed as `Series.apply` does; refuses (SW600) a map within a loop."""
+        return self._series(lambda x: x)
+
+    def _series(self, seen: Callable[[Any], Any]) -> Any:
+        """Returns `results`; `seen` receives the result of each path, and returns it."""
+        values, function, loop = self.rows.taken(), self.function, self.rows.loop
+
+        def of_row() -> Any:
+            return seen(run_function(function, *(values() if self.spread else (values(),))))
+
+        return series_of_tree(loop, explored(loop, of_row, current().handlers, function))
 
     _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
+
+
+class MappedList(Mapped):
+    """The list of a map's results: ``list(map(function, series))``. `other`: a result of another class than those of `_PLAIN`."""
+
+    __slots__ = ("function", "made", "other", "rows", "spread")
+    what = "list of a map's results"
+    stands_for = list
+    __class__ = list  # type: ignore[assignment]
+
+    def __init__(self, of: Mapped) -> None:
+        super().__init__(of.function, of.rows, of.spread)
+        self.made, self.other = None, ""
+
+    def results(self) -> Any:
+        if self.made is None:
+            self.made = self._series(self._seen)
+        return self.made
+
+    def _seen(self, x: Any) -> Any:
+        kind = ("" if x.numpy else x.kind) if is_scalar(x) else type(x).__name__
+        if kind not in _PLAIN:
+            self.other = raw(x)
+        return x
+
+    @property
+    def values(self) -> Values:
+        """Returns the list of the results. Refuses (SW250) those that are not Python's numbers or strings of one kind."""
+        series = self.results()
+        if self.other or type(series) is not TracedSeries:
+            refuse("SW250", call=f"a {self.what}, {self.other or 'values of several kinds'} among them")
+        return Values(series)
+
+    def __iter__(self) -> Rows:
+        check_loop(sys._getframe(1))
+        return rows_of((self.values.column,), single=True)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.values.at(key)
+
+
+def range_(*args: Any) -> Positions:
+    """Implements ``range(len(series))`` and ``range(0, len(series))``; refuses (SW250) other ranges of a number of rows."""
+    *rest, step = args if len(args) == 3 else (*args, 1)
+    start, stop = rest if len(rest) == 2 else (0, *rest)
+    if type(stop) is not RowCount or type(start) is not int or type(step) is not int or (start, step) != (0, 1):
+        refuse("SW250", call="a range of a number of rows")
+    return Positions(stop.loop)
+
+
+def enumerate_(iterable: Any, start: Any = 0) -> Any:
+    """Implements ``enumerate``: for Series, an iterator over their rows and positions."""
+    rows = iterable if type(iterable) is Rows else None
+    if type(iterable) is MappedList:
+        iterable = iterable.values
+    if is_column(iterable):
+        rows = rows_of([_column_of(iterable)], single=True)
+    if rows is None:
+        return as_python(enumerate, iterable, start)
+    if type(start) is not int or start != 0:
+        refuse("SW250", call="enumerate of a column with a start")
+    return rows.counted()
 
 
 class Values(Traced):
@@ -200,8 +167,17 @@ class Values(Traced):
         check_loop(sys._getframe(1))
         return rows_of((self.column,), single=True)
 
-    def __getitem__(self, key: Any) -> NoReturn:
-        refuse("SW250", call=f"a {self.what} [...]")
+    def __getitem__(self, key: Any) -> Any:
+        return self.at(key)
+
+    def at(self, key: Any) -> Any:
+        """Returns the element of the row. Refuses (SW250) other keys than its position."""
+        call = f"a {self.what} [...]"
+        if type(self.column) is TracedArray:
+            return element_at(self.column, key, call)
+        if type(key) is not Position or key.loop is not self.loop or not is_exploring() or explorer().loop is not self.loop:
+            refuse("SW250", call=call)
+        return source_of(self.column)()
 
     __getattr__ = _binary = _unary = _in_place = _other_rows  # type: ignore[assignment]
 
@@ -209,7 +185,7 @@ class Values(Traced):
 def python_values(column: Any) -> Values:
     """Returns ``column.tolist()``: Python's numbers, strings and lists."""
     if type(column) is TracedArray:
-        two, value = column.ndim == 2, _row(column) if column.ndim == 2 else column.value
+        two, value = column.ndim == 2, row_list(column) if column.ndim == 2 else column.value
         return Values(ListSeries(value, frozenset()) if two else TracedSeries(column.loop, value, column.dtype))
     return Values(column)
 
@@ -228,7 +204,7 @@ def is_collection(data: Any) -> bool:
     loops = LOOPS.get()
     if loops is None:
         return False
-    return type(data) in (Mapped, Values, types.GeneratorType) or (type(data) is list and loops.pending is not None)
+    return type(data) in (Mapped, MappedList, Values, types.GeneratorType) or (type(data) is list and loops.pending is not None)
 
 
 def collect_rows(data: list[Any]) -> dict[Any, Any]:
@@ -249,9 +225,8 @@ def collect(data: Any) -> Any:
         if series is not None:
             return series
         data = (x for x in rows_of((data.column,), single=True))
-    if type(data) is Mapped:
-        function, rows = data.function, data.rows
-        data = (function(row) for row in rows)
+    if type(data) in (Mapped, MappedList):
+        return data.results()
     loops.driven = True
     try:
         # One element for each row: it comes while the loop runs, and no other one before the loop has ended.
@@ -312,10 +287,13 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
 def map_(function: Any, *columns: Any) -> Any:
     """Returns ``map``: for Series, a function applied to each row."""
     if columns and all(map(is_column, columns)):
-        return Mapped(lambda row: function(*row), rows_of([_column_of(c) for c in columns], single=False))
+        return Mapped(function, rows_of([_column_of(c) for c in columns], single=False), spread=True)
     if len(columns) == 1 and type(columns[0]) is Rows:
-        return Mapped(function, columns[0])
+        return Mapped(function, columns[0], spread=False)
     return as_python(map, function, *columns)
 
 
-__all__ = ["RowLoops", "Rows", "Values", "collect", "collect_rows", "is_collection", "map_", "python_values", "rows_of", "zip_"]
+__all__ = [
+    "RowLoops", "Rows", "Values", "collect", "collect_rows", "enumerate_", "is_collection", "map_", "python_values", "range_",
+    "rows_of", "zip_",
+]  # fmt: skip

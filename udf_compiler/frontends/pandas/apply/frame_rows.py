@@ -1,7 +1,7 @@
 """Compiles DataFrame.apply(function, axis=1) by exploring the function on a row: a Series of the columns' common dtype.
 
 Columns of one dtype, or of numbers with a common dtype, yield NumPy scalars of it (DataFrame.values). Bools beside numbers, and
-strings beside anything, yield Python objects, each according to its own column.
+strings and arrays beside anything, yield Python objects, each according to its own column.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, series_of_tree
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
@@ -27,6 +28,9 @@ from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "DataFrame.apply"
+
+#: Kinds of Series of Python objects: strings and arrays.
+_OBJECTS = (STRINGS, ARRAY_OBJECTS)
 
 
 def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:
@@ -62,9 +66,9 @@ def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype, call: str
 
 def _common_dtype(frame: TracedFrame, call: str) -> np.dtype:
     """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
-    if any(s.kind not in (NUMBERS, STRINGS) for s in frame.series.values()):
+    if any(s.kind not in (NUMBERS, *_OBJECTS) for s in frame.series.values()):
         refuse("SW264", call=call)
-    protos = {n: pd.Series(["x"], dtype=object) if s.kind is STRINGS else np.ones(1, s.dtype) for n, s in frame.series.items()}
+    protos = {n: pd.Series(["x"], dtype=object) if s.kind in _OBJECTS else np.ones(1, s.dtype) for n, s in frame.series.items()}
     dtype = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
     if dtype == np.float32:
         refuse("SW254", call=call, type="float32")

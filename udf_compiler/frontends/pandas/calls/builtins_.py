@@ -13,13 +13,13 @@ import typing
 from typing import Any
 
 from sparkweld.ir import LoopBuilder
-from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, Values, map_, zip_
+from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, MappedList, Values, enumerate_, map_, range_, zip_
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.row_counts import row_count
+from udf_compiler.frontends.pandas.row_counts import RowCount, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python import bisecting
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class, unbound_method
@@ -49,6 +49,8 @@ def len_(x: Any) -> Any:
         x = x.alone()
     if type(x) in (TracedSeries, TracedFrame, TracedArray) and current().group is not None:
         return current().group.length(x, f"len() of a {x.what}")
+    if type(x) is MappedList:
+        x = x.values
     if type(x) in (TracedSeries, TracedFrame, Values):
         return row_count(x.loop, f"len() of a {x.what}", _repeated)
     return STAND_INS[len](x)
@@ -69,22 +71,26 @@ def _count(*args: Any, **kwargs: Any) -> Any:
 
 
 def _has_values(x: Any) -> bool:
-    return type(x) in (TracedSeries, TracedArray, TracedTexts, Values, Mapped)
+    return type(x) in (TracedSeries, TracedArray, TracedTexts, Values, Mapped, MappedList)
 
 
 def _list(x: Any) -> Any:
     """Implements ``list(x)`` of a column, or of a function that is mapped over columns."""
-    return x if type(x) in (Values, Mapped) else Values(texts_of(x))
+    if type(x) is Mapped:
+        return MappedList(x)
+    return x if type(x) in (Values, MappedList) else Values(texts_of(x))
 
 
 LIST = builtin_class(list, _list, _has_values)
 
 
 def _range(*args: Any) -> Any:
-    """Implements ``range`` up to a number of rows of a group, or to an int of the row."""
+    """Implements ``range`` up to the number of rows of a group or of a batch, or to an int of the row."""
     group = current().group
     if group is not None and any(group.has_scalar(x) for x in args):
         return group.range(*args)
+    if any(type(x) is RowCount for x in args):
+        return range_(*args)
     return STAND_INS[range](*args)
 
 
@@ -107,6 +113,6 @@ def stand_in(obj: Any) -> Any:
     except TypeError:
         return None
     if known:
-        return {zip: zip_, map: map_}.get(obj) or STAND_INS.get(obj, obj)
+        return {zip: zip_, map: map_, enumerate: enumerate_}.get(obj) or STAND_INS.get(obj, obj)
     module = getattr(obj, "__module__", None)
     return obj if callable(obj) and module in ("_operator", "operator", "itertools") else None

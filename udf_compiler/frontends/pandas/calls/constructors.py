@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -15,6 +16,7 @@ from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
 from udf_compiler.frontends.pandas.frame import refuse_renumbered
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
+from udf_compiler.frontends.python.path_explorer import both
 from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -88,9 +90,21 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
     made.kind.check_numeric(call)
     made = made.kind.plain(made, call)
     wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
+    if of_a_list and isinstance(wanted, np.dtype) and wanted.kind == made.dtype.kind in "if":
+        return made.new(_narrowed(made, wanted, call))
     if not isinstance(wanted, np.dtype) or not np.can_cast(made.dtype, wanted, "safe"):
         refuse("SW262", call=call, what=f"dtype={dtype} for {made.dtype} values")
     return made.new(cast(made.loop, made.value, type_of(wanted, call)))
+
+
+def _narrowed(made: TracedSeries, wanted: np.dtype, call: str) -> Value:
+    """Returns numbers of a list as those of another dtype of their kind. Guards integers that it does not hold: pandas raises."""
+    loop, type_ = made.loop, type_of(wanted, call)
+    if wanted.kind == "i" and wanted.itemsize < made.dtype.itemsize:
+        low, high = (loop.const(int(end), I64) for end in (np.iinfo(wanted).min, np.iinfo(wanted).max))
+        value = loop.cast(made.value, I64)
+        loop.guard(both(loop, loop.call("greater_equal", value, low), loop.call("less_equal", value, high)))
+    return cast(loop, made.value, type_)
 
 
 def _scalar_series(loop: LoopBuilder, value: Any, dtype: Any, call: str) -> TracedSeries:

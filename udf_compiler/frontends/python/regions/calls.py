@@ -363,7 +363,11 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):
         items = machine.call(ELEMENTS, [items], {})
     items = lists.as_list(strings_of(items)) if makes else listed(strings_of(items))
-    if not lists.is_list(items) or (items.numpy and makes and not is_builtin(function, list)):
+    if not lists.is_list(items):
+        return None
+    if items.is_ndarray and items.kind == "list<str>":  # an array of objects, whose elements are str
+        items = lists.to_list(items)
+    if items.numpy and makes and not is_builtin(function, list):
         return None
     if not makes:
         return lists.join(function.__self__, items)

@@ -17,6 +17,7 @@ from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: ("str", STR)}
@@ -109,6 +110,8 @@ def place(items: Any, position: Any) -> Any:
     """Returns a position within a sequence of known length, counted from its start; IndexError outside of it."""
     run = explorer()
     size = len(items)
+    if not size:
+        raise in_place(IndexError("list index out of range"))
     position = +position
     outside = run.loop.call("logical_or", _compared("less", position, -size), _compared("greater_equal", position, size))
     run.raise_if(outside, lambda: IndexError("list index out of range"))
