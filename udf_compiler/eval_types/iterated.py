@@ -16,7 +16,7 @@ from udf_compiler.eval_types.predictor import in_one_piece, predictor_of
 from udf_compiler.eval_types.spark_xgboost import model_of
 from udf_compiler.frontends.mlflow import scoring_udf_of
 from udf_compiler.frontends.pandas.any_form import check_none
-from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.rebuild.purity import Prepared, prepare
 
 
@@ -51,7 +51,8 @@ class Iterated(Kind):
             raise refusal("SW362", call.place, name=next(iter(call.kwargs)))
 
         def one_batch(*arguments: Any) -> Any:
-            return per_batch(call.prepared.function, batch_of(arguments), call.loop, call.place, call.dtypes_by_nulls)
+            batch = own_frame(batch_of(arguments))
+            return per_batch(call.prepared.function, batch, call.loop, call.place, call.dtypes_by_nulls)
 
         return self._batch.run(call, one_batch, of_one_batch(call.original))
 
@@ -98,6 +99,17 @@ def _alike(function: Any) -> Any:
         return scoring.original
     model = model_of(function)
     return in_one_piece(function) if model is None else model.over(model.predict)
+
+
+def own_frame(batch: Any) -> Any:
+    """Returns a batch that is one DataFrame as a copy that the function may change; any other batch unchanged.
+
+    The worker creates such a frame only for this function: Spark plans each iterator UDF in a node of its own.
+    The probe receives the frame before any change.
+    """
+    if type(batch) is not TracedFrame:
+        return batch
+    return fresh(batch.loop, {name: series.twin(shared=False) for name, series in batch.series.items()})
 
 
 def batch_of(arguments: tuple[Any, ...]) -> Any:

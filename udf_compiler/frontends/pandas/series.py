@@ -83,7 +83,10 @@ class TracedSeries(ColumnLike):
     they are None, or as `missing` defines. `viewed`: another Series or array may be a view of its memory.
     """
 
-    __slots__ = ("_dtype", "batch_dependent", "has_nat", "kind", "loop", "missing", "nat_objects", "shared", "value", "viewed")
+    __slots__ = (
+        *("_dtype", "batch_dependent", "has_nat", "kind", "known_name", "loop", "missing", "nat_objects", "shared", "value"),
+        "viewed",
+    )
     what = "Series"
     stands_for = pd.Series
     visible = frozenset({"dtype"})
@@ -114,6 +117,7 @@ class TracedSeries(ColumnLike):
         self.loop, self.value, self._dtype, self.kind, self.shared = loop, value, dtype, kind, shared
         self.missing, self.batch_dependent, self.has_nat, self.nat_objects = missing, batch_dependent, has_nat, False
         self.viewed = False
+        self.known_name: str | None = None
         if value.type.kind == "str" and not kind.of_strings:
             raise InternalError(f"a {kind.name} Series of strings")
 

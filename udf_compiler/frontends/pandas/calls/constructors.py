@@ -56,6 +56,13 @@ def _check_index(data: Any, index: Any, call: str) -> None:
 
 def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
     """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
+    made = _series(data, index, dtype)
+    if type(made) is TracedSeries and type(name) is str:
+        made.known_name = name
+    return made
+
+
+def _series(data: Any, index: Any, dtype: Any) -> Any:
     call, of_a_list = "pd.Series", is_collection(data)
     if of_a_list:
         data = collect(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,8 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import masked
 from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, collect_rows, is_collection
-from udf_compiler.frontends.pandas.apply.frame_rows import apply_rows
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls import row_reductions
+from udf_compiler.frontends.pandas.calls import frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
@@ -29,8 +28,8 @@ from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered, viewed
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
-from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
-from udf_compiler.frontends.pandas.strings import STRINGS, text_series
+from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.operands import is_number as is_of_python
@@ -219,15 +218,29 @@ def over(frame: TracedFrame, loop: LoopBuilder) -> TracedFrame:
     return fresh(loop, {n: copy_series(moved(s, loop)) for n, s in frame.series.items()})
 
 
-def dropna(frame: TracedFrame, *, how: str = "any", subset: Any = None) -> TracedFrame:
+def dropna(
+    frame: TracedFrame, *, axis: Any = 0, how: str = "any", subset: Any = None, inplace: Any = False
+) -> TracedFrame | None:
     """Implements DataFrame.dropna: keeps the rows without NaN in the columns of `subset`, by default all columns."""
     call = "DataFrame.dropna"
+    if axis not in (0, "index"):
+        refuse("SW250", call=call)
     names = [subset] if isinstance(subset, str) else list(frame.series) if subset is None else subset
     if not isinstance(names, list | tuple) or not names or how not in ("any", "all"):
         refuse("SW262", call=call, what=raw(subset))
     present = [frame.column(n).notna() for n in names]
     combine = operator.and_ if how == "any" else operator.or_
-    return keep_rows(frame, functools.reduce(combine, present), call)
+    return _replaced(frame, keep_rows(frame, functools.reduce(combine, present), call), inplace, call)
+
+
+def _replaced(frame: TracedFrame, made: TracedFrame, inplace: Any, call: str) -> TracedFrame | None:
+    """Returns the new frame; with inplace=True, stores its rows in an unshared frame."""
+    if inplace is not True:
+        return made
+    if frame.shared:
+        refuse("SW256", call=f"{call}(inplace=True)")
+    frame.loop, frame.series = made.loop, made.series
+    return None
 
 
 def reset_index(frame: TracedFrame, *, drop: bool = False, inplace: bool = False) -> TracedFrame | None:
@@ -240,12 +253,7 @@ def reset_index(frame: TracedFrame, *, drop: bool = False, inplace: bool = False
     made = over(frame, frame.loop.derive(numbered=True))
     if current().group is not None:
         current().group.renumber(made.loop)
-    if inplace is not True:
-        return made
-    if frame.shared:
-        refuse("SW256", call=f"{call}(inplace=True)")
-    frame.loop, frame.series = made.loop, made.series
-    return None
+    return _replaced(frame, made, inplace, call)
 
 
 def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
@@ -291,20 +299,26 @@ def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
 
 
 def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
-    """Implements pd.concat along the columns, of DataFrames only or of Series only; `keys` names the Series."""
+    """Implements pd.concat along the columns, of DataFrames and named Series, or of Series only; `keys` names the Series."""
     call = "pd.concat"
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
     if not isinstance(objs, list | tuple) or not objs or not all(type(o) in (TracedFrame, TracedSeries) for o in objs):
         refuse("SW262", call=call, what="anything but DataFrames and Series")
-    if all(type(o) is TracedSeries for o in objs) and (keys is None or _names(keys, len(objs))):
-        return _side_by_side(objs, keys or [Unknown(at) for at in range(len(objs))], call)
-    if keys is not None or not all(type(o) is TracedFrame for o in objs):
-        refuse("SW262", call=call, what="a mix of DataFrames and Series, or keys= of DataFrames")
-    names = [n for f in objs for n in f.series]
+    if any(o.loop is not objs[0].loop for o in objs):
+        refuse("SW262", call=call, what="a column of another function call")
+    names: list[Any] = [n for o in objs for n in (o.series if type(o) is TracedFrame else [o.known_name])]
+    of_series = all(type(o) is TracedSeries for o in objs)
+    if of_series and _names(keys, len(objs)):
+        names = keys
+    elif of_series and keys is None and None in names:
+        names = [Unknown(at) for at in range(len(objs))]
+    elif keys is not None or None in names:
+        refuse("SW262", call=call, what="a Series without a known name beside a DataFrame, or keys= of DataFrames")
     if len(set(names)) < len(names):
         refuse("SW262", call=call, what="two columns of one name")
-    return fresh(objs[0].loop, {n: copy_series(s) for f in objs for n, s in f.series.items()})
+    parts = [s for o in objs for s in (o.series.values() if type(o) is TracedFrame else [o])]
+    return fresh(objs[0].loop, {n: copy_series(s) for n, s in zip(names, parts, strict=True)})
 
 
 def columns(frame: TracedFrame) -> PandasConstant:
@@ -319,24 +333,6 @@ class Unknown:
     """The unknown name of a column that comes from a Series: names of Series are not traced."""
 
     at: int
-
-
-def _side_by_side(series: Sequence[TracedSeries], names: Sequence[Any], call: str) -> TracedFrame:
-    if any(s.loop is not series[0].loop for s in series):
-        refuse("SW262", call=call, what="a column of another function call")
-    return fresh(series[0].loop, {name: copy_series(s) for name, s in zip(names, series, strict=True)})
-
-
-def fillna(frame: TracedFrame, value: Any = None) -> TracedFrame:
-    """Implements DataFrame.fillna of a number or string, or of a dict of these by column."""
-    call, value = "DataFrame.fillna", unwrapped(value)
-    by_column = value if type(value) is dict else dict.fromkeys(frame.series, value)
-    if not all(is_number(x) or type(x) is str for x in by_column.values()):
-        refuse("SW262", call=call, what=raw(value))
-    for name, series in frame.series.items():
-        if name in by_column and series.kind not in (NUMBERS, STRINGS):
-            refuse("SW262", call=call, what=f"a column of {series.kind.name}")
-    return fresh(frame.loop, {n: copy_series(s.fillna(by_column[n]) if n in by_column else s) for n, s in frame.series.items()})
 
 
 def _is_empty(frame: TracedFrame, call: str) -> Any:
@@ -371,15 +367,14 @@ def to_numpy(frame: TracedFrame, dtype: Any = None, copy: Any = False) -> Traced
 METHODS: dict[str, Callable[..., Any]] = {
     **row_reductions.METHODS,
     **frame_loops.METHODS,
+    **frame_columns.METHODS,
     "assign": assign,
     "copy": copy,
     "drop": drop,
     "dropna": dropna,
-    "fillna": fillna,
     "rename": rename,
     "reset_index": reset_index,
     "pipe": pipe,
-    "apply": apply_rows,
     "to_numpy": to_numpy,
 }
 

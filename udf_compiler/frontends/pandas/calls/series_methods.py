@@ -147,7 +147,9 @@ def copy(s: TracedSeries, deep: bool = True) -> TracedSeries:
 def rename(s: TracedSeries, index: Any = None) -> TracedSeries:
     if index is not None and not isinstance(index, str):
         refuse("SW250", call="Series.rename of labels")
-    return copy(s, deep=False)
+    made = copy(s, deep=False)
+    made.known_name = index
+    return made
 
 
 def to_numpy(s: TracedSeries, dtype: Any = None, copy: bool = False) -> TracedArray:
