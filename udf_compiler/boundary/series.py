@@ -23,10 +23,10 @@ from pandas.core.computation import expressions
 from sparkweld.contract.expressions import Expression
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
-from sparkweld.ir.ops import Fits, ListCall, MakeList
+from sparkweld.ir.ops import Fits
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, INTEGERS_OF_TIMES, STR, TS, of_dtype
 from sparkweld.reasons import refusal
-from udf_compiler.boundary import datetime_columns
+from udf_compiler.boundary import array_columns, datetime_columns
 from udf_compiler.boundary.type_names import ARRAYS
 from udf_compiler.frontends.pandas import dates, datetimes, masked
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
@@ -240,7 +240,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
             raise refusal("SW270", udf, call="a Series of these lists as a result")
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
-        return _of_arrays(loop, result.value, ARRAYS[return_type], return_type, udf)
+        return array_columns.column(loop, result.value, ARRAYS[return_type], return_type, udf)
     if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
@@ -284,17 +284,6 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if to == DATE and result.value.type != I32:
         raise _never(udf, result.dtype, return_type)
     return _of_numbers(loop, result.value, to, checked)
-
-
-def _of_arrays(loop: LoopBuilder, value: Value, to: Type, return_type: str, udf: str) -> Value:
-    """Returns arrays of the same element type, or doubles of rows of floats. A NaN would become a NULL: its row is flagged."""
-    if isinstance((made := loop.body[value.id]).op, MakeList) and (value.type.plain().element, to.element) == (F32, F64):
-        value = loop.emit(MakeList(to), *(loop.cast(loop.value(element), F64) for element in made.args))
-    if value.type.plain() != to:
-        raise refusal("SW226", udf, what=f"arrays of {value.type.element}", type=return_type)
-    if to.element.is_float:
-        loop.guard(loop.emit(ListCall("ordered", to), loop.value_of(value)), local=True)
-    return value
 
 
 def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, udf: str) -> Value:
