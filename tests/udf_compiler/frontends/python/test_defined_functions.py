@@ -104,6 +104,128 @@ def test_strings(function):
     assert not compared.refused and compared.decided == 1, compared
 
 
+def of_captured_objects():
+    """Returns functions with helpers that read variables around them: a module, a list, and constants of their own."""
+    import math as mm
+
+    common = ["a", "bc"]
+
+    def is_number(s):
+        def number(v):
+            try:
+                found = float(v)
+                if mm.isnan(found):
+                    return ""
+                if found <= 0:
+                    return ""
+            except (ValueError, TypeError):
+                pass
+            return "x"
+
+        return "yes" if number(s) and number((s or "")[1:]) else "no"
+
+    def common_words(s):
+        def is_common(word):
+            return word in common
+
+        return "-".join(word for word in (s or "").split() if is_common(word)) + str(sum(is_common(w) for w in (s or "").split()))
+
+    def by_own_table(s):
+        names, times = {"a": "one", "d": "two"}, 2
+
+        def name(word):
+            return names.get(word, word) * times
+
+        made = []
+        for word in (s or "").split():
+            made.append(name(word))
+        for word in (s or "").split(","):
+            made.append(name(word))
+        return "|".join(made)
+
+    def with_placeholders(s):
+        unknown = {None, "-1", "", "a bc  d"}
+
+        def length(v):
+            if v in unknown:
+                return 0.5
+            try:
+                return max(float(v), 0.0)
+            except (TypeError, ValueError):
+                return float(len(v))
+
+        return str(max(length(s), length((s or "")[2:4]), length((s or "")[1:3])))
+
+    return is_number, common_words, by_own_table, with_placeholders
+
+
+@pytest.mark.parametrize("function", of_captured_objects(), ids=lambda f: f.__name__)
+def test_helpers_with_variables_that_do_not_change(function):
+    rows = [*WORDS, pa.record_batch({"s": pa.array(["1", "12", "-1", "nan", "a1", "nan4", " 7 ", None, "x-1", "d,a", "a bc"])})]
+    compared = compare_with_worker(function, rows, StringType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 2, compared
+
+
+def assigns_again(x):
+    base = 7
+
+    def step(a):
+        return a * base
+
+    total = 0
+    for v in x:
+        total += step(v)
+        base = 8
+    return total
+
+
+def assigns_to_a_parameter(x, base=2):
+    def step(a):
+        return a * base
+
+    base = 3
+    total = 0
+    for v in x:
+        total += step(v)
+    return total
+
+
+def assigns_in_the_helper(x):
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+
+    step()
+    total = count
+    for v in x:
+        total += v
+    return total
+
+
+def changes_the_table(x):
+    table = {1: 10}
+
+    def score(v):
+        return table.get(v, v)
+
+    total = 0
+    for v in x:
+        table[3] = 30
+        total += score(v)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [(assigns_again, "SW280"), (assigns_to_a_parameter, "SW280"), (assigns_in_the_helper, "SW280"), (changes_the_table, "SW282")],
+)
+def test_helpers_with_variables_that_change(function, code):
+    compared = compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED, kernel=True)
+    assert compared.refused == code, compared
+
+
 def read_twice(x):
     items = map(lambda v: v + 1, x)
     return sum(items) + sum(items)  # the second sum is 0

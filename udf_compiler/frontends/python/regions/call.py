@@ -113,7 +113,7 @@ def _called_with(
     owners: tuple[Any, ...] = (),
 ) -> tuple[Any] | None:  # fmt: skip
     """Returns the result in a tuple; None where no value of the row is an argument. `owners`: the object of a method."""
-    outer = reachable(function, function.__code__.co_consts, *owners)
+    outer = {**reachable(function, function.__code__.co_consts, *owners), **(explorer().regions or {}).get("defined", {})}
     shape = Shape(outer)
     shaped = shape.of_state(State([], variables))
     key = (id(identity), reduction, whole, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))

@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
-from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
+from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share, shared_value
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -306,7 +306,7 @@ def _reads_again(machine: Machine, name: str) -> bool:
 
 def _reduced(machine: Machine, reduction: str, made: Expression, s: State, more: dict[str, Any] | None = None) -> Any:
     named = zip(made.code.co_freevars, made.cells, strict=False)
-    shared = {name: s.variables[c.name] for name, c in named if c.name in s.variables}
+    shared = {name: x for name, cell in named if (x := shared_value(machine, s, cell.name)) is not UNSET}
     changes = any(i.name == "LOAD_ATTR" and i.value in _CHANGES for i in code_of(made.code).instructions)
     if changes and any(type(x) in (Seen, Mapping) and _reads_again(machine, name) for name, x in shared.items()):
         refuse("SW282", what="a set or dict that a generator expression changes")

@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import iteration, reads_json
@@ -87,8 +88,9 @@ def _nothing(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _load_fast(machine: Machine, i: Instruction, s: State) -> None:
+    code = machine.function.__code__
     for name in names_of(i):
-        if name in machine.function.__code__.co_cellvars:
+        if name in code.co_cellvars or name in code.co_freevars:  # for a function that it defines
             s.stack.append(Cell(name))
             continue
         value = s.variables.get(name, UNSET)
@@ -155,13 +157,10 @@ def _import_from(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
-    free = machine.function.__code__.co_freevars
-    if machine.is_expression or i.value not in free:
-        if i.value not in s.variables:
-            raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
-        s.stack.append(s.variables[i.value])
-        return
-    s.stack.append((machine.function.__closure__ or ())[free.index(i.value)].cell_contents)
+    captured = captured_cell(machine, i.value)
+    if captured is None and i.value not in s.variables:
+        raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
+    s.stack.append(s.variables[i.value] if captured is None else captured.cell_contents)
 
 
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
@@ -524,6 +523,8 @@ def _jump_if(wanted: Callable[[Any], bool]) -> Callable[[Machine, Instruction, S
 
 
 def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
+    if captured_cell(machine, i.value) is not None:
+        refuse("SW280", what="an assignment to a variable of an enclosing function")
     (value,) = pop_any(s, 1)
     check_kept(value)
     s.variables[i.value] = value

@@ -81,7 +81,7 @@ def check_kept(x: Any) -> None:
     if type(x) in (Walk, Letters, Elements, Documents, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
     if type(x) is Local:
-        refuse("SW280", what="a function that it defines, with a variable of its own,")
+        refuse("SW280", what="a function that it defines, with a variable of its own")
 
 
 _PARTS = (
@@ -156,7 +156,7 @@ class _Copy:
             return Walk(self(x.items), x.position, True)
         if type(x) in _PARTS:
             return type(x)(*(self(getattr(x, name)) for name in x.__dataclass_fields__))
-        if self.moves and _holds_value(x):
+        if self.moves and id(x) not in self.outer and _holds_value(x):
             refuse("SW282", what=f"a value of class {type(x).__name__}")
         return x
 
@@ -228,7 +228,7 @@ class Shape:
             self.leaves.append(x)
             return kind_of_leaf(x)
         if type(x) in (Display, DisplayedSet):  # each trace of a block makes another one
-            return _displayed(x)
+            return displayed(x)
         if id(x) in self.outer or x is UNSET or x is None:
             return id(x)
         if is_of_text(x):
@@ -275,11 +275,11 @@ class Shape:
         refuse("SW282", what=f"a value of class {type(x).__name__}")
 
 
-def _displayed(x: Any) -> Any:
+def displayed(x: Any) -> Any:
     """Returns the contents of a dict or set of constants."""
     if type(x) is Display:
-        return "dict", tuple((_displayed(key), _displayed(value)) for key, value in x.items())
-    return ("set", tuple(map(_displayed, x))) if type(x) is DisplayedSet else (type(x).__name__, repr(x))
+        return "dict", tuple((displayed(key), displayed(value)) for key, value in x.items())
+    return ("set", tuple(map(displayed, x))) if type(x) is DisplayedSet else (type(x).__name__, repr(x))
 
 
 def _is_fixed(x: Any) -> bool:
