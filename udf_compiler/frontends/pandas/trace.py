@@ -48,7 +48,7 @@ def trace(
     work = Work(WORK_LIMIT, lambda: refuse_work(f"more than {WORK_LIMIT:,} operations", f"{WORK_LIMIT:,}"))
     with running(session), counted(work):
         try:
-            result = RowLoops(loop, handlers).run(lambda: as_python(function, *args, **(kwargs or {})))
+            result = RowLoops(loop, handlers).run(lambda: as_python(function, *args, **(kwargs or {})), function)
             check_size(loop)
         except Refusal:
             raise session.refused or AssertionError("a refusal that no session saw") from None

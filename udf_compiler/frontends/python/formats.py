@@ -160,14 +160,13 @@ def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:
 
     `loop`: instead, whether the string is appended by the comprehension whose loop begins at this offset.
     """
-    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    n = next(n for n, i in enumerate(instructions) if i.offset == at)
-    if instructions[n].opname in CALLS:
-        return _takes(instructions, n + 1, loop)
-    if instructions[n].opname not in _FORMATS:
+    instructions = _path(code, at)
+    if instructions[0].opname in CALLS:
+        return _takes(instructions, 1, loop)
+    if instructions[0].opname not in _FORMATS:
         return False
     height = 0  # of the stack above the element
-    for following, (previous, i) in enumerate(pairwise(instructions[n:]), n + 1):
+    for following, (previous, i) in enumerate(pairwise(instructions), 1):
         if _takes(instructions, following, loop):
             return height == 0
         if i.opname == "BUILD_STRING" and height < (i.arg or 0):
@@ -175,12 +174,25 @@ def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:
             continue
         if height == 0 and _leaves_loop(previous, i):
             continue
-        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs or i.is_jump_target:
+        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs:
             return False
         height += dis.stack_effect(i.opcode, i.arg, jump=False)
         if height < 0 or (height == 0 and i.opname != "NOP"):
             return False
     return False
+
+
+def _path(code: CodeType, at: int) -> list[dis.Instruction]:
+    """Returns the instructions from an offset on, as they are executed where no branch is taken: a forward jump is followed."""
+    found, skipped = [], at
+    for i in dis.get_instructions(code):
+        if i.opname == "CACHE" or i.offset < skipped:
+            continue
+        if i.opname == "JUMP_FORWARD":
+            skipped = i.argval
+        else:
+            found.append(i)
+    return found
 
 
 def _takes(instructions: list[dis.Instruction], n: int, loop: int | None) -> bool:

@@ -88,7 +88,7 @@ USED = [
     "f'{a}'.upper()", "len(f'{a}')", "f'{a}' + '!'", "f'{a}' == 'x'", "f'{a!s}'", "f'{a}'[1:]", "f'{a}x' in ('ax', 'bx')",
     "('{}'.format(a)).strip()", "'{0}{0}'.format(a).lower()", "'{x:>4}|'.format(x=a).title()",
     "'%s' % a", "'%s-%s|%%' % (a, 'q')", "'%10s|%-8s' % (a, a)", "'%s' % (a,)", "'100%%' % () + a", "[f'{a}', a][0]",
-    "f'{a}'.count('a') if a else '%d' % 3",
+    "f'{a}'.count('a') if a else '%d' % 3", "(lambda: f'{a}')()[0] if a else a",
 ]  # fmt: skip
 USED_INTS = [
     "f'{a}'.zfill(8)", "'%d' % a", "'%05d|%s' % (a, a)", "'%i|%4d' % (a, a)", "len(f'{a:,}')", "int(f'{a % 10}1')",
@@ -167,7 +167,7 @@ def test_a_repr_in_a_rare_branch_is_left_to_python():
     check(REPRS, ("str",), needless=100)
 
 
-REFUSED = ["f'{a!r}'", "f'{a:^9}'", "(lambda: f'{a}')()[0]", "max([1, 2], key=lambda v: f'{a}')", "'%r' % a", "'%.3s' % a",
+REFUSED = ["f'{a!r}'", "f'{a:^9}'", "max([1, 2], key=lambda v: f'{a}')", "'%r' % a", "'%.3s' % a",
            "'%(x)s' % {'x': a}", "'%s' % (a, a)", "'%s%s' % a", "'{0[0]}'.format(a)"]
 
 

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
+from sparkweld.reasons import has
+from udf_compiler.frontends.pandas.apply.interpreted_helpers import interpreting
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.frontends.tracing.exceptions import told
-from udf_compiler.frontends.tracing.session import place_of, refuse
+from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
 from udf_compiler.frontends.tracing.values import moved
 from udf_compiler.process.context_variables import assigned
 
@@ -51,8 +54,23 @@ class RowLoops:
     active: Any = None
     batch: LoopBuilder = field(init=False)
 
-    def run(self, function: Callable[[], Any]) -> Any:
-        """Returns the result of `function`, once all its loops are known."""
+    def run(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
+        """Returns the result of `call`, which calls a user's function. May interpret its helpers in a second attempt."""
+        mark, session = self.loop.mark(), current()
+        found = attempt(lambda: self._run(call))
+        if not isinstance(found, Refusal):
+            return found
+        if not has(found.code, "interpret") or session.groups is not None or session.group is not None:
+            refuse_again(found)
+        with interpreting(function) as replaced:
+            if not replaced:
+                refuse_again(found)
+            self.loop.undo(mark)
+            self.done.clear()
+            again = attempt(lambda: self._run(call))
+        return refuse_again(found) if isinstance(again, Refusal) else again
+
+    def _run(self, function: Callable[[], Any]) -> Any:
         with assigned(LOOPS, self):
             while True:
                 tree = self._explore(function)
