@@ -225,8 +225,8 @@ def _float_power(a: Any, b: Any) -> TracedScalar:
 
 
 def attribute(x: TracedScalar, name: str) -> Any:
-    """Returns ``x.name``; refuses all attributes but `item` and `is_integer`."""
-    if name == "item":
+    """Returns ``x.name``; refuses all attributes but `item`, `tolist` and `is_integer`."""
+    if name in ("item", "tolist"):
         return lambda: python_scalar(x)
     if name == "is_integer" and x.kind == "float":
         return lambda: is_integer(x)

@@ -14,7 +14,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.time_formats import parsed_items
 from sparkweld.ir.types import DATE, F64, I32, I64
-from udf_compiler.frontends.python import datetime_values, durations
+from udf_compiler.frontends.python import datetime_values, durations, json_values
 from udf_compiler.frontends.python.durations import SECOND, number_op
 from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.operands import as_float, as_int, guard_between, is_number, is_text, kind_of, raise_type_error
@@ -177,8 +177,9 @@ def _utc_from_timestamp(timestamp: Any) -> TracedScalar:
 
 def _of_seconds(x: Any, call: str) -> Value:
     """Returns seconds since 1970 in microseconds, rounded to the nearest even as CPython does."""
+    x = json_values.settled(x)
     if not is_number(x):
-        if x is None or is_text(x):
+        if x is None or is_text(x) or type(x) is json_values.TracedJson:
             raise_type_error(f"{call}: an integer is required")
         refuse("SW262", call=call, what=raw(x))
     loop = explorer().loop

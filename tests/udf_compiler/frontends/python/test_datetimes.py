@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import numpy as np
 import pytest
@@ -172,6 +173,15 @@ def test_from_timestamps(source):
     floats = [*map(float, SECONDS), *(random.uniform(-1e10, 1e10, 500)).tolist()]
     check(f"lambda a: {source}", ("f64",), rows=[(x,) for x in floats], needless=1)
     check(f"lambda a: {source}", ("i64",), rows=[(int(x),) for x in floats if abs(x) < 2**62], needless=1)
+
+
+@pytest.mark.usefixtures("in_utc")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", ["fromtimestamp", "utcfromtimestamp"])
+def test_timestamps_of_json(name):
+    known = ["1500000000.25", "0", "-1.5", '"x"', "true", "null", "[1]", "{}", "1e300", "1" * 30]
+    texts = [*(f'{{"t": {x}}}' for x in known), '{"a": 1}', "[]", "nope"]
+    check(f"lambda a: str(datetime.datetime.{name}(json.loads(a)['t']))", ("str",), rows=[(x,) for x in texts], json=json)
 
 
 @pytest.mark.usefixtures("in_utc")

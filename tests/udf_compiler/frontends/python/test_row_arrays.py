@@ -320,3 +320,29 @@ def test_the_features_of_a_text_as_an_array_are_refused():
         return float(TFIDF.transform([s or ""]).toarray().sum())
 
     assert compare_with_worker(features, REVIEWS, DoubleType(), ARROW_BATCHED).refused == "SW816"
+
+
+def normalized(x, y, n):
+    vector = np.array(x)
+    size = np.linalg.norm(vector).tolist()
+    if size == 0:
+        return np.zeros_like(vector).tolist()
+    return (vector / size).tolist()
+
+
+def test_reductions_as_lists_are_python_numbers():
+    squares = pa.record_batch({"x": pa.array([[3.0, 4.0], [0.0], [-0.0], [8.0]]), "y": BATCH["y"], "n": BATCH["n"]})
+    compared = compare_with_worker(normalized, [squares], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+    def divided(x, y, n):
+        return np.mean(x).tolist() / np.max(y).item() + np.max(n).tolist() // 2
+
+    compared = compare_with_worker(divided, [BATCH], DoubleType(), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+    def by_zero(x, y, n):
+        return np.mean(x).tolist() / (np.max(y).item() * 0)
+
+    compared = compare_with_worker(by_zero, [BATCH], DoubleType(), ARROW_BATCHED)
+    assert not compared.refused and compared.raised == 1, compared
