@@ -34,7 +34,8 @@ import scipy.stats
 import xgboost
 from pyspark import Broadcast
 from pyspark.ml.linalg import DenseVector
-from pyspark.sql import Row
+from pyspark.sql import Row, types
+from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructField, StructType
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.annotations import Rows, annotate
@@ -87,6 +88,7 @@ from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python import (
     builtin_calls,
     byte_strings,
+    data_types,
     digest_calls,
     hex_numbers,
     json_values,
@@ -166,6 +168,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
     day = datetime.timedelta(days=3)
+    schema = StructType([StructField("x", StringType())])
     numbers = scalars.of_value(read("v"))
     words = scalars.TracedScalar("list<str>", loop.emit(StrCall("split", (",", -1)), read("s")))
     rebuilder = Rebuilder(find_stand_in)
@@ -308,6 +311,11 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             (constants.PandasConstant(series), series), (constants.PandasConstant(pd.Index([1])), pd.Index([1])),
         ],
         constants._Method: [(constants.PandasConstant(series).sum, series.sum)],
+        data_types.TypeConstant: [
+            (data_types.constant_of(x, lambda held: held), x) for x in (DoubleType(), schema["x"], ArrayType(LongType()))
+        ],
+        data_types.SchemaConstant: [(data_types.constant_of(schema, lambda held: held), schema)],
+        type(data_types._MODULE): [(data_types._MODULE, types)],
         constants._Indexer: [(constants.PandasConstant(series).loc, series.loc)],
         time_constants.TimeConstant: [
             (time_constants.TimeConstant(t), t) for t in (pd.Timestamp(0), pd.Timedelta(5), pd.NaT)

@@ -94,7 +94,7 @@ PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
         *("backends/aggregates/row_values", "backends/cascades/full_models", "backends/cascades/substitution"),
         *("backends/worker_pipelines/payload", "frontends/python/rows", "frontends/python/values", "rebuild/objects"),
         *("function/environment", "function/model_files", "function/payload", "function/wrappers", "process/spark_line"),
-        *("frontends/python/row_class", "requests/table_functions"),
+        *("frontends/python/data_types", "frontends/python/row_class", "requests/table_functions"),
     )
 }
 

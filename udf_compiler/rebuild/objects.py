@@ -26,6 +26,7 @@ from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import loaders
 from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
 from udf_compiler.frontends.onnx import session
+from udf_compiler.frontends.python import data_types
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_class
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
@@ -102,6 +103,8 @@ class Rebuilder:
             copy = copy_date(original)
         if copy is None and (numbers := constant_of_class(original)) is not None:
             copy = ConstantVector(self.value(numbers, use))
+        if copy is None:
+            copy = data_types.constant_of(original, lambda held: self.lazily(lambda: self.value(held, use)))
         if copy is None and type(original) is re.Pattern:
             copy = PatternConstant(original)
         if copy is None and is_model(original):

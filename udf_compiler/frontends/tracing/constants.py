@@ -186,6 +186,11 @@ class _Method(StandIn):
         return wrapped(self.stands_for(*given[: len(args)], **named), self._call)
 
 
+def method_of(bound: Any, call: str) -> Any:
+    """Returns a method of a constant, whose arguments and results are constants."""
+    return _Method(bound, call)
+
+
 class _Indexer(StandIn):
     """An indexer such as ``s.loc``, for reading only."""
 
