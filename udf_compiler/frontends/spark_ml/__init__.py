@@ -123,7 +123,7 @@ class MlFunctions:
     def dense(self, translator: Translator, expr: Expression, demand: Value | None) -> Value:
         """Lowers a vector to the list of its numbers, which is NULL where the vector is. Guards rows that are not dense.
 
-        Refuses (SW906) a vector that a kernel computes in another form.
+        Refuses (SW906) a vector that a kernel computes if its form is unknown or always sparse.
         """
         if expr.op == "Column":
             return self.dense(translator, self._defined(expr), demand)
@@ -135,8 +135,10 @@ class MlFunctions:
         if self.is_of_array(expr):
             return array_numbers(translator, expr, demand)
         vector = self.vector(translator, expr, demand)
-        if not isinstance(vector, Vector) or vector.is_words or vector.form != "dense" or not 0 < vector.size <= MAX_SIZE:
+        if not isinstance(vector, Vector) or vector.is_words or not 0 < vector.size <= MAX_SIZE:
             raise refusal("SW906", size=MAX_SIZE)
+        if vector.form != "dense":
+            _guard_dense(translator, vector, demand)
         return translator.loop.emit(MakeList(list_of(F64)), *vector.values)
 
     def _defined(self, column: Expression) -> Expression:
@@ -176,9 +178,7 @@ class MlFunctions:
             raise refusal("SW906", size=MAX_SIZE)
         loop, to = translator.loop, F32 if expr.type == "array<float>" else F64
         if x.form != "dense" and (x.form != "mixed" or to == F32):  # Spark copies floats without zeros
-            zero = double(loop, 0.0)
-            negative = [loop.call("logical_and", loop.call("equal", v, zero), loop.call("signbit", v)) for v in x.values]
-            translator.guard(loop.call("logical_not", loop.fold("logical_or", negative)), demand)
+            _guard_unsigned_zeros(translator, x, demand)
         return Maybe(loop.emit(MakeList(list_of(to)), *(loop.cast(value, to) for value in x.values)))
 
     def _scores(self, translator: Translator, expr: Expression, demand: Value | None) -> Vector:
@@ -242,6 +242,23 @@ class MlFunctions:
 
     def _argument(self, translator: Translator, expr: Expression, demand: Value | None) -> Argument:
         return self.vector(translator, expr, demand) if self.is_vector(expr) else translator.of(expr, demand)
+
+
+def _guard_dense(translator: Translator, x: Vector, demand: Value | None) -> None:
+    """Guards the rows whose vector is sparse, or whose zeros lost their sign in Spark. Refuses (SW906) an unknown form."""
+    dense = assembling.is_dense(translator.loop, x) if assembling.has_known_form(x) else None
+    if dense is None:
+        raise refusal("SW906", size=MAX_SIZE)
+    if x.when_written is not None:
+        x.when_written()
+    translator.guard(dense, demand)
+    _guard_unsigned_zeros(translator, x, demand)
+
+
+def _guard_unsigned_zeros(translator: Translator, x: Vector, demand: Value | None) -> None:
+    loop, zero = translator.loop, double(translator.loop, 0.0)
+    negative = [loop.call("logical_and", loop.call("equal", v, zero), loop.call("signbit", v)) for v in x.values]
+    translator.guard(loop.call("logical_not", loop.fold("logical_or", negative)), demand)
 
 
 def _of_size(expr: Expression, stage: Stage) -> Expression:

@@ -106,20 +106,29 @@ def _stored(stage: Stage, loop: LoopBuilder, x: Vector) -> list[Value | None]:
     """Emits whether Spark's vector stores each number; `Vector.compressed` omits zeros where that is smaller."""
     if x.form == "dense":
         return [None] * x.size
-    if x.form not in ("sparse", "compressed", "mixed"):
+    if not has_known_form(x):
         stage.refuse("vectors that may be sparse or dense")
     if x.when_written is not None:
         x.when_written()
     some = [loop.call("not_equal", value, double(loop, 0.0)) for value in x.values]
+    dense = is_dense(loop, x)
+    return [*some] if dense is None else [loop.call("logical_or", dense, s) for s in some]
+
+
+def has_known_form(x: Vector) -> bool:
+    """Whether the numbers of each row determine if Spark's vector is sparse or dense."""
+    return x.form in ("dense", "sparse", "compressed", "mixed")
+
+
+def is_dense(loop: LoopBuilder, x: Vector) -> Value | None:
+    """Emits whether Spark's vector of each row is dense, for a form that is known but not "dense"; None for "sparse"."""
     if x.form == "sparse":
-        return [*some]
+        return None
     if x.dense is not None:
-        whole = loop.call("equal", x.dense, double(loop, 1.0))
-        return [loop.call("logical_or", whole, s) for s in some]
-    count = loop.fold("add", [loop.cast(s, F64) for s in some])
+        return loop.call("equal", x.dense, double(loop, 1.0))
+    count = loop.fold("add", [loop.cast(loop.call("not_equal", value, double(loop, 0.0)), F64) for value in x.values])
     limit = double(loop, x.size - LINE.sparse_overhead)
-    dense = loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), limit)
-    return [loop.call("logical_or", dense, s) for s in some]
+    return loop.call("greater_equal", loop.call("multiply", count, double(loop, 1.5)), limit)
 
 
 def array_to_vector(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Vector:
