@@ -47,6 +47,9 @@ of_worker_pipelines = differs_before((4, 3), "SW114 refuses pipelines and partia
 #: Marks tests of code that calls PySpark's conversions in workers.
 of_worker_conversions = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines with other conversion functions")
 
+#: Marks tests of table functions over Arrow.
+of_arrow_tables = pytest.mark.skipif(LINE < (4, 3), reason="refused (SW114) on lines where their rows were never compared")
+
 #: Marks tests of plain UDFs over Arrow.
 of_plain_arrow = differs_before((4, 1), "SW114 refuses plain UDFs over Arrow, whose values are those of a Series")
 

@@ -206,8 +206,8 @@ class Row(Kind):
         fields, columns = type.element_type.fields, columns_of(type) or ()
         check_names([field.name for field in fields], "its result", call.name)
         elements = [ARRAYS[f"array<{field.type}>"].element for field in fields]
-        pickled, whole = call.eval_type == BATCHED, is_table(call.original)
-        made = StructLists(call.loop, fields, elements, type.contains_null, pickled, call.place, str(type), whole)
+        pickled, table = call.eval_type == BATCHED, is_table(call.original)
+        made = StructLists(call.loop, fields, elements, type.contains_null, pickled, call.place, str(type), table)
         trees = made.trees(row.tree)
         others: list[Node | None] = [None] * len(trees)
         if row.pruned is not None:

@@ -6,14 +6,21 @@ has nothing but `eval` and helpers that keep no state, a new object for each row
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any
 
+from pyspark.sql import udtf
+from pyspark.sql.types import StructType
+
 from sparkweld.reasons import refusal
+from udf_compiler.function.bytecode import codes_of
 
 #: Marks the functions that `plain_of` makes.
 _MARK = "sparkweld_table_function"
+#: The exception by which `eval` ends the calls of its partition. Spark 3.5 has none.
+_SKIP: type = getattr(udtf, "SkipRestOfInputTableException", type(NotImplemented))
 #: Members that run once for a partition, or see other rows.
 _OTHERS = ("__init__", "__new__", "__getattribute__", "__getattr__", "__del__", "terminate", "cleanup", "analyze")
 
@@ -26,10 +33,27 @@ def check_handler(handler: type, name: str) -> None:
             raise refusal("SW313", name, udf=name, what=f"defines {member}")
     if not isinstance(vars(handler).get("eval"), FunctionType):
         raise refusal("SW313", name, udf=name, what="defines no method eval of its own")
+    for cls in handler.__mro__:
+        if any(_may_skip(member, set()) for member in vars(cls).values()):
+            raise refusal("SW313", name, udf=name, what="may skip the rest of its rows")
 
 
-def plain_of(handler: type, size: int) -> Callable[..., Any]:
-    """Returns the function from the arguments of `eval` to its rows of `size` values. It is pickled by value."""
+def _may_skip(x: Any, seen: set[int]) -> bool:
+    """Whether code can name the exception that ends a partition's calls of `eval`."""
+    if id(x) in seen or not isinstance(x, FunctionType):
+        return isinstance(x, type) and issubclass(x, _SKIP)
+    seen.add(id(x))
+    names = {name for code in codes_of(x.__code__) for name in (*code.co_names, *code.co_freevars)}
+    known = {**x.__globals__, **inspect.getclosurevars(x).nonlocals}
+    return _SKIP.__name__ in names or any(_may_skip(known.get(name), seen) for name in names)
+
+
+def plain_of(handler: type, schema: StructType, over_arrow: bool) -> Callable[..., Any]:
+    """Returns the function from the arguments of `eval` to its rows of this schema. It is pickled by value."""
+    return _over_arrow(handler, schema) if over_arrow else _pickled(handler, len(schema))
+
+
+def _pickled(handler: type, size: int) -> Callable[..., Any]:
 
     def rows(*args, **kwargs):  # type: ignore[no-untyped-def]
         made, found = handler().eval(*args, **kwargs), []  # type: ignore[attr-defined]
@@ -41,6 +65,37 @@ def plain_of(handler: type, size: int) -> Callable[..., Any]:
             found.append(tuple(row) if isinstance(row, list) else dict(row) if isinstance(row, dict) else row)
         return found
 
+    return _marked(rows)
+
+
+def _over_arrow(handler: type, schema: StructType) -> Callable[..., Any]:
+    """Makes rows as Spark's conversion does, which raises for the rows of a call where it would raise for the table function."""
+
+    def rows(*args, **kwargs):  # type: ignore[no-untyped-def]
+        from pyspark.sql.conversion import LocalDataToArrowConversion
+
+        names = schema.names
+        made, found = handler().eval(*args, **kwargs), []  # type: ignore[attr-defined]
+        for row in () if made is None else made:
+            if not isinstance(row, tuple):
+                if len(names) == 1:
+                    row = (row,)
+                elif row is None:
+                    row = (None,) * len(names)
+                elif isinstance(row, dict) or hasattr(row, "__dict__"):
+                    fields = row if isinstance(row, dict) else row.__dict__
+                    row = tuple(fields.get(name) for name in names)
+            if len(row) != len(names):
+                raise ValueError(f"a row of {len(row)} values for {len(names)} columns")
+            found.append(tuple(row))
+        if found:
+            LocalDataToArrowConversion.convert(found, schema, False)
+        return found
+
+    return _marked(rows)
+
+
+def _marked(rows: Callable[..., Any]) -> Callable[..., Any]:
     rows.__module__ = "__main__"  # workers have no module of this package
     vars(rows)[_MARK] = True
     return rows

@@ -35,6 +35,7 @@ class SparkLine:
     - `arrow_misfit`: the innermost exception for the result of an Arrow aggregate that the declared type does not hold.
     - `sparse_overhead`: `Vector.compressed` returns a sparse vector if its size exceeds 1.5 times its non-zeros, plus this.
     - `groups_as_maps`: the results of groups are converted as those of mapInPandas. Otherwise, their casts were never compared.
+    - `tables_over_arrow`: table functions over Arrow convert values like plain functions. Otherwise, this was never compared.
     - `worker_conversions`: PySpark has the functions that the code of worker pipelines and partial aggregates calls.
     """
 
@@ -50,6 +51,7 @@ class SparkLine:
     sparse_overhead: float = 2.0
     groups_as_maps: bool = True
     worker_conversions: bool = False
+    tables_over_arrow: bool = False
 
 
 _LINES = (
@@ -60,7 +62,7 @@ _LINES = (
     SparkLine("4.1", plain_over_arrow=False, converts_by_arrow=False, groups_as_maps=False,
               arrow_misfit="pyarrow.lib.ArrowInvalid"),
     SparkLine("4.2", arrow_misfit="pyarrow.lib.ArrowInvalid"),
-    SparkLine("4.3", worker_conversions=True),
+    SparkLine("4.3", worker_conversions=True, tables_over_arrow=True),
 )
 
 
@@ -103,6 +105,12 @@ def check_compared(place: str) -> None:
     """Refuses (SW114) every function on a line whose workers were never compared with kernels."""
     if not LINE.compared:
         raise unsupported("the conversions of Python workers may differ", place)
+
+
+def check_table_functions(place: str) -> None:
+    """Refuses (SW114) table functions over Arrow on lines whose conversions of their rows were never compared."""
+    if not LINE.tables_over_arrow:
+        raise unsupported("the conversion of the rows of table functions over Arrow", place)
 
 
 def check_groups(place: str) -> None:

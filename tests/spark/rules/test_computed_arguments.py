@@ -12,7 +12,7 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F
 from pyspark.sql.functions import pandas_udf, udf
-from pyspark.sql.types import DoubleType, LongType, StringType
+from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
 
 from tests.helpers.differential import ENABLED, check, checked, measured, run
 from tests.helpers.lines import of_named_arguments
@@ -54,9 +54,22 @@ def shortens(values):
     return len(values)
 
 
+@udf(ArrayType(StringType()))
+def words_among(text, words):
+    return [word for word in words if text is not None and word in text]
+
+
+@udf(DoubleType())
+def distance(values, weights):
+    return float(sum(value * weight for value, weight in zip(values, weights)))
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        lambda t: t.select("id", words_among("s", F.array(F.lit("blue"), F.lit("1 b"))).alias("r")),
+        lambda t: t.select(distance(F.array(F.col("id") / 7, F.lit(2.0)), F.array(F.lit(0.1), F.lit(-0.3))).alias("r")),
+        lambda t: t.select("id", words_among("s", F.lit(None).cast("array<string>")).alias("r")).where("s is null"),
         lambda t: t.select("id", half(F.levenshtein("s", "t")).alias("r")),
         lambda t: t.select("id", upper(F.initcap("s")).alias("r"), half(F.ascii("s")).alias("q")),
         lambda t: t.select(half(half(F.levenshtein("s", "t"))).alias("r")),

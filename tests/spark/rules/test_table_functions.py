@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import udtf as pyspark_udtf
 from pyspark.sql.functions import udtf
 
 import sparkweld
 from tests.helpers.batches import ONE_PARTITION
 from tests.helpers.differential import check
+from tests.helpers.lines import of_arrow_tables
 
 LIMIT = 3
+#: The exception that ends the rows of a partition; Spark 3.5 has none.
+SkipRestOfInputTableException = Stop = getattr(pyspark_udtf, "SkipRestOfInputTableException", None)
 
 
 @udtf(returnType="word string, n int")
@@ -75,16 +79,84 @@ class Required:
         yield text, 1
 
 
+@udtf(returnType="word string")
+class Bare:
+    """Over Arrow, the values of the only column need no tuples."""
+
+    def eval(self, text: str):
+        for word in (text or "").split():
+            yield word.strip()
+
+
+@udtf(returnType="n int")
+class BareOrNot:
+    def eval(self, n: int):
+        if n % 3 == 0:
+            yield n
+            yield None
+        elif n % 3 == 1:
+            yield (n * 2,)
+
+
+@udtf(returnType="word string, n int")
+class Missing:
+    """Over Arrow, a dict may lack a column."""
+
+    def eval(self, text: str):
+        yield {"n": len(text or ""), "other": 1}
+
+
+@udtf(returnType="a int, b boolean, c double, d string")
+class Converted:
+    def eval(self, n: int):
+        yield n, n > 3, n, n
+        yield n, True, 0.5, "x"
+
+
+@udtf(returnType="n int, b boolean")
+class NoBoolean:
+    """Arrow does not convert an int to a boolean."""
+
+    def eval(self, n: int):
+        yield (n, True) if n % 50 else (n, 1)
+
+
+@udtf(returnType="n int")
+class Skipping:
+    def eval(self, n: int):
+        if n > 100:
+            raise SkipRestOfInputTableException("enough")
+        yield (n,)
+
+
+def enough(n):
+    if n > 100:
+        raise Stop("enough")
+
+
+@udtf(returnType="n int")
+class SkippingInAHelper:
+    def eval(self, n: int):
+        enough(n)
+        yield (n,)
+
+
 FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended, "counting": Counting,
-             "required": Required}  # fmt: skip
+             "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing, "converted": Converted,
+             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper}  # fmt: skip
+
+
+@pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
+def over_arrow(request):
+    return request.param
 
 
 @pytest.fixture
-def texts(spark, parquet):
+def texts(spark, parquet, over_arrow):
     rows = ["sea air sea", "", None, "rail", "étage é 12 7"] * 60
     parquet({"k": pa.array(range(len(rows)), pa.int32()), "s": pa.array(rows)}).createOrReplaceTempView("texts")
     for name, function in FUNCTIONS.items():
-        spark.udtf.register(name, function)
+        spark.udtf.register(name, udtf(function.func, returnType=function.returnType, useArrow=over_arrow))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +188,43 @@ def test_empty_tables_and_several_files(spark, texts, parquet, tmp_path):
 
 def test_rows_that_do_not_convert_run_in_python(spark, texts):
     check(spark, lambda: spark.sql("SELECT k, n FROM texts, LATERAL large(k)"), deopt=None)
+
+
+@of_arrow_tables
+@pytest.mark.parametrize("over_arrow", [True], indirect=True)
+@pytest.mark.parametrize(
+    ("query", "deopt"),
+    [
+        ("SELECT k, word FROM texts, LATERAL bare(s)", False),
+        ("SELECT k, n FROM texts, LATERAL bare_or_not(k)", False),
+        ("SELECT k, word, n FROM texts, LATERAL missing(s)", False),
+        ("SELECT k, t.* FROM texts, LATERAL converted(k) t", False),
+    ],
+)
+def test_rows_over_arrow(spark, texts, query, deopt):
+    check(spark, lambda: spark.sql(query), deopt=deopt)
+
+
+@of_arrow_tables
+@pytest.mark.parametrize("over_arrow", [True], indirect=True)
+@pytest.mark.parametrize("condition", ["k % 50 != 0", "true"])
+def test_values_that_arrow_does_not_convert(spark, texts, condition):
+    check(spark, lambda: spark.sql(f"SELECT k, t.* FROM texts, LATERAL no_boolean(k) t WHERE {condition}"), refused="SW309")
+
+
+@of_arrow_tables
+@pytest.mark.parametrize("over_arrow", [True], indirect=True)
+def test_pandas_makes_the_rows_over_arrow(spark, texts):
+    legacy = {"spark.sql.legacy.execution.pythonUDTF.pandas.conversion.enabled": "true"}
+    check(spark, lambda: spark.sql("SELECT k, word, n FROM texts, LATERAL words(s)"), refused="SW309", conf=legacy)
+
+
+@pytest.mark.skipif(Stop is None, reason="no such exception in Spark 3.5")
+@pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper"])
+def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
+    query = f"SELECT k, n FROM texts, LATERAL {name}(k)"
+    check(spark, lambda: spark.sql(query), refused="SW309")
+    assert "may skip the rest of its rows" in sparkweld.explain(spark.sql(query))
 
 
 @pytest.mark.parametrize(("name", "code"), [("ended", "SW313"), ("counting", "SW313"), ("required", "SW313")])

@@ -1,10 +1,12 @@
 """Takes lists that a plain UDF returns for an array of structs apart: the values of each field, and what is NULL.
 
-An element is a tuple in the order of the fields, a dict by their names, a Row or None. The pickled format accepts a list, too.
+An element is a tuple in the order of the fields, a dict by their names, a Row or None. The pickled format and table functions
+accept a list, too. The only field of a table function over Arrow may be the element itself, if it is no tuple.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +15,11 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Type
 from sparkweld.ir.types import BOOL, list_of
 from udf_compiler.frontends.python.list_maps import mapped
-from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
 from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.row_lists import TracedElement
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -26,8 +29,8 @@ from udf_compiler.frontends.tracing.values import raw
 class StructLists:
     """An array of structs with these fields, whose values are `elements` of arrays.
 
-    `pickled`: the wire format. `gaps`: whether structs may be NULL. `whole`: dicts must have as many keys as there are fields.
-    `loop`: that of the values, None where only kinds are valid.
+    `pickled`: the wire format. `gaps`: whether structs may be NULL. `table`: they are the rows of a table function. Pickled, its
+    dicts must have as many keys as there are fields. `loop`: that of the values, None where only kinds are valid.
     """
 
     loop: LoopBuilder | None
@@ -37,7 +40,12 @@ class StructLists:
     pickled: bool
     place: str
     type: str
-    whole: bool = False
+    table: bool = False
+
+    @property
+    def _bare(self) -> bool:
+        """Whether an element that is no tuple is the only field."""
+        return self.table and not self.pickled and len(self.fields) == 1
 
     def trees(self, tree: Node) -> list[Node]:
         """Returns the trees of the arrays that the result is stored as (`columns_of`); None where the function returns None.
@@ -52,8 +60,12 @@ class StructLists:
 
     def _check(self, x: Any) -> None:
         x = as_records(x)
+        if self._bare and _is_bare(x):
+            return
         if type(x) is TracedRecords:
-            if (self.whole or x.form != DICT) and x.form and len(x.parts) != len(self.fields):
+            if self._bare and x.form == DICT:
+                refuse("SW226", at=self.place, what="a list of dicts for one column", type=self.type)
+            if ((self.table and self.pickled) or x.form != DICT) and x.form and len(x.parts) != len(self.fields):
                 self._refuse_size(x, len(x.parts))
             return
         x = unwrapped(x)
@@ -61,9 +73,11 @@ class StructLists:
             refuse("SW226", at=self.place, what=raw(x), type=self.type)
         for element in x:
             known = element is None or type(element) in (TracedRecord, TracedElement)
-            if not known and type(unwrapped(element)) not in ((tuple, dict, list) if self.pickled else (tuple, dict)):
+            classes = (tuple,) if self._bare else (tuple, dict, list) if self.pickled or self.table else (tuple, dict)
+            if not known and type(unwrapped(element)) not in classes:
                 refuse("SW226", at=self.place, what=f"a list with {raw(element)}", type=self.type)
-            if element is not None and (self.whole or not _is_dict(element)) and len(_items(element)) != len(self.fields):
+            named = _is_dict(element) and not (self.table and self.pickled)
+            if element is not None and not named and len(_items(element)) != len(self.fields):
                 self._refuse_size(element, len(_items(element)))
 
     def _refuse_size(self, x: Any, size: int) -> None:
@@ -74,6 +88,8 @@ class StructLists:
 
         def values(x: Any) -> Any:
             x = as_records(x)
+            if self._bare and _is_bare(x):
+                return x
             if type(x) is not TracedRecords:
                 return [None if e is None else _part(e, at, field.name) for e in unwrapped(x)]
             number = _number(x, at, field.name)
@@ -82,6 +98,9 @@ class StructLists:
 
         def absent(x: Any) -> Any:
             x = as_records(x)
+            if self._bare and _is_bare(x):
+                none = [e is None for e in x] if type(x) is list else []
+                return self._nullable(none if any(none) else None, field.nullable, f"None for the field {field.name}")
             if type(x) is TracedRecords:
                 number = _number(x, at, field.name)
                 found = self._constants(x, BOOL, True) if number is None else x.absent[number]
@@ -94,6 +113,8 @@ class StructLists:
 
     def _gone(self, x: Any) -> Any:
         x = as_records(x)
+        if self._bare and _is_bare(x):
+            return None
         if type(x) is TracedRecords:
             found: Any = x.gone
         else:
@@ -120,6 +141,12 @@ def _number(x: TracedRecords, at: int, name: str) -> int | None:
     if x.form not in (DICT, ""):
         return at
     return x.names.index(name) if name in x.names else None
+
+
+def _is_bare(x: Any) -> bool:
+    """Whether the elements of a list are scalars."""
+    scalars = (bool, int, float, str, type(None), datetime.date)
+    return is_list(x) or (type(x) is list and all(is_scalar(e) or isinstance(e, scalars) for e in x))
 
 
 def _is_dict(element: Any) -> bool:

@@ -11,6 +11,7 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.python.EvalPythonExec
+import org.apache.spark.sql.types.ArrayType
 
 /**
  * Lets Spark compute the arguments that kernels do not compute, in projections below the functions.
@@ -82,7 +83,7 @@ private[rules] object ComputedArguments {
   private def divided(node: EvalPythonExec, taking: Seq[PythonUDF]): Seq[SparkPlan] = {
     val columns = mutable.LinkedHashMap.empty[Expression, Alias]
     taking.flatMap(SharedArguments.allOf).foreach {
-      case computed if !computed.isInstanceOf[Attribute] && !computed.foldable && computed.deterministic && isColumnar(computed) =>
+      case computed if !computed.isInstanceOf[Attribute] && computed.deterministic && !isConstant(computed) && isColumnar(computed) =>
         columns.getOrElseUpdate(computed.canonicalized, Alias(computed, s"argument${columns.size}")())
       case _ => ()
     }
@@ -98,6 +99,9 @@ private[rules] object ComputedArguments {
       Seq(adding, functions, dropping)
     }
   }
+
+  /** Whether a kernel has the value as a constant: kernels have none of arrays. */
+  private def isConstant(argument: Expression): Boolean = argument.foldable && !argument.dataType.isInstanceOf[ArrayType]
 
   /** Whether Spark can convert the values to a column; otherwise the refusal would name a column that the user never wrote. */
   private def isColumnar(computed: Expression): Boolean =

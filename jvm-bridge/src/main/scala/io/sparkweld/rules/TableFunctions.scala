@@ -17,9 +17,9 @@ import org.apache.spark.sql.types.ArrayType
 /**
  * Replaces Python table functions of single rows by plain functions that return arrays, from which Spark's `inline` makes rows.
  *
- * Rewrites: functions whose class has no state, and for which the array of a row has a kernel. Both formats of Python's rows are
- * the pickled one, so the plain function returns the same rows in Python, too. Exceptions: functions of whole tables, of
- * partitions, with a result of `analyze`, or over Arrow, and generators that keep rows without results.
+ * Rewrites: functions whose class has no state, and for which the array of a row has a kernel. The plain function has the format
+ * of the table function, pickled or over Arrow, so it returns the same rows in Python, too. Exceptions: functions of whole tables,
+ * of partitions, with a result of `analyze`, and generators that keep rows without results.
  */
 object TableFunctions extends Rule[LogicalPlan] {
   private val refused = new Lru[ExprId, Seq[Refusal]](256)
@@ -46,9 +46,9 @@ object TableFunctions extends Rule[LogicalPlan] {
         }
     }
 
-  /** Whether it is called for each row on its own, with pickled values. PySpark declares none deterministic; the service proves it. */
+  /** Whether it is called for each row on its own. PySpark declares none deterministic; the service proves it. */
   private def isOfRows(udtf: PythonUDTF): Boolean =
-    udtf.evalType == EvalTypes.Table && !udtf.productIterator.exists {
+    EvalTypes.ofTables.contains(udtf.evalType) && !udtf.productIterator.exists {
       case Some(areTables: Seq[_]) => areTables.contains(true)
       case Some(_) => true // partitions, or the result of `analyze`
       case _ => false
@@ -57,7 +57,7 @@ object TableFunctions extends Rule[LogicalPlan] {
   private def call(udtf: PythonUDTF, child: LogicalPlan, service: FunctionService): Either[Seq[Refusal], PythonUDF] = {
     val rows = ArrayType(udtf.elementSchema, containsNull = false)
     def called(arguments: Seq[Expression]): PythonUDF =
-      PythonUDF(udtf.name, udtf.func, rows, arguments, EvalTypes.Batched, udfDeterministic = true)
+      PythonUDF(udtf.name, udtf.func, rows, arguments, EvalTypes.ofTables(udtf.evalType), udfDeterministic = true)
     val arguments = udtf.children.map(columnOf)
     val input = CatalystEquivalents.columnsOf(Seq(child)) ++ arguments.diff(udtf.children).collect { case made: Attribute => made }
     for {

@@ -41,8 +41,8 @@ object EvalTypes {
   /** Scalar UDFs over an iterator of batches of Arrow arrays. */
   val ScalarArrowIterator: Int = numbers.scalarArrowIterator
 
-  /** Table functions, rows pickled. The compile service never receives this number. */
-  val Table: Int = 300
+  /** Table functions of rows: pickled, and over Arrow; and plain functions of the same format. The service receives only these. */
+  val ofTables: Map[Int, Int] = Map(300 -> Batched, 301 -> ArrowBatched)
 
   /** Functions of pandas objects, whose dtypes depend on the NULLs of a batch. */
   private val pandas = Constants.shared.batchStateEvalTypes.toSet
