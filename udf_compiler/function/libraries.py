@@ -25,6 +25,9 @@ _KNOWN_LOADERS = frozenset(("joblib", "pickle", "cloudpickle", "pyspark.cloudpic
 #: Modules of the standard library that may be used; objects read from them are checked like any others.
 _OPEN_MODULES = frozenset("operator functools itertools typing collections dataclasses numbers enum string".split())
 
+#: Modules of PySpark with classes that have stand-ins, such as Row and Vectors; all else in them is refused where it is read.
+_OF_PYSPARK = frozenset(("pyspark", "pyspark.sql", "pyspark.sql.types", "pyspark.ml", "pyspark.ml.linalg"))
+
 
 def refuse_module(name: str, use: Use) -> None:
     """Refuses (SW214) libraries without a stand-in, and the standard library except for its modules of pure functions.
@@ -32,7 +35,7 @@ def refuse_module(name: str, use: Use) -> None:
     Refuses (SW805) modules that load models by other means.
     """
     root = name.partition(".")[0]
-    if name in _KNOWN_LOADERS:
+    if name in _KNOWN_LOADERS or name in _OF_PYSPARK:
         return
     if root in _LOADERS:
         raise use.refusal("SW805", call=root)

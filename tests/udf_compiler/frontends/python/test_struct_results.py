@@ -58,6 +58,47 @@ def of_a_helper(path, n):
     return (path if found else "prime"), factor + marks, 1.0
 
 
+def row_of_a_dict(path, n):
+    from pyspark.sql import Row
+
+    found = {"name": None, "count": None, "share": None}
+    if "/" in path:
+        found["name"] = path.split("/")[0]
+    if n > 5:
+        found["count"] = n
+    return Row(**found)
+
+
+def row_of_types(path, n):
+    from pyspark.sql.types import Row as Record
+
+    return Record(name=path, count=n, share=1.0) if n > 5 else Record(name=path, count=0, share=None)
+
+
+@pytest.mark.parametrize("function", [row_of_a_dict, row_of_types])
+def test_rows_of_a_class_that_the_function_imports(function):
+    compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 2 and not compared.flagged, compared
+
+
+def of_a_function_of_spark(path, n):
+    from pyspark.sql import functions as F
+
+    return F.lit(path), n, 1.0
+
+
+def of_a_session(path, n):
+    from pyspark.sql import SparkSession
+
+    return str(SparkSession.builder), n, 1.0
+
+
+@pytest.mark.parametrize(("function", "code"), [(of_a_function_of_spark, "SW214"), (of_a_session, "SW215")])
+def test_other_members_of_pyspark_are_refused(function, code):
+    compared = compare_with_worker(function, [ROWS], RETURNS, ARROW_BATCHED, kernel=True)
+    assert code in compared.refused, compared
+
+
 @pytest.mark.parametrize("function", [counts, several_ends, as_a_dict, of_a_helper])
 def test_loops_that_return_a_struct(function):
     compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)
