@@ -94,7 +94,8 @@ PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
         *("backends/aggregates/row_values", "backends/cascades/full_models", "backends/cascades/substitution"),
         *("backends/worker_pipelines/payload", "frontends/python/rows", "frontends/python/values", "rebuild/objects"),
         *("function/environment", "function/model_files", "function/payload", "function/wrappers", "process/spark_line"),
-        *("frontends/python/data_types", "frontends/python/row_class", "requests/table_functions"),
+        *("frontends/python/data_types", "frontends/python/row_class", "function/table_functions"),
+        "requests/table_functions",
     )
 }
 
@@ -192,6 +193,7 @@ LATE = {
     "udf_compiler/backends/worker_pipelines/payload.py": (
         ("collections.abc", "pandas", "pyarrow", "pyspark", "sparkweld.worker", "sys"), _BY_VALUE,
     ),
+    "udf_compiler/function/table_functions.py": (("pyspark.sql.conversion",), _BY_VALUE),
     "udf_compiler/function/wrappers.py": (("pyspark.pandas",), "it takes a second, and only its own functions need it"),
     "udf_compiler/process/process_state.py": (("numpy", "pandas", "pyarrow"), _STAGES),
     "udf_compiler/requests/trace_cache.py": (("sparkweld.ir",), _STAGES),

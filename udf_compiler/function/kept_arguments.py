@@ -110,7 +110,7 @@ class _Scan:
     def _of_function(self, function: types.FunctionType) -> bool:
         if _is_of_library(function.__module__ or "") and is_library_file(function.__code__.co_filename):
             return function.__name__ not in MUTATORS and function.__name__ not in _RESULTS
-        cells = (cell.cell_contents for cell in function.__closure__ or () if _is_set(cell))
+        cells = (cell.cell_contents for cell in function.__closure__ or () if is_set(cell))
         held = (*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         return all(map(self.keeps, held)) and all(self._of_code(code, function) for code in codes_of(function.__code__))
 
@@ -157,7 +157,8 @@ def _module_of(x: Any) -> str:
     return module if isinstance(module, str) else type(getattr(x, "__self__", None)).__module__
 
 
-def _is_set(cell: types.CellType) -> bool:
+def is_set(cell: types.CellType) -> bool:
+    """Whether a variable of an enclosing function has a value."""
     try:
         return cell.cell_contents is not cell
     except ValueError:

@@ -6,9 +6,8 @@ has nothing but `eval` and helpers that keep no state, a new object for each row
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from pyspark.sql import udtf
@@ -16,6 +15,7 @@ from pyspark.sql.types import StructType
 
 from sparkweld.reasons import refusal
 from udf_compiler.function.bytecode import codes_of
+from udf_compiler.function.kept_arguments import is_set
 
 #: Marks the functions that `plain_of` makes.
 _MARK = "sparkweld_table_function"
@@ -40,12 +40,15 @@ def check_handler(handler: type, name: str) -> None:
 
 def _may_skip(x: Any, seen: set[int]) -> bool:
     """Whether code can name the exception that ends a partition's calls of `eval`."""
+    x = getattr(x, "__func__", x)  # of a static method or a class method
     if id(x) in seen or not isinstance(x, FunctionType):
         return isinstance(x, type) and issubclass(x, _SKIP)
     seen.add(id(x))
     names = {name for code in codes_of(x.__code__) for name in (*code.co_names, *code.co_freevars)}
-    known = {**x.__globals__, **inspect.getclosurevars(x).nonlocals}
-    return _SKIP.__name__ in names or any(_may_skip(known.get(name), seen) for name in names)
+    known = [x.__globals__.get(name) for name in names]
+    known += [cell.cell_contents for cell in x.__closure__ or () if is_set(cell)]
+    members = [vars(module).get(name) for module in known if isinstance(module, ModuleType) for name in names]
+    return _SKIP.__name__ in names or any(_may_skip(member, seen) for member in (*known, *members))
 
 
 def plain_of(handler: type, schema: StructType, over_arrow: bool) -> Callable[..., Any]:

@@ -141,9 +141,21 @@ class SkippingInAHelper:
         yield (n,)
 
 
+@udtf(returnType="n int")
+class SkippingInAStaticMethod:
+    @staticmethod
+    def checked(n):
+        return enough(n)
+
+    def eval(self, n: int):
+        self.checked(n)
+        yield (n,)
+
+
 FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended, "counting": Counting,
              "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing, "converted": Converted,
-             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper}  # fmt: skip
+             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper,
+             "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
 
 
 @pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
@@ -220,7 +232,7 @@ def test_pandas_makes_the_rows_over_arrow(spark, texts):
 
 
 @pytest.mark.skipif(Stop is None, reason="no such exception in Spark 3.5")
-@pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper"])
+@pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     query = f"SELECT k, n FROM texts, LATERAL {name}(k)"
     check(spark, lambda: spark.sql(query), refused="SW309")
