@@ -121,6 +121,15 @@ class NoBoolean:
         yield (n, True) if n % 50 else (n, 1)
 
 
+@udtf(returnType="word string, n int")
+class OfRows:
+    """The argument is a row of a table."""
+
+    def eval(self, row):
+        for word in (row["s"] or "").split():
+            yield word, row.k + len(row)
+
+
 @udtf(returnType="n int")
 class Skipping:
     def eval(self, n: int):
@@ -153,7 +162,7 @@ class SkippingInAStaticMethod:
 
 
 FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended, "counting": Counting,
-             "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing, "converted": Converted,
+             "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing, "converted": Converted, "of_rows": OfRows,
              "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper,
              "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
 
@@ -232,6 +241,17 @@ def test_pandas_makes_the_rows_over_arrow(spark, texts):
 
 
 @pytest.mark.skipif(Stop is None, reason="no such exception in Spark 3.5")
+@pytest.mark.parametrize(
+    "table", ["TABLE(texts)", "TABLE(SELECT k, s FROM texts WHERE k < 0)", "TABLE(texts) WITH SINGLE PARTITION"]
+)
+def test_rows_of_a_table(spark, texts, table):
+    check(spark, lambda: spark.sql(f"SELECT word, n FROM of_rows({table})"))
+
+
+def test_partitions_of_a_table(spark, texts):
+    check(spark, lambda: spark.sql("SELECT word, n FROM of_rows(TABLE(texts) PARTITION BY k)"), refused="SW309")
+
+
 @pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     query = f"SELECT k, n FROM texts, LATERAL {name}(k)"

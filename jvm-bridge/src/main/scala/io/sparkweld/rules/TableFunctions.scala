@@ -18,8 +18,8 @@ import org.apache.spark.sql.types.ArrayType
  * Replaces Python table functions of single rows by plain functions that return arrays, from which Spark's `inline` makes rows.
  *
  * Rewrites: functions whose class has no state, and for which the array of a row has a kernel. The plain function has the format
- * of the table function, pickled or over Arrow, so it returns the same rows in Python, too. Exceptions: functions of whole tables,
- * of partitions, with a result of `analyze`, and generators that keep rows without results.
+ * of the table function, pickled or over Arrow, so it returns the same rows in Python, too. Exceptions: functions of
+ * partitions, with a result of `analyze`, and generators that keep rows without results.
  */
 object TableFunctions extends Rule[LogicalPlan] {
   private val refused = new Lru[ExprId, Seq[Refusal]](256)
@@ -49,7 +49,7 @@ object TableFunctions extends Rule[LogicalPlan] {
   /** Whether it is called for each row on its own. PySpark declares none deterministic; the service proves it. */
   private def isOfRows(udtf: PythonUDTF): Boolean =
     EvalTypes.ofTables.contains(udtf.evalType) && !udtf.productIterator.exists {
-      case Some(areTables: Seq[_]) => areTables.contains(true)
+      case Some(_: Seq[_]) => false // which arguments are tables: without partitions, each of its rows is one struct
       case Some(_) => true // partitions, or the result of `analyze`
       case _ => false
     }
