@@ -161,10 +161,10 @@ class SkippingInAStaticMethod:
         yield (n,)
 
 
-FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended, "counting": Counting,
-             "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing, "converted": Converted, "of_rows": OfRows,
-             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper,
-             "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
+FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended,
+             "counting": Counting, "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing,
+             "converted": Converted, "of_rows": OfRows, "no_boolean": NoBoolean, "skipping": Skipping,
+             "skipping_in_a_helper": SkippingInAHelper, "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
 
 
 @pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
