@@ -61,7 +61,8 @@ def every_function() -> Kernel:
         s = columns["s"]
         for number, op in enumerate(ONE.values()):
             loop.append(f"{number}", loop.emit(op, s))
-        for fn in ("contains_str", "find_str", "starts_with_str", "ends_with_str", "concat"):
+        for fn in ("contains_str", "find_str", "rfind_str", "count_str", "starts_with_str", "ends_with_str", "concat",
+                   "remove_prefix_str", "remove_suffix_str", "split_str"):  # fmt: skip
             loop.append(fn, loop.emit(StrCall(fn), s, loop.value_of(loop.emit(StrCall("get", (-1,)), s))))
         at = [loop.const(value, I64) for value in (1, -2)]
         loop.append("char_at", loop.emit(StrCall("char_at"), s, at[1]))

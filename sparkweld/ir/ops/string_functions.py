@@ -248,6 +248,12 @@ FUNCTIONS: dict[str, StringFunction] = {
     "count": StringFunction(lambda s, text, a, b: s.count(text, a, b), _S, I64, ("text", "int?", "int?")),
     "contains_str": StringFunction(lambda s, text: text in s, _SS, BOOL),
     "find_str": StringFunction(lambda s, text: s.find(text), _SS, I64),
+    "rfind_str": StringFunction(lambda s, text: s.rfind(text), _SS, I64),
+    "count_str": StringFunction(lambda s, text: s.count(text), _SS, I64),
+    "remove_prefix_str": StringFunction(str.removeprefix, _SS, STR),
+    "remove_suffix_str": StringFunction(str.removesuffix, _SS, STR),
+    # An empty separator, for which Python raises, is not found.
+    "split_str": StringFunction(lambda s, sep: Items("str", tuple(s.split(sep) if sep else (s,))), _SS, list_of(STR)),
     "code_point": StringFunction(lambda s: ord(s[0]) if s else 0, _S, I64),
     "starts_with_str": StringFunction(str.startswith, _SS, BOOL),
     "ends_with_str": StringFunction(str.endswith, _SS, BOOL),

@@ -26,6 +26,7 @@ from udf_compiler.frontends.python.operands import (
 )
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.repetition import repeated
+from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -36,8 +37,6 @@ from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 #: The most elements or characters that a loop visits; rows with more are guarded.
 _LOOP_LIMIT = 40
 
-#: More characters than any string has.
-_END = 2**62
 
 
 def call(fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
@@ -76,7 +75,7 @@ def truth(x: TracedScalar) -> Value:
 
 def length(x: Any) -> Any:
     """Returns ``len(x)``."""
-    return make_int(call("length", as_text(x)), (0, _END))
+    return make_int(call("length", as_text(x)), (0, END))
 
 
 def contains(x: TracedScalar, part: Any) -> bool:
@@ -106,7 +105,7 @@ def _slice(x: TracedScalar, key: slice) -> TracedScalar:
     if key.step not in (None, 1) or is_scalar(key.step) or any(p is not None and not is_number(p) for p in parts):
         refuse("SW262", call="str[...]", what="a step with a bound that is not constant")
     start = 0 if key.start is None else key.start
-    stop = _END if key.stop is None else key.stop
+    stop = END if key.stop is None else key.stop
     return make_text(call("substring", x.value, as_int(start), as_int(stop)))
 
 
@@ -194,7 +193,7 @@ class TracedPieces(LazyList):
 
     @property
     def count(self) -> Any:
-        return make_int(call("split_count", self.value, params=(self.sep, self.most)), (0 if self.sep is None else 1, _END))
+        return make_int(call("split_count", self.value, params=(self.sep, self.most)), (0 if self.sep is None else 1, END))
 
     @property
     def whole(self) -> Value:
@@ -236,7 +235,7 @@ def _check_text(name: str, *parts: Any) -> None:
 
 
 def _check_numbers(name: str, *numbers: Any) -> None:
-    if any(type(n) is not int or abs(n) > _END for n in numbers):
+    if any(type(n) is not int or abs(n) > END for n in numbers):
         refuse("SW262", call=f"str.{name}", what="a number that is not a constant int")
 
 
@@ -259,6 +258,8 @@ def _strip(fn: str) -> Callable[..., Any]:
 
 def _affix(fn: str) -> Callable[..., Any]:
     def remove(x: TracedScalar, affix: Any) -> Any:
+        if is_of_row(affix):
+            return make_text(call(f"{fn}_str", x.value, affix.value))
         _check_text(fn, affix)
         return make_text(call(fn, x.value, params=(affix,)))
 
@@ -267,7 +268,7 @@ def _affix(fn: str) -> Callable[..., Any]:
 
 def _ends(fn: str) -> Callable[..., Any]:
     def test(x: TracedScalar, affix: Any) -> Any:
-        if is_scalar(affix) and affix.kind == "str":
+        if is_of_row(affix):
             return make_bool(call(f"{fn}_str", x.value, affix.value))
         affixes = affix if type(affix) is tuple else (affix,)
         _check_text(fn, *affixes)
@@ -279,25 +280,14 @@ def _ends(fn: str) -> Callable[..., Any]:
 def _search(fn: str) -> Callable[..., Any]:
     def search(x: TracedScalar, part: Any, start: Any = None, end: Any = None) -> Any:
         if fn == "find" and end is None and is_scalar(start) and start.kind == "int" and type(part) is str and part:
-            return _find_from(x, part, start)
+            return found_from(x, part, start)
         _check_numbers(fn, *(b for b in (start, end) if b is not None))
-        if fn == "find" and start is end is None and is_scalar(part) and part.kind == "str":
-            return make_int(call("find_str", x.value, part.value), (-1, _END))
+        if start is end is None and is_of_row(part):
+            return make_int(call(f"{fn}_str", x.value, part.value), (0 if fn == "count" else -1, END))
         _check_text(fn, part)
-        return make_int(call(fn, x.value, params=(part, start, end)), (0 if fn == "count" else -1, _END))
+        return make_int(call(fn, x.value, params=(part, start, end)), (0 if fn == "count" else -1, END))
 
     return search
-
-
-def _find_from(x: TracedScalar, part: str, start: TracedScalar) -> Any:
-    """Evaluates ``x.find(part, start)`` on the rest of the string, which is empty if the start is past the end."""
-    loop = explorer().loop
-    explorer().guard(loop.call("greater_equal", start.value, loop.const(0, I64)))
-    rest = call("substring", x.value, start.value, loop.const(_END, I64))
-    found = call("find", rest, params=(part, None, None))
-    missing = loop.const(-1, I64)
-    absent = loop.call("equal", found, missing)
-    return make_int(loop.select(absent, missing, loop.call("add", found, start.value)), (-1, _END))
 
 
 def _index(fn: str) -> Callable[..., Any]:
@@ -307,13 +297,15 @@ def _index(fn: str) -> Callable[..., Any]:
         check_form(search, (x, *args), {}, f"str.{fn.replace('find', 'index')}")
         found = search(x, *args)
         explorer().raise_if((found < 0).value, lambda: ValueError("substring not found"))
-        return make_int(found.value, (0, _END))
+        return make_int(found.value, (0, END))
 
     return index
 
 
 def _replace(x: TracedScalar, old: Any, new: Any, count: Any = -1) -> Any:
     _check_numbers("replace", count)
+    if is_of_row(old) and is_text(new) and count == -1:
+        return replaced(x, old, new)
     if is_scalar(new) and is_text(new) and type(old) is str and old:  # the pieces between the occurrences, joined by `new`
         pieces = explorer().loop.emit(StrCall("split", (old, count)), x.value)
         return make_text(explorer().loop.emit(ListCall("join", pieces.type), pieces, as_text(new)))
@@ -331,8 +323,10 @@ def _join(x: TracedScalar, items: Any) -> Any:
 
 
 def _split(fn: str) -> Callable[..., Any]:
-    def split(x: TracedScalar, sep: Any = None, maxsplit: Any = -1) -> TracedPieces:
+    def split(x: TracedScalar, sep: Any = None, maxsplit: Any = -1) -> Any:
         _check_numbers("split", maxsplit)
+        if is_of_row(sep) and maxsplit == -1:
+            return pieces_by(x, sep)
         if sep is not None:
             _check_text("split", sep)
             if sep == "":
@@ -344,6 +338,8 @@ def _split(fn: str) -> Callable[..., Any]:
 
 def _partition(fn: str) -> Callable[..., Any]:
     def partition(x: TracedScalar, sep: Any) -> tuple[Any, Any, Any]:
+        if is_of_row(sep) and fn == "partition_part":
+            return parts_by(x, sep)
         _check_text("partition", sep)
         if sep == "":
             raise in_place(ValueError("empty separator"))

@@ -47,6 +47,18 @@ def split_list(arena: int, v: int, separator: int, most: int, from_right: int) -
     return view(to, count)
 
 
+@function(INT, VIEW, VIEW, result=VIEW)
+def split_by(arena: int, v: int, separator: int) -> int:
+    """Returns the list v.split(separator); that of v alone for an empty separator."""
+    if length_of(separator) > 0:
+        return split_list(arena, v, separator, -1, 0)
+    to = reserve(arena, 16)
+    if to == 0:
+        return view(0, 0)
+    put_piece(to, 0, v)
+    return view(to, 1)
+
+
 @function(INT, VIEW, INT, INT, INT, result=VIEW)
 def words_list(arena: int, v: int, most: int, from_right: int, spaces: int) -> int:
     """Returns the list v.split(None, most), or of rsplit."""
