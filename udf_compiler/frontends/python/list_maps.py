@@ -37,6 +37,15 @@ def repeated(loop: LoopBuilder, value: Value, count: Value) -> Value:
     return _looped(loop, [count, value], to, [_body(types, 0, to, lambda block, elements, row: row[1])])
 
 
+def interleaved(loop: LoopBuilder, xs: Value, others: Sequence[Value]) -> Value:
+    """Returns the elements of `xs`, each but the last followed by those of the `others`, which have one less, at its place.
+
+    It is NULL only for extremely long lists.
+    """
+    types = [xs.type, *(x.type for x in others)]
+    return _looped(loop, [xs, *others], xs.type, [*_alternating(types)])
+
+
 def _looped(loop: LoopBuilder, args: Sequence[Value], to: Type, body: Sequence[Block]) -> Value:
     """Returns the region of a loop over the first list, or of as many rounds as the number in its place.
 
@@ -86,6 +95,22 @@ def _choice(types: Sequence[Type], to: Type) -> tuple[Block, Block]:
     grown = block.emit(ListAppend(to), made, block.emit(ListCall("at", xs.type), xs, at))
     following = block.call("add", at, block.const(1, I64))
     return first, _block([*types, I64, to], block, Jump(1, _ids([xs, mask, following, grown])))
+
+
+def _alternating(types: Sequence[Type]) -> tuple[Block, Block]:
+    """Returns a block that appends an element of the first list and tests for more, and one that appends those of the others."""
+    to, after = types[0], []
+    for first in (True, False):
+        block, (*given, at, made) = _arguments([*types, I64, to])
+        for x in given[:1] if first else given[1:]:
+            made = block.emit(ListAppend(to), made, block.emit(ListCall("at", x.type), x, at))
+        following = block.call("add", at, block.const(1, I64))
+        end: Jump | Branch = Jump(1, _ids([*given, following, made]))
+        if first:
+            more = block.call("less", at, block.emit(ListCall("length", types[1]), given[1]))
+            end = Branch(more.id, Jump(4, _ids([*given, at, made])), end)
+        after.append(_block([*types, I64, to], block, end))
+    return after[0], after[1]
 
 
 def _last(to: Type) -> Block:

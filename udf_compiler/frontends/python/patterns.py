@@ -9,12 +9,13 @@ from typing import Any
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.json_values import plain
-from udf_compiler.frontends.python.lists import LazyList, of_list
+from udf_compiler.frontends.python.list_maps import interleaved
+from udf_compiler.frontends.python.lists import LazyList, of_list, present
 from udf_compiler.frontends.python.numbers import make_int
 from udf_compiler.frontends.python.of_text import OfText
 from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, pattern_of, template_of
+from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, certain, pattern_of, template_of
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -152,11 +153,17 @@ def _all(regex: Regex, text: Value, index: int) -> Value:
 def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
     if not is_scalar(string) or string.kind != "str" or type(maxsplit) is not int or maxsplit < 0:
         refuse("SW262", call=call, what=raw(string))
-    if pattern.groups:
-        refuse("SW262", call=call, what="a pattern with groups")
-    run = explorer()
-    regex = Regex(*pattern_of(pattern, 0, call), call, (0,), repeated=True)
-    return of_list(regex.emit(run.loop, string.value, "split", limit=maxsplit or -1, guard=run.guard))
+    run, (text, flags) = explorer(), pattern_of(pattern, 0, call)
+    limit, numbers = maxsplit or -1, range(1, pattern.groups + 1)
+    if not certain(text, flags).issuperset(numbers):  # its string is None where it takes no part
+        refuse("SW262", call=call, what="a pattern with a group that may take no part")
+    regex = Regex(text, flags, call, (0,), repeated=True)
+    pieces = regex.emit(run.loop, string.value, "split", limit=limit, guard=run.guard)
+    if not numbers:
+        return of_list(pieces)
+    regex = Regex(text, flags, call, (0, *numbers), repeated=True)
+    groups = [regex.emit(run.loop, string.value, "all", limit=limit, index=number, guard=run.guard) for number in numbers]
+    return of_list(present(interleaved(run.loop, pieces, groups)))
 
 
 class TracedFound(LazyList):

@@ -39,6 +39,14 @@ def _groups_together(pattern: str, flags: int, mode: str) -> tuple[int, ...]:
     return groups
 
 
+def certain(pattern: str, flags: int) -> frozenset[int]:
+    """Returns the groups that take part in every match; none for a pattern that is unsupported."""
+    try:
+        return certain_groups(parse(pattern, flags).root)
+    except Unsupported:
+        return frozenset()
+
+
 @dataclass(frozen=True)
 class FirstMatch:
     """The first match of a pattern in a string. Its test and its groups share an automaton, which a kernel runs once."""
@@ -63,7 +71,7 @@ class FirstMatch:
 
     def always_has(self, number: int) -> bool:
         """Whether a group takes part in every match."""
-        return number == 0 or number in certain_groups(parse(self.text, self.flags).root)
+        return number == 0 or number in certain(self.text, self.flags)
 
 
 @dataclass(frozen=True)

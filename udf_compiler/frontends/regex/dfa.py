@@ -33,6 +33,10 @@ _MATCHED = -1
 #: In moves: a scratch register that no thread uses.
 _SPARE = -3
 
+#: The kind of the next symbol, and the sets of the assertions about it that have it.
+_Ahead = tuple[str, frozenset[Ranges]]
+_END: _Ahead = ("end", frozenset())
+
 #: (instruction, tags, whether the string must end before the next symbol). A tag is a register, POSITION or UNSET.
 _Thread = tuple[int, tuple[int, ...], bool]
 
@@ -41,12 +45,14 @@ _Thread = tuple[int, tuple[int, ...], bool]
 class _State:
     """A DFA state: threads after the previous symbol.
 
-    `before` is the kind of that symbol; `searching`: whether a match may still begin.
+    `before` is the kind of that symbol; `searching`: whether a match may still begin. `behind`: the sets of the assertions about
+    the code point before a position that have the symbol.
     """
 
     threads: tuple[_Thread, ...]
     before: str
     searching: bool
+    behind: frozenset[Ranges] = frozenset()
 
 
 @lru_cache(maxsize=256)
@@ -74,9 +80,12 @@ class _Builder:
         assertions = {i.assertion for i in program if isinstance(i, Check)}
         kinds = {a.kind for a in assertions}
         self.lines = bool(kinds & {"line_begin", "line_end", "end_or_newline"})
-        self.words = next((a.word for a in assertions if a.word), ())
-        if len({a.word for a in assertions if a.word}) > 1:
+        words = {a.chars for a in assertions if a.kind in ("boundary", "no_boundary")}
+        if len(words) > 1:
             raise Unsupported("has two kinds of word boundaries")
+        self.words = next(iter(words), ())
+        self.behind = frozenset(a.chars for a in assertions if a.kind in ("behind", "not_behind"))
+        self.ahead = frozenset(a.chars for a in assertions if a.kind in ("ahead", "not_ahead"))
         self.begins = bool(kinds & {"begin", "line_begin", "boundary", "no_boundary"})
         self._classes()
         self.numbers: dict[_State, int] = {}
@@ -90,6 +99,7 @@ class _Builder:
             sets.append(_NEWLINE)
         if self.words:
             sets.append(self.words)
+        sets += [*(self.behind | self.ahead)]
         bounds = union(sets)
         columns = [_membership(ranges, bounds) for ranges in sets]
         numbers: dict[tuple[bool, ...], int] = {}
@@ -104,7 +114,7 @@ class _Builder:
 
     def automaton(self) -> Automaton:
         start = self._number(_State((), _BEGIN if self.begins else _OTHER, True))
-        after = [self._number(_State((), self._before(symbol), True)) for symbol in range(self.symbols)]
+        after = [self._number(self._state((), symbol, True)) for symbol in range(self.symbols)]
         targets, acts = [0] * (self.symbols + 1), [0] * (self.symbols + 1)
         row = 0
         while row < len(self.numbers):
@@ -121,6 +131,13 @@ class _Builder:
         )
         return minimised(made).check()
 
+    def _state(self, threads: tuple[_Thread, ...], symbol: int, searching: bool) -> _State:
+        """Returns the state with these threads after a symbol."""
+        return _State(threads, self._before(symbol), searching, self._having(self.behind, symbol))
+
+    def _having(self, sets: frozenset[Ranges], symbol: int) -> frozenset[Ranges]:
+        return frozenset(ranges for ranges in sets if symbol in self.sets[ranges])
+
     def _number(self, state: _State) -> int:
         return self.numbers.setdefault(state, len(self.numbers) + 1)
 
@@ -131,9 +148,9 @@ class _Builder:
         return sort if self.begins else _OTHER
 
     def _row(self, state: _State, targets: list[int], acts: list[int]) -> None:
-        fresh: dict[str, tuple[list[_Thread], tuple[int, ...] | None]] = {}
+        fresh: dict[_Ahead, tuple[list[_Thread], tuple[int, ...] | None]] = {}
         for symbol in range(self.symbols + 1):
-            ahead = self.sort[symbol] if symbol < self.symbols else "end"
+            ahead = (self.sort[symbol], self._having(self.ahead, symbol)) if symbol < self.symbols else _END
             if ahead not in fresh:
                 fresh[ahead] = self._closure(state, ahead)
             threads, accepted = fresh[ahead]
@@ -141,7 +158,7 @@ class _Builder:
             targets.append(target)
             acts.append(act)
 
-    def _closure(self, state: _State, ahead: str) -> tuple[list[_Thread], tuple[int, ...] | None]:
+    def _closure(self, state: _State, ahead: _Ahead) -> tuple[list[_Thread], tuple[int, ...] | None]:
         """Returns the threads ready to read a symbol of the kind `ahead`, and the tags of the first matched thread, or None.
 
         Threads of lower priority than the match are cut off.
@@ -151,7 +168,7 @@ class _Builder:
         stack: list[_Thread] = []
         if state.searching:
             stack.append((0, (UNSET,) * self.tags, False))
-        stack += [(at, tags, False) for at, tags, must_end in reversed(state.threads) if not must_end or ahead == "end"]
+        stack += [(at, tags, False) for at, tags, must_end in reversed(state.threads) if not must_end or ahead == _END]
         while stack:
             at, tags, ends = stack.pop()
             if (at, ends) in seen:
@@ -170,14 +187,19 @@ class _Builder:
                 case Save():
                     stack.append((at + 1, (*tags[: instruction.tag], POSITION, *tags[instruction.tag + 1 :]), ends))
                 case Check():
-                    holds = self._holds(instruction.assertion, state.before, ahead)
+                    holds = self._holds(instruction.assertion, state, ahead)
                     if holds is not False:
                         stack.append((at + 1, tags, ends or holds is None))
         return threads, None
 
-    def _holds(self, assertion: Assertion, before: str, ahead: str) -> bool | None:
+    def _holds(self, assertion: Assertion, state: _State, following: _Ahead) -> bool | None:
         """Whether an assertion holds; None if it holds only when the string ends after the next symbol."""
+        before, (ahead, sets) = state.before, following
         match assertion.kind:
+            case "behind" | "not_behind":
+                return (assertion.chars in state.behind) == (assertion.kind == "behind")
+            case "ahead" | "not_ahead":
+                return (assertion.chars in sets) == (assertion.kind == "ahead")
             case "begin":
                 return before == _BEGIN
             case "line_begin":
@@ -211,7 +233,7 @@ class _Builder:
         act = self.actions.setdefault(tuple(moves), len(self.actions))
         if not ordered and not searching:
             return 0, act
-        return self._number(_State(tuple(ordered), self._before(symbol), searching)), act
+        return self._number(self._state(tuple(ordered), symbol, searching)), act
 
     def _renamed(self, threads: list[_Thread]) -> tuple[list[_Thread], list[int]]:
         """Renumbers the registers of the threads' tags by first appearance and returns the moves that realize it."""

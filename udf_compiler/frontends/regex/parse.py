@@ -72,19 +72,20 @@ class Group:
 class Assertion:
     """A zero-width assertion.
 
-    `kind`: begin, line_begin, end, end_or_newline, line_end, boundary, no_boundary; `word`: the set of word characters.
+    `kind`: begin, line_begin, end, end_or_newline, line_end, boundary, no_boundary, behind, not_behind, ahead, not_ahead.
+    `chars`: the word characters for a boundary, or those that the code point before or after the position is compared with.
     """
 
     kind: str
-    word: Ranges = ()
+    chars: Ranges = ()
 
 
 Node = Chars | Sequence_ | Choice | Repeat | Group | Assertion
 
 _ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
 _REFUSED = {
-    "ASSERT": "looks ahead or behind",
-    "ASSERT_NOT": "looks ahead or behind",
+    "ASSERT": "looks ahead or behind by other than one character",
+    "ASSERT_NOT": "looks ahead or behind by other than one character",
     "GROUPREF": "refers back to a group",
     "GROUPREF_EXISTS": "tests whether a group matched",
     "ATOMIC_GROUP": "has an atomic group",
@@ -134,6 +135,10 @@ class _Reader:
             return self.repeat(argument, op is sre.MAX_REPEAT, flags)
         if op is sre.AT:
             return _assertion(argument, flags)
+        if op in (sre.ASSERT, sre.ASSERT_NOT) and len(argument[1]) == 1 and argument[1][0][0] in _ATOMS:
+            direction, [(atom, inner)] = argument[0], list(argument[1])
+            kind = ("not_" if op is sre.ASSERT_NOT else "") + ("behind" if direction < 0 else "ahead")
+            return Assertion(kind, _chars(atom, _frozen(inner), flags))
         raise Unsupported(_REFUSED.get(str(op), f"has the construct {op}"))
 
     def repeat(self, argument: Any, greedy: bool, flags: int) -> Node:

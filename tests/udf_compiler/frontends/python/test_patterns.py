@@ -25,6 +25,19 @@ def test_patterns(source):
     check(f"lambda a: {source}", ("str",), rows=rows, needless=1, re=re, DIGITS=DIGITS, PAIR=PAIR)
 
 
+SPLITS = """re.split('(a)', a) ¦ re.split('([aX])b?', a) ¦ re.split(r'(\\d)(\\D)', a) ¦ re.split('(a)', a, maxsplit=1)
+re.split('=', a, 1) ¦ re.split('A', a, flags=re.I)
+re.split('A', a, 1, re.I) ¦ re.compile('([=-])').split(a, 2) ¦ re.split(r'(?<=[=a])[^a]', a)
+re.split(r'(?<!b)[0-9]', a) ¦ re.split(r'([0-9])(?!b|-)', a) ¦ re.findall(r'(?<=a)[^=](?=b)', a)"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("source", [cell for line in SPLITS.splitlines() for cell in line.split(" ¦ ")])
+def test_splits(source):
+    rows = [(text,) for text in TEXTS]
+    check(f"lambda a: '|'.join({source})", ("str",), rows=rows, re=re)
+
+
 @pytest.mark.parametrize(
     ("source", "code"),
     [
@@ -33,7 +46,9 @@ def test_patterns(source):
         ("re.sub('a', lambda m: 'b', a)", "SW262"),
         ("DIGITS.search(a, 1)", "SW262"),
         ("re.findall('(a)(b)', a)[0]", "SW251"),
-        ("re.split('(a)', a)", "SW262"),
+        ("re.split('(a)(b)?', a)", "SW262"),
+        ("re.split('((a)b)+', a)", "SW272"),
+        ("re.split(r'(?<=a)', a)", "SW272"),
         ("re.match(r'(a)\\1', a) is None", "SW272"),
         ("re.purge()", "SW263"),
     ],

@@ -11,7 +11,7 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 
 _PLAIN = frozenset("A ASCII I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern escape".split())
-_SEARCHES = frozenset("match search fullmatch findall split".split())
+_SEARCHES = frozenset("match search fullmatch findall".split())
 
 
 def _search(name: str) -> Callable[..., Any]:
@@ -22,6 +22,10 @@ def _sub(pattern: Any, repl: Any, string: Any, count: Any = 0, flags: Any = 0) -
     return compiled(pattern, flags).sub(repl, string, count)
 
 
+def _split(pattern: Any, string: Any, maxsplit: Any = 0, flags: Any = 0) -> Any:
+    return compiled(pattern, flags).split(string, maxsplit)
+
+
 def _attribute(name: str) -> Any:
     if name in _PLAIN:
         return getattr(re, name)
@@ -30,7 +34,9 @@ def _attribute(name: str) -> Any:
     refuse("SW263", name=f"re.{name}")
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {**{name: _search(name) for name in _SEARCHES}, "sub": _sub, "compile": compiled}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: _search(name) for name in _SEARCHES}, "sub": _sub, "split": _split, "compile": compiled,
+}  # fmt: skip
 
 RE = module_stand_in(re, "re", _attribute)
 _STAND_INS = {id(getattr(re, name)): function for name, function in _FUNCTIONS.items()} | {
