@@ -19,6 +19,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, records, row_lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
+from udf_compiler.frontends.python.list_texts import text_of_list
 from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
@@ -149,7 +150,10 @@ def _hex(x: Any) -> Any:
 
 
 def _repr(x: Any) -> Any:
-    """Returns ``repr(x)``: of a number its string; that of any other value of the row is known to Python alone."""
+    """Returns ``repr(x)``: of a number or a list its string; that of any other value of the row is known to Python alone."""
+    x = lists.as_list(x)
+    if lists.is_list(x) and not x.numpy:
+        return text_of_list(x)
     if not is_scalar(x) or x.is_list:
         return as_python(repr, x)
     if x.numpy or x.kind not in ("bool", "int", "float"):
@@ -215,14 +219,16 @@ def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
     """Implements ``str(x)``, and ``str(x, encoding)`` of bytes."""
     if type(x) is byte_strings.TracedBytes:
         return byte_strings.decode(x, encoding, errors) if encoding is not None else refuse("SW259", call="str() of bytes")
-    x = json_values.plain(x)
+    x = lists.as_list(json_values.plain(x))
+    if lists.is_list(x) and not x.numpy and encoding is None:
+        return text_of_list(x)
     return strings.to_str(x) if encoding is None else refuse("SW262", call="str()", what="this form")
 
 
 INT = builtin_class(int, _int, _is_value, int_in_base, from_bytes=int_from_bytes)
 FLOAT = builtin_class(float, _float, _is_value)
 BOOL = builtin_class(bool, _bool, _is_value)
-STR = builtin_class(str, _str, _is_value, _str)
+STR = builtin_class(str, _str, lambda x: _is_value(x) or lists.is_lazy(x), _str)
 BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 

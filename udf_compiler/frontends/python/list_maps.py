@@ -105,10 +105,11 @@ def _alternating(types: Sequence[Type]) -> tuple[Block, Block]:
         for x in given[:1] if first else given[1:]:
             made = block.emit(ListAppend(to), made, block.emit(ListCall("at", x.type), x, at))
         following = block.call("add", at, block.const(1, I64))
-        end: Jump | Branch = Jump(1, _ids([*given, following, made]))
+        on = Jump(1, _ids([*given, following, made]))
+        end: Jump | Branch = on
         if first:
             more = block.call("less", at, block.emit(ListCall("length", types[1]), given[1]))
-            end = Branch(more.id, Jump(4, _ids([*given, at, made])), end)
+            end = Branch(more.id, Jump(4, _ids([*given, at, made])), on)
         after.append(_block([*types, I64, to], block, end))
     return after[0], after[1]
 

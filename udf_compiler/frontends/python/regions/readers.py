@@ -37,8 +37,8 @@ def only_reads(function: Any) -> bool:
 
 
 def copies(function: Any) -> bool:
-    """Whether a function copies the elements of a list, as those of NumPy and the constructors of vectors do."""
-    if function is dense:
+    """Whether a function copies the elements of a list, as those of NumPy, the constructors of vectors, and str do."""
+    if function is dense or is_builtin(function, str) or is_builtin(function, repr):
         return True
     if issubclass(type(function), ClassStandIn):
         real = type.__getattribute__(function, "stands_for")
