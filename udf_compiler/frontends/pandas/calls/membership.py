@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas import dates, datetimes
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
+from udf_compiler.frontends.pandas.calls import list_tables
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_missing, text_series
@@ -211,19 +212,25 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
 
 
 def _map_to_texts(series: TracedSeries, mapper: pd.Series, call: str) -> Any:
-    """Maps numbers to strings: looks up the key's position in a float table, then the string at that position."""
+    """Maps numbers to strings or lists: looks up the key's position in a float table, then the value at that position."""
+    if list_tables.are_lists(mapper.tolist()):
+        return list_tables.chosen(series.loop, mapper.tolist(), *_position(series, mapper), call)
     known = {at: v for at, v in enumerate(mapper.tolist()) if not is_missing(v)}
     if not all(type(v) is str for v in known.values()):
         refuse("SW262", call=call, what="values of several types")
     texts: dict[object, object] = {at: check_text(v, call) for at, v in known.items()}
-    positions = series_map(series, pd.Series(np.arange(len(mapper), dtype=np.float64), index=mapper.index))
-    loop = series.loop
-    there = loop.call("logical_not", loop.call("isnan", positions.value))
-    at = loop.cast(loop.select(there, positions.value, loop.const(0.0, F64)), I64)
+    loop, (at, there) = series.loop, _position(series, mapper)
     found = loop.emit(Lookup.of(texts, I64, STR), at)
     valid = loop.call("logical_and", there, loop.is_valid(found))
     nones = any(v is None for v in mapper.tolist())
     return text_series(loop, loop.optional(loop.value_of(found), valid), Missing(none=nones, nan=True))
+
+
+def _position(series: TracedSeries, mapper: pd.Series) -> tuple[Value, Value]:
+    """Returns the position of the row's key, 0 where there is none, and whether there is one."""
+    positions, loop = series_map(series, pd.Series(np.arange(len(mapper), dtype=np.float64), index=mapper.index)), series.loop
+    there = loop.call("logical_not", loop.call("isnan", positions.value))
+    return loop.cast(loop.select(there, positions.value, loop.const(0.0, F64)), I64), there
 
 
 def _map_bool(series: TracedSeries, mapper: pd.Series, present: np.ndarray, type: Type, call: str) -> TracedSeries:

@@ -13,6 +13,7 @@ from sparkweld.ir.ops import IsIn, KeyTable, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.batch_dependent import batch_dependent_series
+from udf_compiler.frontends.pandas.calls import list_tables
 from udf_compiler.frontends.pandas.calls.strings.mapping import known_text, plain
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import is_missing, optional, some_string, text_series, validity
@@ -118,10 +119,15 @@ def _value_of_key(s: Any, pairs: dict[str, Any], type_: Type) -> tuple[Value, Va
 
 
 def _mapped_to_text(s: Any, pairs: dict[Any, Any], call: str) -> Any:
-    """Maps to strings or None in an object Series."""
+    """Maps to strings or None, or to lists, in an object Series."""
     loop = s.loop
     if len(pairs) > CODE_LIMIT:
         refuse("SW262", call=call, what=f"a table of {len(pairs)} strings")
+    if list_tables.are_lists([*pairs.values()]):
+        found = loop.emit(Lookup.of({known_text(k, call): n for n, k in enumerate(pairs)}, STR, I64), plain(s))
+        present = validity(loop, s.value, found)
+        assert present is not None
+        return list_tables.chosen(loop, [*pairs.values()], loop.value_of(found), present, call)
     texts = {k: v for k, v in pairs.items() if not is_missing(v)}
     if not all(type(v) is str for v in texts.values()):
         refuse("SW262", call=call, what="values of several types")
