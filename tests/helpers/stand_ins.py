@@ -75,7 +75,7 @@ from udf_compiler.frontends.pandas.calls import (
     zoned,
 )
 from udf_compiler.frontends.pandas.calls import lists as list_series
-from udf_compiler.frontends.pandas.calls.strings import accessor, choose, of_dtype, pieces
+from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import elements, neighbours, orders
@@ -231,6 +231,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
+        constant_arrays.ConstantTexts: [
+            (constant_arrays.ConstantTexts(["a"], np.dtype(object)), np.array(["a"], dtype=object)),
+        ],
         accessor.StrAccessor: [(accessor.StrAccessor(text), real_text.str)],
         of_dtype.TextsOfDtype: [(of_dtype.TextsOfDtype(string_dtype.new(text, read("s"))), real_text.astype("string").str)],
         pieces.TracedLists: [(split, real_text.str.split(","))],

@@ -26,6 +26,7 @@ from sparkweld.errors import Refusal
 from udf_compiler.frontends.models import loaders
 from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
 from udf_compiler.frontends.onnx import session
+from udf_compiler.frontends.pandas.calls.strings import constant_arrays
 from udf_compiler.frontends.python import data_types
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_class
@@ -97,7 +98,8 @@ class Rebuilder:
             parts = original.values() if isinstance(original, Mapping) else original
             self.nested = self.nested or not all(map(is_scalar, parts))
         else:
-            copy = copy_array(original, use, self.snapshot)
+            texts = constant_arrays.of_array(original)
+            copy = copy_array(original, use, self.snapshot) if texts is None else texts
             self.nested = self.nested or copy is not None
         if copy is None:
             copy = copy_date(original)
