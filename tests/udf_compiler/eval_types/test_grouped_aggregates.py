@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
@@ -136,6 +137,43 @@ def test_values_that_are_not_there_run_in_python():
     for function, decided in ((of_known, 6), (first_known, 6), (largest, 7), (frequent, 6), (last_by, 6)):
         columns = ["weight", "price"] if function is last_by else ["price"]
         assert compare_aggregate(function, GROUPS, DoubleType(), columns).decided == decided, function.__name__
+
+
+def latest(o, d):
+    frame = pd.DataFrame({"order": o, "data": d})
+    row = frame.loc[frame["order"].idxmax()]
+    return row["data"]
+
+
+def earliest(o, d):
+    frame = pd.DataFrame({"order": o, "data": d})
+    return frame.loc[frame["order"].idxmin()].data
+
+
+LATEST = [
+    pa.record_batch({"o": pa.array(o, pa.int64()), "d": pa.array(d, pa.float64()), "s": s})
+    for o, d, s in [
+        ([3, 9, 2], [1.5, 2.5, -1.0], ["a", "b", "c"]), ([3, 3, 2], [None, 2.5, -1.0], [None, "b", "c"]),
+        ([None, 3], [None, 2.5], [None, "b"]), ([7], [1.0], ["z"]), ([2**60, 2**60 + 1], [0.5, -0.0], ["é", ""]),
+    ]
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "decided"), [(latest, 5), (earliest, 5)])
+@pytest.mark.parametrize(("name", "returns"), [("d", DoubleType()), ("s", StringType())])
+def test_the_row_of_a_label(function, decided, name, returns):
+    compared = compare_aggregate(function, LATEST, returns, ["o", name])
+    assert (compared.decided, compared.refused) == (decided, None), compared
+    missing = pa.record_batch({"o": pa.array([None, None], pa.int64()), "d": [1.0, 2.0], "s": ["a", "b"]})
+    assert compare_aggregate(function, [missing], returns, ["o", name]).decided == 0
+
+
+def test_the_row_of_a_label_has_a_common_dtype():
+    def label(o, d):
+        frame = pd.DataFrame({"order": o, "data": d})
+        return frame.loc[frame["data"].idxmax()]["order"]
+
+    assert compare_aggregate(label, LATEST[:1], DoubleType(), ["o", "d"]).refused == "SW312"
 
 
 def test_zeros_of_both_signs():

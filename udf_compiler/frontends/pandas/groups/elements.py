@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +163,7 @@ class Iloc(StandIn):
         if isinstance(key, tuple) and len(key) == 2 and isinstance(of, TracedFrame) and type(key[1]) is int:
             return Iloc(group, list(of.series.values())[key[1]])[key[0]]
         if type(key) is int:
-            return element(group, of, key, call) if isinstance(of, TracedSeries) else Row(group, of, key)
+            return element(group, of, key, call) if isinstance(of, TracedSeries) else Row(of, partial(element, group), key)
         if isinstance(key, list) and len(key) == 1 and type(key[0]) is int:
             (at,) = key
             group.loop.guard(_has_place(group, of.loop, at, call))
@@ -176,20 +177,23 @@ class Iloc(StandIn):
 
 
 class Row(StandIn):
-    """One row of a frame, as a Series of its elements: ``frame.iloc[0]["name"]``."""
+    """One row of a frame, as a Series of its elements: ``frame.iloc[0]["name"]``, and ``frame.loc[label]["name"]``.
 
-    __slots__ = ("_at", "_frame", "_group")
+    `element`: returns the element of a column `at` a place or label.
+    """
+
+    __slots__ = ("_at", "_element", "_frame")
     what = "row of a group"
     stands_for = pd.Series
 
-    def __init__(self, group: FrameGroup, frame: TracedFrame, at: int) -> None:
-        self._group, self._frame, self._at = group, frame, at
+    def __init__(self, frame: TracedFrame, element: Callable[[TracedSeries, Any, str], Any], at: Any) -> None:
+        self._frame, self._element, self._at = frame, element, at
 
     def _more_names(self) -> Any:
         return self._frame.series
 
     def __getitem__(self, key: Any) -> Any:
-        call = "DataFrame.iloc[...][...]"
+        call = "a row of a DataFrame [...]"
         if not isinstance(key, str):
             refuse("SW312", call=call, what="other than the name of a column")
         series = self._frame.column(key)
@@ -199,10 +203,10 @@ class Row(StandIn):
         common = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
         if common not in (np.dtype(object), series.dtype):
             refuse("SW312", call=call, what=f"{series.dtype} in a row of {common}")
-        return element(self._group, series, self._at, call)
+        return self._element(series, self._at, call)
 
     def __getattr__(self, name: str) -> Any:
-        return self[name] if name in self._frame.series else refuse("SW312", call=f"DataFrame.iloc[...].{name}", what="a row")
+        return self[name] if name in self._frame.series else refuse("SW312", call=f"a row of a DataFrame .{name}", what="a row")
 
 
 def _has_place(group: FrameGroup, loop: LoopBuilder, at: int, call: str) -> Value:
@@ -274,6 +278,8 @@ class FrameLoc(Loc):
             return made if columns is None or columns == slice(None) else made[columns]
         if type(rows) is GroupScalar and isinstance(columns, str):
             return element_of_label(group, frame.column(columns), rows, call)
+        if type(rows) is GroupScalar and columns is None:
+            return Row(frame, partial(element_of_label, group), rows)
         return super().__getitem__(key)
 
 
