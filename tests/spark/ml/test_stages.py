@@ -434,6 +434,8 @@ def test_refused_functions(spark, table, fitted, tmp_path):
     small = features.VectorAssembler(inputCols=["a", "b"], outputCol="v")
     check(spark, lambda: outside.stages[1].transform(small.transform(table)).select("o"), refused="SW904")
     check(spark, lambda: sparse.transform(table).select(vector_to_array("o")[7]), refused="SW905")
+    many = features.VectorAssembler(inputCols=["a"] * 600, outputCol="wide").transform(table)
+    check(spark, lambda: many.select(vector_to_array("wide")), refused="SW906")
 
 
 def test_exact_mode_refuses_sums_of_products(spark, table, fitted):
