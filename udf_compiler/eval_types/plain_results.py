@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import VECTOR_TYPE
+from sparkweld.contract.spark_types import VECTOR_TYPE, StructField
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR, TS
@@ -95,6 +95,7 @@ def result_of_row(
     handlers: bool,
     gathers: bool = False,
     returns: str = "",
+    fields: Sequence[StructField] = (),
 ) -> RowResult:
     """Returns the paths of ``function(*args, **kwargs)``; guards join `loop`.
 
@@ -103,7 +104,7 @@ def result_of_row(
     inline, as the worker calls one function with the result of the other.
 
     `gathers`: PySpark converts the results of many rows at once, so the kinds of results of flagged rows matter. `returns`: the
-    declared type of the result.
+    declared type of the result. `fields`: those of a struct.
     """
     given = [*args, *kwargs.values()]
 
@@ -111,7 +112,7 @@ def result_of_row(
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     def of_column() -> Any:
-        return as_tuple(as_result(run(), returns))
+        return as_tuple(as_result(run(), returns, fields))
 
     # Each function of a chain also runs its inner functions, on each path that is tried.
     nullable = _nullable(given)

@@ -117,7 +117,8 @@ class Row(Kind):
             kwargs = {name: _given(a) for name, a in call.kwargs.items()}
             gathers = call.eval_type != BATCHED
             returns = str(call.return_type)
-            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers, returns)
+            fields = fields_of(call.return_type) or ()
+            return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers, returns, fields)
 
         result = call.traced(explored, handlers=handlers)
         self._probe(call, result)

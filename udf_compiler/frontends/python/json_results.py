@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import json_texts as kinds
 from sparkweld.ir.ops import StrCall
 from udf_compiler.frontends.python import lists, maps
 from udf_compiler.frontends.python.json_kinds import call, is_class, text_of
-from udf_compiler.frontends.python.json_values import TracedJson, is_dict, members, plain
+from udf_compiler.frontends.python.json_values import TracedJson, is_dict, members, plain, scalar_of
+from udf_compiler.frontends.python.operands import as_text
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.undecided import Undecided, decided
+
+#: Types of fields -> the class of the values of JSON that kernels store in them.
+_ZEROS = {kinds.STR: '""', kinds.INT: "0", kinds.FLOAT: "0.0", kinds.BOOL: "false"}
+_FIELDS = {"string": kinds.STR, "long": kinds.INT, "integer": kinds.INT, "double": kinds.FLOAT, "boolean": kinds.BOOL}
 
 
-def as_result(x: Any, type_: str) -> Any:
-    """Returns a result of a function of a declared type: an array or map of strings, else a number or string."""
+def as_result(x: Any, type_: str, fields: Sequence[StructField] = ()) -> Any:
+    """Returns a result of a function of a declared type: an array or map of strings, else a number or string.
+
+    The values of JSON in a struct have the classes of its `fields`: rows with others run in Python.
+    """
+    if type(x) in (tuple, list) and len(x) == len(fields):
+        return type(x)(_of_field(part, field.type) for part, field in zip(x, fields, strict=True))
+    if type(x) is dict and fields:
+        types = {field.name: field.type for field in fields}
+        return {name: _of_field(part, types.get(name, "")) for name, part in x.items()}
     if type(x) is not TracedJson or type_ not in ("array<string>", "map<string,string>"):
         return plain(x)
     _check(x, kinds.LIST if type_ == "array<string>" else kinds.DICT)
@@ -21,6 +37,23 @@ def as_result(x: Any, type_: str) -> Any:
     if type_ == "array<string>":
         return strings
     return maps.last_of_each(lists.of_list(call("json_keys", text_of(x))), strings)
+
+
+def _of_field(x: Any, type_: str) -> Any:
+    """Returns a value of JSON, or one that may be None, as a value of a field; anything else unchanged."""
+    if type(x) is TracedJson and type_ in _FIELDS:
+        explorer().guard(is_class(x, _FIELDS[type_]))
+        return scalar_of(x, _FIELDS[type_])
+    if type(x) is not Undecided:
+        return x
+    valid, value = (object.__getattribute__(x, name) for name in ("valid", "value"))
+    if type(value) is not TracedJson or type_ not in _FIELDS:
+        return decided(x)
+    loop = explorer().loop
+    absent = loop.call("logical_not", valid.value)
+    explorer().guard(loop.call("logical_or", absent, is_class(value, _FIELDS[type_])))
+    filled = TracedJson(loop.select(valid.value, text_of(value), as_text(_ZEROS[_FIELDS[type_]])))
+    return Undecided(valid, scalar_of(filled, _FIELDS[type_]))
 
 
 def strings_of(x: Any) -> Any:

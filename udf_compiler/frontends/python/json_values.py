@@ -14,9 +14,11 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, maps, strings
 from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
 from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
+from udf_compiler.frontends.python.json_scalars import json_of
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
 from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import called_by_user, in_place
@@ -184,16 +186,19 @@ def settled(x: Any) -> Any:
     """Returns a value of JSON as a Python value of its class; one that is a list or dict unchanged, as any other object."""
     if type(x) is not TracedJson:
         return x
-    run = explorer()
-    if decide(x, kinds.STR):
+    number = next((n for n in (kinds.STR, kinds.INT, kinds.FLOAT, kinds.BOOL) if decide(x, n)), None)
+    return x if number is None else scalar_of(x, number)
+
+
+def scalar_of(x: TracedJson, number: int) -> Any:
+    """Returns a value of a known class of JSON, other than a list or dict, as a Python value."""
+    if number == kinds.STR:
         return make_text(string(x))
-    if decide(x, kinds.INT):
+    if number == kinds.INT:
         return strings.to_int(make_text(text_of(x)))
-    if decide(x, kinds.FLOAT):
+    if number == kinds.FLOAT:
         return strings.to_float(make_text(text_of(x)))
-    if decide(x, kinds.BOOL):
-        return make_bool(run.loop.call("equal", text_of(x), as_text("true")))
-    return x
+    return make_bool(explorer().loop.call("equal", text_of(x), as_text("true")))
 
 
 def plain(x: Any) -> Any:
@@ -308,10 +313,25 @@ def _get(x: TracedJson) -> Callable[..., Any]:
         key = settled(key)
         if not is_text(key):
             refuse("SW262", call="dict.get", what=raw(key))
+        if explorer().inside and (default is None or type(default) in (bool, int, float, str)):
+            return _optional(x, key, default)
         found = member(x, key, "dict.get")
         return default if found is NOTHING else found
 
     return get
+
+
+def _optional(x: TracedJson, key: Any, default: Any) -> Undecided:
+    """Returns ``x.get(key, default)`` of a constant, with which it is one value of JSON. A region decides it where it is used."""
+    loop = explorer().loop
+    found = call("json_member", text_of(x), as_text(key))
+    return optional(loop.select(loop.is_valid(found), loop.value_of(found), json_of(default, "dict.get")))
+
+
+def optional(text: Value) -> Undecided:
+    """Returns the value of a text, which is None for null."""
+    value = TracedJson(text)
+    return Undecided(make_bool(explorer().loop.call("logical_not", is_class(value, kinds.NULL))), value)
 
 
 #: Methods of dicts.

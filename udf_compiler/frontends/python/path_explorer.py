@@ -168,6 +168,11 @@ class Explorer:
         """Returns the decided conditions of this path."""
         return [step.condition for step in self._steps[: self._position]]
 
+    @property
+    def forks(self) -> bool:
+        """Whether this path has decided a branch."""
+        return self._position > 0
+
     def mark(self, text: Any) -> str:
         """Returns a mark that represents a string of the row within a Python str, until the function has returned it."""
         mark = f"\ue000{secrets.token_hex(8)}\ue001"

@@ -14,6 +14,7 @@ from pyspark.sql import Row
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -136,7 +137,13 @@ def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
 def _field_tree(tree: Node, at: int, name: str) -> Node:
     if isinstance(tree, Fork):
         return replace(tree, yes=_field_tree(tree.yes, at, name), no=_field_tree(tree.no, at, name))
-    return tree if tree.error is not None else Leaf(_field_of(tree.value, at, name), None, tree.guards)
+    if tree.error is not None:
+        return tree
+    x = _field_of(tree.value, at, name)
+    if type(x) is not Undecided:
+        return Leaf(x, None, tree.guards)
+    valid, value = (object.__getattribute__(x, part) for part in ("valid", "value"))
+    return Fork(valid.value, tree.guards, Leaf(value, None, ()), Leaf(None, None, ()))
 
 
 def _field_of(value: Any, at: int, name: str) -> Any:

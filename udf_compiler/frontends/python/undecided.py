@@ -1,4 +1,4 @@
-"""Represents an argument of a row's function that may be None, until the function reads it.
+"""Represents an argument of a row's function, or a member of JSON, that may be None, until the function reads it.
 
 A function that Python itself runs gets each argument as None or as a value, so n nullable arguments begin 2**n paths. An
 interpreted function decides where it first uses one. ``if a is None or b is None: return None`` then has three paths.
@@ -15,20 +15,20 @@ from udf_compiler.frontends.tracing.values import Traced
 
 
 class Undecided(Traced):
-    """An argument that is `value` where `valid` holds, and None elsewhere. Only the interpreter holds it."""
+    """An argument, or a member of JSON, that is `value` where `valid` holds, else None. Only the interpreter holds it."""
 
     __slots__ = ("valid", "value")
     __dataclass_fields__ = ("valid", "value")
     what = "argument that may be None"
 
     valid: TracedScalar
-    value: TracedScalar
+    value: Any
 
     @property
     def stands_for(self) -> Any:
         refuse("SW253", what=self.what)
 
-    def __init__(self, valid: TracedScalar, value: TracedScalar) -> None:
+    def __init__(self, valid: TracedScalar, value: Any) -> None:
         self.valid, self.value = valid, value
 
 

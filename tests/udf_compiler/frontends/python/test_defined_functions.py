@@ -254,3 +254,25 @@ def kept_function(x):
 @pytest.mark.parametrize("function", [read_twice, length_of_a_map, shares_a_value_of_the_row, with_defaults, kept_function])
 def test_what_is_refused(function):
     assert compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED).refused in ("SW280", "SW282", "SW299", "SW223")
+
+
+def test_a_comprehension_over_a_nullable_list_calls_a_helper():
+    common = ["a", "d"]
+
+    def is_common(word):
+        return word.lower() in common
+
+    def clean(word):
+        if word and not is_common(word):
+            word = word.strip(",").title()
+        return word
+
+    def cleaned_words(x):
+        return [clean(word) for word in x]
+
+    rows = [pa.record_batch({"x": pa.array([["late", "A", "fees,", ""], [], ["d"]])})]
+    compared = compare_with_worker(cleaned_words, rows, ArrayType(StringType()), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+    rows = [pa.record_batch({"x": pa.array([["late"], None])}), pa.record_batch({"x": pa.array([["late", None, "b"]])})]
+    compared = compare_with_worker(cleaned_words, rows, ArrayType(StringType()), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and (compared.flagged, compared.raised) == (2, 1), compared

@@ -120,6 +120,41 @@ def test_dicts_that_a_function_changes(function):
     assert not compared.refused and compared.decided == 1, compared
 
 
+class Holder:
+    """Holds a value, as a broadcast variable does."""
+
+    def __init__(self, value):
+        self._value = value
+
+    @property
+    def value(self):
+        return self._value
+
+
+def test_dicts_and_lists_of_a_captured_object():
+    aliases, stops = Holder({"w7": "seven", "": "none", "a": "b"}), Holder(["zz", "w9"])
+
+    def renamed(m, k, n, s):
+        if not s:
+            return []
+        table, dropped = aliases.value, stops.value
+        made = []
+        for word in s.split():
+            if word not in dropped:
+                made.append(table.get(word.strip().lower()) or word)
+        return made
+
+    compared = compare_with_worker(renamed, ROWS, ArrayType(StringType()), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+    def appends(m, k, n, s):
+        for word in (s or "").split():
+            stops.value.append(word)
+        return []
+
+    assert compare_with_worker(appends, ROWS, ArrayType(StringType()), ARROW_BATCHED).refused == "SW295"
+
+
 def test_a_key_that_is_not_there_raises():
     compared = compare_with_worker(lambda m, k, n, s: NAMES[n], ROWS, StringType(), ARROW_BATCHED, kernel=True)
     assert (compared.refused, compared.flagged, compared.raised) == ("", 1, 1)

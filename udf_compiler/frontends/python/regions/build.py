@@ -16,10 +16,12 @@ from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
 from sparkweld.ir.types import I64, Type
+from udf_compiler.frontends.python.json_kinds import text_of
 from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap, is_map
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
-from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, leaves
+from udf_compiler.frontends.python.of_text import of
+from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, explorer, leaves
 from udf_compiler.frontends.python.records import (
     Records,
     TracedRecord,
@@ -34,11 +36,12 @@ from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
-from udf_compiler.frontends.python.regions.results import RESULTS, Kind, kind_of_whole, order_of, results_of, types_of
+from udf_compiler.frontends.python.regions.results import RESULTS, Kind, is_json, kind_of_whole, order_of, results_of, types_of
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.strings import TracedPieces
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -103,13 +106,15 @@ class GraphBuilder:
 
     `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths, and keys of dicts, at loop heads.
     `growing`: the kinds of those lists and dicts that differ. These three persist between passes. `whole`: the function is the
-    UDF itself, whose result may be a tuple or dict of several kinds, as of a struct.
+    UDF itself, whose result may be a tuple or dict of several kinds, as of a struct. `splits`: a block ends after each
+    instruction that forks, so that the paths meet before the next one.
     """
 
     machine: Machine
     outer: dict[int, Any]
     regions: dict[Any, Any]
     whole: bool = False
+    splits: bool = False
     varying: set[tuple[Any, int]] = field(default_factory=set)
     lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
     growing: dict[tuple[Any, int], Any] = field(default_factory=dict)
@@ -159,7 +164,7 @@ class GraphBuilder:
             first = False
             branches = code.instructions[state.next].name.startswith(BRANCHES)
             advance(self.machine, code, state)
-            if branches:
+            if branches or (self.splits and explorer().forks):
                 break
         return state
 
@@ -313,6 +318,8 @@ def _argument(draft: _Draft, x: Any) -> Any:
 
 def _result(draft: _Draft, x: Any, whole: bool) -> Any:
     x = as_tuple(x)
+    if whole and is_json(x):
+        return _json(draft, x)
     if whole and type(x) is tuple and x:
         return tuple(_result(draft, part, whole) for part in x)
     x = _as_map(draft, x, whole)
@@ -340,6 +347,10 @@ def _result(draft: _Draft, x: Any, whole: bool) -> Any:
     if kind_of_whole(x) not in RESULTS:
         refuse("SW293", type=str(kind_of_whole(x)))
     return draft.leaf(x)
+
+
+def _json(draft: _Draft, x: Any) -> Any:
+    return Undecided(draft.leaf(x.valid), _json(draft, x.value)) if type(x) is Undecided else of(x, draft.value(text_of(x)))
 
 
 def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:

@@ -16,6 +16,7 @@ from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import I32, I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.json_values import optional
 from udf_compiler.frontends.python.lists import as_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.new_lists import index_of
@@ -215,15 +216,18 @@ def _made(
 ) -> _Made:
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
-    def build(unroll: bool, changes: bool = False) -> _Made:
+    def build(unroll: bool, changes: bool = False, splits: bool = False) -> _Made:
         machine = Machine(function, unroll, _called, _reduced, reduction, changes, outer)
-        graph, kinds = GraphBuilder(machine, outer, regions, whole).build(variables)
+        graph, kinds = GraphBuilder(machine, outer, regions, whole, splits).build(variables)
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
             refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
         return graph, kinds
 
     rolled = attempt(lambda: build(False))
+    if isinstance(rolled, Refusal) and has(rolled.code, "many_paths"):
+        split = attempt(lambda: build(False, splits=True))
+        rolled = rolled if isinstance(split, Refusal) else split
     if not isinstance(rolled, Refusal):
         return rolled
     if has(rolled.code, "too_much_work"):
@@ -275,6 +279,8 @@ def _python(kind: Kind, value: Any, *more: Any) -> Any:
             parts.append(_python(part, *rest[:count]))
             rest = rest[count:]
         return tuple(parts) if kind.keys is None else dict(zip(kind.keys, parts, strict=True))
+    if kind == "json":
+        return optional(value)
     if kind in ALONE:
         return {"None": None, "[]": [], "{}": {}}[kind]
     if more:

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sparkweld.errors import SparkWeldError
+from sparkweld.ir.json_texts import BOOL
 from udf_compiler.frontends.python import lists, sums
-from udf_compiler.frontends.python.json_values import collected, plain
+from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
+from udf_compiler.frontends.python.json_values import TracedJson, collected, plain, scalar_of
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
@@ -43,12 +45,13 @@ from udf_compiler.frontends.python.regions.machine import (
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made, recorded
 from udf_compiler.frontends.python.regions.matching import MATCHING
+from udf_compiler.frontends.python.regions.results import is_json
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept
+from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
 from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
 from udf_compiler.frontends.python.row_lists import TracedElement
-from udf_compiler.frontends.python.undecided import holds_undecided
+from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -173,7 +176,16 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
     elif type(x) in (Mapping, TracedMap):
         s.stack.append(Method(x, name))
     else:
-        s.stack.append(attribute(current(x), name))
+        found = attribute(current(x), name)
+        if machine.outer is not None and id(x) in machine.outer and type(found) in (dict, list, set, tuple):
+            _outlives(machine.outer, found, attribute(x, name))
+        s.stack.append(found)
+
+
+def _outlives(outer: dict[int, Any], found: Any, again: Any) -> None:
+    """Notes that what an attribute of a captured object holds, such as the value of a broadcast, outlives the call, too."""
+    if found is again:
+        outer.update(reachable(found))
 
 
 def _load_closure(machine: Machine, i: Instruction, s: State) -> None:
@@ -246,11 +258,15 @@ def _identical(machine: Machine, a: Any, b: Any) -> Any:
         refuse("SW603", at="", function=machine.function.__name__)
     if type(a) is bool:
         a, b = b, a
+    if type(b) is bool and type(a) is TracedJson:
+        if not is_class_of_json(a, BOOL):
+            return False
+        a = scalar_of(a, BOOL)
     if type(b) is bool and is_scalar(a):
         if a.kind != "bool" or a.numpy:
             return False
         return a if b else _truth_of_not(a)
-    if (is_scalar(a) or is_scalar(b)) and a is not None and b is not None:
+    if any(is_scalar(x) or type(x) is TracedJson for x in (a, b)) and a is not None and b is not None:
         refuse("SW603", at="", function=machine.function.__name__)
     return a is b
 
@@ -479,7 +495,7 @@ def _convert(machine: Machine, i: Instruction, s: State) -> None:
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_undecided(s, 1)
     check_exceptions((x,))
-    found = iteration(x, machine.unroll)
+    found = iteration(decide(s, x) if type(x) is Undecided else x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
     s.stack.append(found)
@@ -531,11 +547,20 @@ def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
-    value = lists.as_list(pop_read(s, 1)[0]) if i.name == "RETURN_VALUE" else i.value
+    value = _returned(s) if i.name == "RETURN_VALUE" else i.value
     if type(value) is Mapping and value.log is not None:
         value = value.settled
     value = plain(value)
     s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
+
+
+def _returned(s: State) -> Any:
+    """Pops a result. Members of JSON in a tuple remain undecided, so that they multiply no paths."""
+    x = s.stack[-1]
+    if type(x) is not tuple or not holds_undecided(x):
+        return lists.as_list(pop_read(s, 1)[0])
+    s.stack.pop()
+    return tuple(part if is_json(part) else current(decide(s, part)) for part in x)
 
 
 def _raise(machine: Machine, i: Instruction, s: State) -> None:

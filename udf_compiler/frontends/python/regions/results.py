@@ -8,10 +8,13 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
+from udf_compiler.frontends.python.json_kinds import text_of
+from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, VECTOR, is_scalar
 
 #: `TracedScalar.numpy` of a list -> the prefix of its result kind.
@@ -19,7 +22,7 @@ PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray ", VECTOR: "vect
 
 #: The kinds of results in numbering order, and the types of the values in which a region returns each.
 RESULTS: dict[str, tuple[Type, ...]] = {
-    **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,),
+    **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,), "json": (STR,),
     "date": (I64,), **dict.fromkeys(TIME_KINDS, (I64,)),
     "np.bool": (I64,), **{f"np.int{bits}": (I64,) for bits in (8, 16, 32, 64)}, "np.float32": (F64,), "np.float64": (F64,),
     **{f"{prefix}{kind}": (Type(kind),) for prefix in PREFIXES.values() for kind in LISTS},
@@ -78,11 +81,18 @@ def _words(loop: LoopBuilder, x: Any, kind: Kind) -> list[int]:
 
 
 def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
+    if kind == "json":
+        return text_of(x) if type(x) is not Undecided else loop.select(x.valid.value, text_of(x.value), loop.const("null", STR))
     if kind == "date":
         return loop.cast(loop.cast(value_as(loop, x, DATE), I32), I64)
     if kind in TIME_KINDS:
         return loop.cast(value_as(loop, x, TYPES[kind]), I64)
     return value_as(loop, x, RESULTS[kind][0])
+
+
+def is_json(x: Any) -> bool:
+    """Whether `x` is a value of JSON, or a member that may be missing."""
+    return type(x) is TracedJson or (type(x) is Undecided and type(x.value) is TracedJson)
 
 
 def kind_of_whole(x: Any) -> Kind:
@@ -94,6 +104,8 @@ def kind_of_whole(x: Any) -> Kind:
         return "[]" if type(x) is list else "{}"
     if type(x) is TracedRecords:
         return x.kind
+    if is_json(x):
+        return "json"
     if is_map(x):
         return f"{x.key_list.kind} to {x.value_list.kind}"
     if is_list(x):
