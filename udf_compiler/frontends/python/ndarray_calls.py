@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.frontends.python.ndarray_orders import FUNCTIONS
 from udf_compiler.frontends.python.ndarray_reductions import METHODS, REDUCTIONS, dot, median, norm
 from udf_compiler.frontends.python.ndarrays import elementwise, length
 from udf_compiler.frontends.python.row_matrices import (
@@ -125,7 +126,7 @@ def bound(function: Callable[..., Any], x: Any, call: str) -> Callable[..., Any]
 
 #: Functions of one array, or of an array and another operand, beside the methods.
 _OF_ARRAYS: dict[str, Callable[..., Any]] = {
-    **REDUCTIONS, **METHODS, "median": median, "dot": dot, "inner": dot, "vdot": dot, "norm": norm,
+    **REDUCTIONS, **METHODS, **FUNCTIONS, "median": median, "dot": dot, "inner": dot, "vdot": dot, "norm": norm,
 }  # fmt: skip
 _PROPERTIES: dict[str, Callable[[TracedScalar], Any]] = {
     "size": length, "shape": lambda x: (length(x),), "ndim": lambda x: 1, "dtype": lambda x: x.value.type.element.dtype,

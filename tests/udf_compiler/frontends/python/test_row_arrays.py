@@ -95,7 +95,17 @@ def running(x, y, n):
     return float(np.cumsum(x)[-1] - np.array(y).cumsum()[1] + np.cumsum(n)[0] + np.array(y, np.float32).cumsum()[2])
 
 
+def shares(x, y, n):
+    ends = np.quantile(np.array(x), 1) - np.percentile(y, 0)
+    return float(np.percentile(x, 90) + np.quantile(y, 0.25) - np.percentile(n, 50) + ends)
+
+
+def steps(x, y, n):
+    return float(np.diff(x).max() - np.diff(np.array(n))[-1] + len(np.unique(n)) - np.unique(np.asarray(n))[0])
+
+
 FUNCTIONS = [
+    shares, steps,
     cosine, nearest, nearest_by_norm, transformed, statistics, of_elements, of_integers, cosine_of_floats, norms, running,
     of_functions, product_or_zero,
 ]  # fmt: skip
@@ -106,6 +116,24 @@ def test_numpy_on_lists(function):
     compared = compare_with_worker(function, [BATCH], DoubleType(), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared
     assert not compare_with_worker(function, [ODD], DoubleType(), ARROW_BATCHED, kernel=True).refused
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3, 0.5, 0.77, 0.999, 1.0])
+def test_percentiles_have_the_bits_of_numpy(share):
+    draw = np.random.default_rng(3)
+    lists = [draw.normal(size=size) * 10.0 ** draw.integers(-12, 12) for size in range(1, 60)]
+    integers = [draw.integers(-(2**61), 2**61, size) for size in range(1, 60)]
+    batch = pa.record_batch({"x": pa.array(lists, FLOATS), "n": pa.array(integers, INTS)})
+
+    def both(x, n):
+        return [float(np.quantile(x, share)), float(np.percentile(n, 100 * share))]
+
+    compared = compare_with_worker(both, [batch], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == 1 and not compared.flagged, compared
+    infinite = [[-np.inf, 1.0, np.inf], [np.inf, np.inf], [-np.inf, np.inf], [1.0, np.inf], [1.0, 2.0, 3.0, np.inf]]
+    odd = pa.record_batch({"x": pa.array(infinite, FLOATS), "n": pa.array([[1]] * 5, INTS)})
+    with np.errstate(invalid="ignore"):
+        assert not compare_with_worker(both, [odd], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True).refused
 
 
 def test_none_beside_an_array_is_left_to_python():
@@ -184,7 +212,11 @@ REFUSED = [
     lambda x, y, n: float((np.array(CENTRES) - x).sum()),
     lambda x, y, n: float((np.array(CENTRES) - x).sum(axis=0)[0]),
     lambda x, y, n: float(norm(x, 3)),
-    lambda x, y, n: float(np.percentile(x, 90)),
+    lambda x, y, n: float(np.percentile(x, [10, 90])[0]),
+    lambda x, y, n: float(np.percentile(x, n[0])),
+    lambda x, y, n: float(np.unique(x)[0]),
+    lambda x, y, n: float(np.diff(x, 2)[0]),
+    lambda x, y, n: float(np.diff(np.array(x) > 1)[0]),
 ]
 
 
