@@ -19,6 +19,7 @@ from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import current, leave_unseen, noting_unseen
 from udf_compiler.function.bytecode import Namespace, Use, first_use, place
 from udf_compiler.function.captured_changes import may_change_captured
+from udf_compiler.function.delegation import generator_behind
 from udf_compiler.function.payload import name_of
 from udf_compiler.function.wrappers import user_function
 from udf_compiler.rebuild.objects import Rebuilder
@@ -144,6 +145,7 @@ def prepare(
     `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals.
     Refuses SW210 to SW221 with the place in the user's code.
     """
+    function = generator_behind(function) if generator else function
     rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
     use = use_of(user_function(function))
     copy = rebuilder.value(function, use)
