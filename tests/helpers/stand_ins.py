@@ -332,6 +332,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         worker.Holder: [(annotated.holder(rebuilder, "held"), rebuilder)],
         worker.CallableHolder: [(annotated.find(scipy.stats).norm, scipy.stats.norm)],
         Distinct: [(Distinct(scalars.of_value(read("v"))), {1.5})],
+        library_calls.Collected: [(library_calls.Collected(), 0)],
         library_calls.Day: [(library_calls.Day(), calendar.monthrange(2024, 1)[0])],
         TracedModel: [(model, linear)],
         loaders.Unloaded: [(loaders.Unloaded(xgboost.Booster, (), {}, lambda held: held), xgboost.Booster())],

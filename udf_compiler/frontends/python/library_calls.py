@@ -1,4 +1,4 @@
-"""Implements functions of the modules calendar, os.path and unicodedata for values of the row.
+"""Implements functions of the modules calendar, os.path and unicodedata for values of the row, and gc without effect.
 
 Calls with constants run the functions themselves. Names of months and days are those of the locale C.
 """
@@ -6,6 +6,7 @@ Calls with constants run the functions themselves. Names of months and days are 
 from __future__ import annotations
 
 import calendar
+import gc
 import os.path
 import unicodedata
 from collections.abc import Callable
@@ -48,6 +49,21 @@ class Day(StandIn):
 
     def __getattr__(self, name: str) -> NoReturn:
         refuse("SW263", name=f"the {self.what}")
+
+
+class Collected(StandIn):
+    """The number that gc.collect returns. It may only be ignored: it depends on everything else in the process."""
+
+    __slots__ = ()
+    what = "result of gc.collect"
+    stands_for = int
+
+
+def _collect(generation: int = 2) -> Collected:
+    """Implements gc.collect, which changes no value that a function can read."""
+    if type(generation) is not int or not 0 <= generation <= 2:
+        refuse("SW262", call="gc.collect", what=raw(generation))
+    return Collected()
 
 
 def _month_range(year: Any, month: Any) -> tuple[Any, Any]:
@@ -160,6 +176,7 @@ _BY_OBJECT |= _module(
     {},
 )
 _BY_OBJECT |= _module(os.path, "os.path", _PATHS, {})
+_BY_OBJECT |= _module(gc, "gc", {}, {"collect": _collect})
 _BY_OBJECT |= _module(os, "os", {}, {"path": _BY_OBJECT[id(os.path)]})
 
 
@@ -168,4 +185,4 @@ def stand_in(obj: Any) -> Any:
     return _BY_OBJECT.get(id(obj))
 
 
-__all__ = ["Day", "stand_in"]
+__all__ = ["Collected", "Day", "stand_in"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import gc
 import os
 import string
 import unicodedata
@@ -28,6 +29,13 @@ def test_the_weekday_of_a_month_can_be_ignored_only():
     for use in ("calendar.monthrange(a, 1)[0] + 1", "calendar.monthrange(a, 1)[0]", "str(calendar.monthrange(a, 1))"):
         with pytest.raises(Refusal):
             traced(function_of(f"lambda a: {use}", **MODULES), ("i64",))
+
+
+def test_garbage_collection_changes_no_row():
+    check("def f(a):\n    import gc\n    gc.collect()\n    gc.collect(0)\n    return a + 1\n", ("i64",))
+    for use in ("gc.collect() + a", "a if gc.collect() else -a", "str(gc.collect())", "gc.collect(3)", "gc.get_count()[0] + a"):
+        with pytest.raises(Refusal):
+            traced(function_of(f"lambda a: {use}", gc=gc), ("i64",))
 
 
 @pytest.mark.parametrize("name", ["month_name", "month_abbr", "day_name", "day_abbr"])
