@@ -17,6 +17,7 @@ from typing import Any
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import METHODS as ARRAY_METHODS
 from udf_compiler.frontends.pandas.calls.frames import make_frame
+from udf_compiler.frontends.pandas.calls.lists import is_list_series, stacked
 from udf_compiler.frontends.pandas.calls.pandas_ import make_series
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -57,11 +58,11 @@ class Predictor:
         columns = list(batch.series.values() if isinstance(batch, TracedFrame) else batch if of_columns else [batch])
         shapes = self._shapes(wanted)
         if len(columns) == wanted > 1:
-            return [_shaped(s.to_numpy(), shape) for s, shape in zip(columns, shapes or [None] * wanted, strict=True)]
+            return [_input(s, shape) for s, shape in zip(columns, shapes or [None] * wanted, strict=True)]
         if wanted != 1 or (len(columns) > 1 and of_columns):
             refuse("SW252", call=_CALL, error=f"ValueError: {wanted} inputs for {len(columns)} columns")
         if len(columns) == 1:
-            return [_shaped(columns[0].to_numpy(), shapes[0] if shapes else None)]
+            return [_input(columns[0], shapes[0] if shapes else None)]
         if shapes and list(shapes[0] or []) != [len(columns)]:
             refuse("SW252", call=_CALL, error="ValueError: Input data does not match expected shape.")
         return [batch.to_numpy()]
@@ -127,6 +128,19 @@ def _row_by_row(result: Any) -> Any:
     if loop is not None and loop.some:
         refuse("SW825", call=_CALL, what="a dtype that depends on the rows of a chunk")
     return result
+
+
+def _input(series: Any, shape: Any) -> TracedArray:
+    """Returns the array of one column: of numbers, or a matrix of its arrays, which must have the declared length.
+
+    PySpark reads the first array of a batch to find out whether there are any. A batch with a missing one runs in Python.
+    """
+    if not is_list_series(series):
+        return _shaped(series.to_numpy(), shape)
+    if not shape or len(shape) != 1 or type(shape[0]) is not int:
+        refuse("SW262", call=_CALL, what="a column of arrays without one length for each in input_tensor_shapes")
+    made: TracedArray = stacked(series).of_width(shape[0])
+    return made
 
 
 def _shaped(array: TracedArray, shape: Any) -> TracedArray:

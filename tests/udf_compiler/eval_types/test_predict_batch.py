@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql.types import DoubleType, StringType, StructType
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from sparkweld.contract.constants import SCALAR_PANDAS_ITERATOR
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import run
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -113,3 +116,43 @@ def test_predictions(make, returns, struct, columns, options):
 def test_refusals(make, returns, struct, columns, options, code):
     _, reply = reply_of(make, returns, struct, columns, **options)
     assert [r["code"] for r in reply["refusals"]] == [code]
+
+
+def weighted():
+    return lambda x, y: x[:, 0] * 2 + x[:, 1] + y
+
+
+def differences():
+    return lambda x: x[:, 0] * 2 - x[:, 2]
+
+
+def of_a_column_of_arrays(values, make=differences, type="double", **options):
+    """Compares the wrapper with a worker for a column of arrays, and a second one of numbers if the function takes two."""
+    function = predict_batch_udf(make, return_type=DoubleType(), batch_size=100, **options).func
+    columns = {"xs": pa.array(values, pa.list_(pa.type_for_alias(type)))}
+    if make is weighted:
+        columns["y"] = pa.array([float(i) for i in range(len(values))])
+    return compare_with_worker(function, [pa.record_batch(columns)], DoubleType(), SCALAR_PANDAS_ITERATOR, kernel=True)
+
+
+def test_columns_of_arrays():
+    rows = X[:5].tolist()
+    for given in (rows, [[*rows[0][:2], None], *rows[1:]]):
+        compared = of_a_column_of_arrays(given, make=weighted, input_tensor_shapes=[[3], None])
+        assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
+    compared = of_a_column_of_arrays(rows, input_tensor_shapes={0: [3]})
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
+    compared = of_a_column_of_arrays([[1, 2, 3], [4, 5, 6]], type="int64", input_tensor_shapes=[[3]])
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 2.0, 3.0], [1.0, 2.0]], [[1.0, 2.0], [3.0, 4.0]], [None, [1.0, 2.0, 3.0]],
+                                  [[1.0, 2.0, 3.0], None], [[], []]])  # fmt: skip
+def test_arrays_of_other_lengths_run_in_python(rows):
+    compared = of_a_column_of_arrays(rows, input_tensor_shapes=[[3]])
+    assert (compared.refused, compared.flagged, compared.raised) == ("", 1, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"input_tensor_shapes": [[1, 3]]}, {"input_tensor_shapes": [[]]}])
+def test_arrays_without_one_length(options):
+    assert of_a_column_of_arrays(X[:5].tolist(), **options).refused == "SW262"
