@@ -55,7 +55,8 @@ _PARTS = (
 #: Scalars of such a Series.
 _SCALARS = (
     "{e}.sum()", "{e}.mean()", "{e}.median()", "{e}.quantile(0.25)", "{e}.quantile(0.9) - {e}.quantile(0.1)", "np.median({e})",
-    "float(np.percentile({e}, 90))", "np.nanquantile({e}, 0.5)", "{e}.nunique()", "{e}.mode()[0]", "{e}.iloc[0]", "{e}.iloc[-1]",
+    "float(np.percentile({e}, 90))", "np.nanquantile({e}, 0.5)", "np.percentile({e}, [10, 60])[1]",
+    "{e}.nunique()", "{e}.mode()[0]", "{e}.iloc[0]", "{e}.iloc[-1]",
     "{e}.max() - {e}.min()", "len({e})", "{e}.std()", "{e}.var(ddof=0)", "np.average({e})", "{e}.count()", "({e} > 1).mean()",
     "{e}.idxmax()", "{e}.argmin()", "{e}.nlargest(2).sum()", "len({e}.unique())", "{e}.isna().sum() / len(v)", "{e}.any()",
     "None if {e}.empty else {e}.sum()", "0.0 if len({e}) < 2 else {e}.std()", "round({e}.mean(), 1)", "{e}.abs().max()",

@@ -275,6 +275,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             (elements.Places(0, reduced, np.ndarray), np.arange(2)), (elements.Places(0, reduced, range), range(2)),
         ],
         orders.Quantiles: [(orders.Quantiles({0.5: reduced}), pd.Series([1.5], index=[0.5]))],
+        orders.QuantileArray: [(orders.QuantileArray([reduced]), np.ones(1))],
         elements.Row: [(elements.Row(frame, functools.partial(elements.element, FrameGroup(loop)), 0), real_frame.iloc[0])],
         elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],

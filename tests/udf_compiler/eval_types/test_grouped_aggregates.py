@@ -95,7 +95,17 @@ def of_two_quantiles(v):
     return v[v.between(low, high)].sum() + (high - low) + v.quantile([0.5, 0.1])[0.1]
 
 
+def of_several_percentiles(v):
+    low, middle, high = np.percentile(v, [25, 50.5, 75])
+    return (high - low) * middle + np.quantile(v, (0.1, 0.9))[-1] + len(np.nanquantile(v, [0.5]))
+
+
+def geometric_mean(v):
+    return float(v.abs().prod() ** (1 / len(v))) + (v.mean() ** 2) ** len(v)
+
+
 ALL = [
+    (of_several_percentiles, ["weight"]), (of_several_percentiles, ["day"]),
     (product, ["weight"]), (product, ["price"]), (growth, ["weight"]), (of_two_quantiles, ["weight"]),
     (of_two_quantiles, ["day"]),
     (middle, ["price"]), (middle, ["pieces"]), (spread, ["weight"]), (spread, ["day"]), (trimmed, ["price"]),
@@ -203,6 +213,24 @@ def test_strings(form):
     ]):  # fmt: skip
         compared = compare_aggregate(function, groups, returns, ["s"], one_form(number + form))
         assert compared.decided >= 4, compared.reason
+
+
+def test_powers_by_numbers_of_the_group():
+    """Kernels compute powers within 4 ULP, so only the program itself is compared."""
+    compared = compare_aggregate(geometric_mean, GROUPS, DoubleType(), ["weight"], kernel=lambda group: False)
+    assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
+
+
+def test_powers_and_percentiles_that_are_refused():
+    for function, code in (
+        (lambda v: np.percentile(v, [25, 150])[0], "SW262"),
+        (lambda v: np.percentile(v, [])[0], "SW262"),
+        (lambda v: np.percentile(v, [25, 50]).sum(), "SW251"),
+        (lambda v: np.percentile(v, [25, 50])[2], "SW251"),
+        (lambda v: v.sum() ** v.mean(), "SW251"),
+        (lambda v: len(v) ** 0.5, "SW251"),
+    ):
+        assert compare_aggregate(function, GROUPS, DoubleType(), ["weight"]).refused == code
 
 
 def test_groups_that_take_the_rare_way_run_in_python():

@@ -277,9 +277,9 @@ TABLE: dict[Any, Callable[..., Any]] = {
 #: Functions whose results depend on other rows; they have a refusal of their own (SW250).
 ROW_MIXING = frozenset(
     """cumsum cumprod diff sort argsort unique median percentile quantile std var average ptp argmax argmin flip roll
-    nansum nanmean nanmax nanmin nanstd nanvar nanmedian count_nonzero nonzero argwhere flatnonzero cov corrcoef histogram
-    bincount convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner vdot outer tile
-    repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
+    nansum nanmean nanmax nanmin nanstd nanvar nanmedian nanpercentile nanquantile count_nonzero nonzero argwhere flatnonzero
+    cov corrcoef histogram bincount convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner
+    vdot outer tile repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
 )
 
 #: Pure functions, which run unchanged on constants while a function is traced.
@@ -291,8 +291,9 @@ PURE = frozenset(
     concatenate append insert delete repeat tile flip fliplr flipud roll rot90 broadcast_to atleast_1d atleast_2d meshgrid
     polyval polyfit interp digitize searchsorted histogram bincount count_nonzero nonzero flatnonzero argwhere take
     ndim shape size copy isscalar iscomplexobj isrealobj issubdtype result_type promote_types can_cast min_scalar_type
-    common_type norm nansum nanmean nanmax nanmin nanstd nanvar nanmedian triu tril diagonal cross kron trapezoid logical_and
-    real imag angle sinc i0 array_split split vander poly roots polyadd polymul polyder polyint iterable base_repr""".split()
+    common_type norm nansum nanmean nanmax nanmin nanstd nanvar nanmedian nanpercentile nanquantile triu tril diagonal
+    cross kron trapezoid logical_and real imag angle sinc i0 array_split split vander poly roots polyadd polymul polyder polyint
+    iterable base_repr""".split()
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,6 +124,28 @@ class Quantiles(StandIn):
         return len(self._values)
 
 
+class QuantileArray(StandIn):
+    """The array of several quantiles of a column: only its elements may be read."""
+
+    __slots__ = ("_values",)
+    what = "array of quantiles"
+    stands_for = np.ndarray
+
+    def __init__(self, values: list[GroupScalar]) -> None:
+        self._values = values
+
+    def __getitem__(self, at: Any) -> GroupScalar:
+        if type(at) is not int or not -len(self._values) <= at < len(self._values):
+            refuse("SW251", call=f"an {self.what} [...]")
+        return self._values[at]
+
+    def __iter__(self) -> Iterator[GroupScalar]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
     call = "Series.quantile"
 
@@ -146,7 +168,7 @@ def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Calla
         return None
     call = f"np.{name}"
 
-    def value_of(a: Any, share: float | None) -> GroupScalar:
+    def values_of(a: Any, shares: Sequence[float] | None) -> list[GroupScalar]:
         rows, loop = Rows(group, as_array(a, call), True, call), group.loop
         if rows.type not in (F64, I64, I32):
             refuse("SW312", call=call, what=str(rows.type.dtype))
@@ -154,19 +176,22 @@ def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Calla
             _guard_exact(rows, 2**30)
         loop.guard(loop.call("greater", rows.count(), loop.const(0, I64)))
         ordered = _Sorted(rows)
-        value = ordered.middle() if share is None else ordered.at_share(share)
+        found = [ordered.middle()] if shares is None else [ordered.at_share(share) for share in shares]
         if rows.number is not None and name == kind:
             unknown = group.some(rows.loop, rows.loop.call("isnan", rows.value), call)
-            value = loop.select(unknown, loop.const(float("nan"), F64), value)
-        return GroupScalar(loop, value)
+            found = [loop.select(unknown, loop.const(float("nan"), F64), value) for value in found]
+        return [GroupScalar(loop, value) for value in found]
 
     def median(a: Any, axis: Any = None) -> GroupScalar:
         check_plain(call, axis=(axis, (None, 0)))
-        return value_of(a, None)
+        return values_of(a, None)[0]
 
-    def quantile(a: Any, q: Any, axis: Any = None) -> GroupScalar:
+    def quantile(a: Any, q: Any, axis: Any = None) -> GroupScalar | QuantileArray:
         check_plain(call, axis=(axis, (None, 0)))
-        return value_of(a, _share(q, 100 if kind == "percentile" else 1, call))
+        several = type(q) in (list, tuple) and len(q) > 0
+        most = 100 if kind == "percentile" else 1
+        found = values_of(a, [_share(x, most, call) for x in (q if several else [q])])
+        return QuantileArray(found) if several else found[0]
 
     return median if kind == "median" else quantile
 

@@ -130,11 +130,15 @@ class GroupScalar(SeriesOperand):
         return self._result(operator_call(self.loop, function, (left, right), call), other, bound)
 
     def _power(self, exponent: Any, call: str) -> GroupScalar:
-        """Returns a power of a NumPy double by a constant: of a scalar, NumPy computes it with libm."""
-        if self.weak or self.dtype != np.float64 or type(exponent) not in (int, float):
+        """Returns a power of a NumPy double by a constant or by a Python number: of a scalar, NumPy computes it with libm."""
+        of_group = type(exponent) is GroupScalar and exponent.weak and exponent.dtype.kind in "if"
+        if self.weak or self.dtype != np.float64 or not (of_group or type(exponent) in (int, float)):
             refuse("SW251", call=call)
+        if of_group and exponent.dtype.kind == "i" and (exponent.bound is None or exponent.bound > EXACT):
+            refuse("SW262", call=call, what="a Python int of any size")
         loop = self.loop
-        return GroupScalar(loop, loop.call("power", self.value, loop.const(float(exponent), F64)))
+        power = loop.cast(exponent.value, F64) if of_group else loop.const(float(exponent), F64)
+        return GroupScalar(loop, loop.call("power", self.value, power))
 
     def _operands(self, name: str, other: Any, reflected: bool, call: str) -> tuple[Any, Any, int | None]:
         """Returns both operands, and the result's bound for an operation on Python numbers."""
