@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from functools import reduce
+from itertools import accumulate, chain
 
 import pyarrow as pa
 import pytest
@@ -75,7 +77,22 @@ def test_lists():
     def positive(x):
         return [v + 1 for v in filter(lambda v: v > 0, x)] if x else None
 
-    for function in (doubled, positive):
+    def running(x):
+        return list(itertools.accumulate(x)) if x else []
+
+    def running_largest(x):
+        return list(accumulate(x, max))
+
+    def running_by(x):
+        return [v % 1000 for v in accumulate(x, lambda a, b: (a * 7 + b) % 9973)]
+
+    def both(x):
+        return list(itertools.chain(x, x[:2]))
+
+    def three(x):
+        return [v for v in chain(x, x, x[1:]) if v != 0]
+
+    for function in (doubled, positive, running, running_largest, running_by, both, three):
         compared = compare_with_worker(function, NUMBERS + ODD, ArrayType(LongType()), ARROW_BATCHED, kernel=True)
         assert not compared.refused and compared.decided, compared
 

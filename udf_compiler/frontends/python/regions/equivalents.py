@@ -1,9 +1,10 @@
-"""Defines functools.reduce, map, filter, and max with a key in Python, so that they are interpreted as code of the user's."""
+"""Defines functions of Python and of functools and itertools in Python, so that they are interpreted as code of the user's."""
 
 from __future__ import annotations
 
 import builtins
 import functools
+import itertools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -46,6 +47,40 @@ def _filter_true(function, items):  # type: ignore[no-untyped-def]
     for item in items:
         if item:
             made.append(item)
+    return made
+
+
+def _accumulated(items):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        made.append(made[-1] + item if made else item)
+    return made
+
+
+def _accumulated_by(items, function):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        made.append(function(made[-1], item) if made else item)
+    return made
+
+
+def _chain(first, second):  # type: ignore[no-untyped-def]
+    made = []
+    for item in first:
+        made.append(item)
+    for item in second:
+        made.append(item)
+    return made
+
+
+def _chain_of_three(first, second, third):  # type: ignore[no-untyped-def]
+    made = []
+    for item in first:
+        made.append(item)
+    for item in second:
+        made.append(item)
+    for item in third:
+        made.append(item)
     return made
 
 
@@ -116,7 +151,8 @@ def interpreted(function: Any, module: str = "functools") -> FunctionType:
 #: Function -> number of arguments -> its definition.
 _EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
     functools.reduce: {2: interpreted(_reduce), 3: interpreted(_fold)}, map: {2: interpreted(_map)},
-    filter: {2: interpreted(_filter)},
+    filter: {2: interpreted(_filter)}, itertools.chain: {2: interpreted(_chain), 3: interpreted(_chain_of_three)},
+    itertools.accumulate: {1: interpreted(_accumulated), 2: interpreted(_accumulated_by)},
 }  # fmt: skip
 EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
 _FILTER_TRUE = interpreted(_filter_true)
