@@ -51,14 +51,14 @@ def _filter_true(function, items):  # type: ignore[no-untyped-def]
 
 
 def _accumulated(items):  # type: ignore[no-untyped-def]
-    made = []
+    made: list[Any] = []
     for item in items:
         made.append(made[-1] + item if made else item)
     return made
 
 
 def _accumulated_by(items, function):  # type: ignore[no-untyped-def]
-    made = []
+    made: list[Any] = []
     for item in items:
         made.append(function(made[-1], item) if made else item)
     return made
