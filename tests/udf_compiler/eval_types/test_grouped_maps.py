@@ -328,6 +328,50 @@ def test_times():
     assert compare_groups(latest, [batch], returns, ()).decided == 1
 
 
+def _pauses(f):
+    f["a"] = f["at"].diff().dt.total_seconds().fillna(0) + f["at"].diff(-2).dt.total_seconds()
+    f["at"] = f["at"].shift()
+    return f
+
+
+def _pauses_of_a_filter(f):
+    f = f.sort_values("k", ascending=False, kind="stable")
+    f = f[f["k"] != 2]
+    f["a"] = (f["at"] - f["at"].shift(-1)) / pd.Timedelta(minutes=1)
+    f["at"] = f["at"] + f["at"].diff(2).diff() + f["at"].diff(0)
+    return f
+
+
+def _fills_with_a_time(f):
+    return f.assign(a=1.0, at=f["at"].shift(1, fill_value=pd.Timestamp("2024-01-01")))
+
+
+def _shifts_by_a_frequency(f):
+    return f.assign(a=1.0, at=f["at"].shift(1, freq="D"))
+
+
+def _shifts_by_a_number_of_the_group(f):
+    return f.assign(a=1.0, at=f["at"].shift(len(f)))
+
+
+def test_differences_and_shifts_of_times():
+    fields = [StructField("k", LongType()), StructField("at", TimestampType()), StructField("a", DoubleType())]
+    groups = []
+    for minutes in ([50, 3, 70, 3, None], [7], [None], [None, None, 4, 5.5, -9.25, 0], [1, 2, None], [10**7, -(10**7), 0]):
+        times = pa.array([None if m is None else int(m * 60_000_000) for m in minutes], pa.timestamp("us", "UTC"))
+        rows = range(len(minutes))
+        groups.append(pa.record_batch({"k": pa.array(rows, pa.int64()), "at": times, "a": pa.array(map(float, rows))}))
+    for number, function in enumerate((_pauses, _pauses_of_a_filter)):
+        compared = compare_groups(function, groups, StructType(fields), (), kernel=one_form(number))
+        assert (compared.decided, compared.refused) == (len(groups), None), compared.reason
+    far = [pa.record_batch({"k": pa.array([1, 2], pa.int64()), "a": pa.array([0.0, 0.0]),
+                            "at": pa.array([-(9 * 10**15), 9 * 10**15], pa.timestamp("us", "UTC"))})]  # fmt: skip
+    assert compare_groups(_pauses, far, StructType(fields), ()).decided == 0  # the difference is too long for 64 bits
+    refused = {_fills_with_a_time: "SW251", _shifts_by_a_frequency: "SW262", _shifts_by_a_number_of_the_group: "SW262"}
+    for function, code in refused.items():
+        assert compare_groups(function, groups, StructType(fields), ()).refused == code, function.__name__
+
+
 def test_a_null_in_a_column_that_is_not_nullable_runs_in_python():
     fields = [StructField("k", LongType()), StructField("a", DoubleType(), nullable=False)]
     groups = [group(9, 1), group(9, 2, 1.0)]

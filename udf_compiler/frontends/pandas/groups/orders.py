@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I32, I64
+from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
@@ -230,20 +231,32 @@ def _number(loop: Any, value: Value) -> Value:
     return loop.select(loop.is_valid(value), loop.value_of(value), loop.const(float("nan"), F64))
 
 
-def _earlier(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -> tuple[Rows, Value]:
-    """Returns the numbers, and for each row that of `periods` rows before, NULL where there is none."""
+def _shifted(group: FrameGroup, loop: LoopBuilder, value: Value, periods: Any, call: str) -> Value:
+    """Returns for each row the value of `periods` rows before, NULL where there is none."""
     if type(periods) is not int or abs(periods) > 2**31:
         refuse("SW262", call=call, what="the argument periods=")
+    shifted = loop.read(group.whole(call, "shift", group.packed(loop, value, call), loop.const(periods, I64)))
+    return group.unpacked(loop, shifted, call)
+
+
+def _earlier(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -> tuple[Rows, Value]:
+    """Returns the numbers, and for each row that of `periods` rows before, NULL where there is none."""
     rows = Rows(group, series, True, call)
-    loop = rows.loop
-    shifted = loop.read(group.whole(call, "shift", group.packed(loop, rows.value, call), loop.const(periods, I64)))
-    return rows, group.unpacked(loop, shifted, call)
+    return rows, _shifted(group, rows.loop, rows.value, periods, call)
+
+
+def _earlier_time(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -> TracedSeries:
+    """Returns the datetimes or timedeltas of `periods` rows before, NaT where there is none."""
+    made = _shifted(group, series.loop, series.value, periods, call)
+    return datetimes.new(series.loop, made, series.kind)  # type: ignore[arg-type, no-any-return]
 
 
 def _shift(group: FrameGroup, series: TracedSeries) -> Any:
     call = "Series.shift"
 
     def shift(s: Any, periods: Any = 1, fill_value: Any = None) -> TracedSeries:
+        if datetimes.is_time(s) and fill_value is None:
+            return _earlier_time(group, s, periods, call)
         rows, earlier = _earlier(group, s, periods, call)
         loop = rows.loop
         if periods == 0:
@@ -266,6 +279,8 @@ def _diff(group: FrameGroup, series: TracedSeries) -> Any:
     call = "Series.diff"
 
     def diff(s: Any, periods: Any = 1) -> TracedSeries:
+        if datetimes.is_time(s):  # pandas subtracts the shifted Series
+            return s - _earlier_time(group, s, periods, call)  # type: ignore[no-any-return]
         rows, earlier = _earlier(group, s, periods, call)
         loop = rows.loop
         if rows.type not in (F64, I64, I32):
