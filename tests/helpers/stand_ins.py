@@ -56,7 +56,7 @@ from udf_compiler.frontends.onnx.evaluation import Evaluation
 from udf_compiler.frontends.onnx.tensors import Maps, Tensor
 from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
-from udf_compiler.frontends.pandas.apply import comprehensions, frame_rows, positions, results, row_iterator
+from udf_compiler.frontends.pandas.apply import comprehensions, frame_loops, frame_rows, positions, results, row_iterator
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
     arrays,
@@ -226,6 +226,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         row_iterator.Positions: [(row_iterator.Positions(loop), range(1))],
         positions.Position: [(positions.Position(loop), 0)],
         positions.Located: [(positions.Located(x), series.iloc)],
+        frame_loops.Located: [(frame_loops.Located(frame, "iloc"), real_frame.iloc)],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         row_iterator.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],

@@ -70,8 +70,8 @@ class Snapshot:
 
 def is_scalar(value: object) -> bool:
     """Whether a value is immutable and so needs no copy."""
-    if isinstance(value, np.generic):
-        return value.dtype.kind in _ARRAY_KINDS
+    if issubclass(type(value), np.generic):  # the `__class__` of a value of the row may be one, too
+        return value.dtype.kind in _ARRAY_KINDS  # type: ignore[attr-defined]
     if isinstance(value, np.dtype):
         return True
     return type(value) in SCALARS or (type(value) is slice and all(map(is_scalar, (value.start, value.stop, value.step))))

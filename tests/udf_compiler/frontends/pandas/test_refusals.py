@@ -28,7 +28,7 @@ TABLE = [
     ],
     ("a * len(a)", "f64", "SW259"),
     *[(f"a * {count}", "f64", "SW250") for count in ("a.size", "a.shape[0]", "a[a > 0].empty")],
-    *[(f"a.{name}", "f64", "SW250") for name in "iloc rolling groupby sort_values shift index.values".split()],
+    *[(f"a.{name}", "f64", "SW250") for name in "iloc[0] rolling groupby sort_values shift index.values".split()],
     *[(f"np.{name}(a)", "f64", "SW250") for name in "sum mean max min any all cumsum sort diff median unique std".split()],
     ("a[a > 0].sum()", "f64", "SW250"),
     ("a.loc[a > 0]", "f64", "SW250"),

@@ -130,6 +130,55 @@ def test_positions_in_batches_of_an_iterator():
     assert not compared.refused and compared.decided == len(BATCHES), compared
 
 
+def cells_of_a_frame(a, n, s):
+    out = []
+    frame = pd.DataFrame({"a": a, "n": n, "s": s})
+    for i in range(len(frame)):
+        text = frame.iloc[i, 2]
+        out.append(frame.loc[i, "a"] * 2 + frame.at[i, "n"] + (len(text) if frame.iat[i, 2] else 0))
+    return pd.Series(out)
+
+
+def rows_of_a_frame(a, n, s):
+    out = []
+    frame = pd.DataFrame({"a": a, "n": n})
+    for i in range(frame.shape[0]):
+        row = frame.iloc[i]
+        out.append(row["a"] / row["n"] + frame.loc[i].n)
+    return pd.Series(out)
+
+
+def labels_of_rows(a, n, s):
+    out = []
+    frame = pd.DataFrame({"a": a, "n": n, "s": s})
+    for i, row in frame.iterrows():
+        out.append(frame.at[i, "n"] / row["n"] if row["n"] else a[i])
+    return pd.Series(out) + pd.Series([row.a + n[row.Index] for row in frame.itertuples()])
+
+
+@pytest.mark.parametrize("function", [cells_of_a_frame, rows_of_a_frame, labels_of_rows])
+def test_positions_of_frames(function):
+    compared = compare_with_worker(function, BATCHES, DoubleType(), SCALAR_PANDAS, kernel=True)
+    assert not compared.refused and compared.decided == len(BATCHES), compared
+
+
+def mixed_row(a, n, s):
+    frame = pd.DataFrame({"a": a, "s": s})
+    return pd.Series([frame.iloc[i]["a"] for i in range(len(frame))])
+
+
+def filtered_frame(a, n, s):
+    frame = pd.DataFrame({"a": a, "n": n})
+    frame = frame[frame.a > 0]
+    return pd.Series([frame.iloc[i]["a"] for i in range(len(a))])
+
+
+def labels_of_filtered_rows(a, n, s):
+    frame = pd.DataFrame({"a": a, "n": n})
+    frame = frame[frame.a > 0]
+    return pd.Series([n.iloc[i] for i, row in frame.iterrows()])
+
+
 def other_rows(a, n, s):
     return pd.Series([a[i - 1] for i in range(len(a))])
 
@@ -164,8 +213,14 @@ def listed_numpy_scalars(a, n, s):
         (lambda a, n, s: pd.Series([a[a > 0][i] for i in range(len(a))]), "SW251"),
         (lambda a, n, s: a * len(map(abs, a)), "SW261"),
         (other_rows, "SW250"), (written, "SW256"), (numbered_from_one, "SW250"), (all_but_one, "SW259"),
-        (listed_numpy_scalars, "SW250"),
+        (listed_numpy_scalars, "SW250"), (mixed_row, "SW250"), (filtered_frame, "SW250"),
+        (lambda a, n, s: pd.DataFrame({"a": a, "n": n}).iloc[0]["a"] + a, "SW250"),
+        (lambda a, n, s: pd.Series([i * row["a"] for i, row in pd.DataFrame({"a": a}).iterrows()]), "SW250"),
     ],
 )  # fmt: skip
 def test_positions_as_numbers_are_refused(function, code):
     assert compare_with_worker(function, BATCHES, DoubleType(), SCALAR_PANDAS).refused == code
+
+
+def test_positions_of_filtered_rows_are_refused():
+    assert compare_with_worker(labels_of_filtered_rows, BATCHES, DoubleType(), SCALAR_PANDAS).refused

@@ -34,13 +34,18 @@ class Position(Traced):
         refuse("SW250", call=f"{symbol(name)} of a {self.what}")
 
 
+def check_position(loop: LoopBuilder, key: Any, call: str) -> None:
+    """Refuses (SW250) keys other than the row's position in the loop over these rows that runs now."""
+    if type(key) is not Position or not is_exploring() or key.loop is not loop or explorer().loop is not loop:
+        refuse("SW250", call=call)
+
+
 def element_at(column: Any, key: Any, call: str) -> Any:
     """Returns the element of a Series or an array at the row's position, as indexing does: a NumPy scalar of numbers.
 
     Refuses (SW250) other keys, and positions outside of their loop or among other rows than the column's.
     """
-    if type(key) is not Position or not is_exploring() or column.loop is not key.loop or explorer().loop is not key.loop:
-        refuse("SW250", call=call)
+    check_position(column.loop, key, call)
     if type(column) is TracedArray and column.ndim == 1:
         return numpy_scalar(column.value, column.dtype)
     if type(column) is TracedSeries and column.kind is NUMBERS:

@@ -17,6 +17,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas import masked
 from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, collect_rows, is_collection
+from udf_compiler.frontends.pandas.apply.positions import Position
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
@@ -283,6 +284,8 @@ class Loc(StandIn):
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
         frame = self._frame
+        if type(rows) is Position:
+            return frame_loops.cells(frame, key, "DataFrame.loc")
         if not (isinstance(rows, slice) and rows == slice(None)):
             frame = keep_rows(frame, rows, "DataFrame.loc")
         return frame if isinstance(columns, slice) and columns == slice(None) else frame[columns]

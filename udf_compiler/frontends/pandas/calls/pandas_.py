@@ -10,6 +10,7 @@ import pandas as pd
 
 from udf_compiler.frontends.pandas import time_constants
 from udf_compiler.frontends.pandas.apply.comprehensions import is_collection
+from udf_compiler.frontends.pandas.apply.frame_loops import Located
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls import (
     categoricals,
@@ -51,6 +52,8 @@ def frame_attribute(frame: TracedFrame, name: str) -> Any:
         return Index(frame.loop)
     if name in frame.series and not hasattr(pd.DataFrame, name):
         return frame.column(name)
+    if name in ("iloc", "at", "iat") and current().group is None and current().groups is None:
+        return Located(frame, name)
     found = None if current().group is None else current().group.frame_attribute(frame, name)
     if found is not None:
         return found
