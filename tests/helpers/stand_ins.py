@@ -56,7 +56,15 @@ from udf_compiler.frontends.onnx.evaluation import Evaluation
 from udf_compiler.frontends.onnx.tensors import Maps, Tensor
 from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
-from udf_compiler.frontends.pandas.apply import comprehensions, frame_loops, frame_rows, positions, results, row_iterator
+from udf_compiler.frontends.pandas.apply import (
+    comprehensions,
+    frame_loops,
+    frame_rows,
+    interpreted_helpers,
+    positions,
+    results,
+    row_iterator,
+)
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
     arrays,
@@ -229,6 +237,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         frame_loops.Located: [(frame_loops.Located(frame, "iloc"), real_frame.iloc)],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         row_iterator.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
+        interpreted_helpers.Interpreted: [(interpreted_helpers.Interpreted(Use.__init__), Use.__init__)],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],

@@ -64,6 +64,8 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: boo
     if not has(few.code, "path_limit") and not has(few.code, "region_may_decide"):
         refuse_again(few)
     regions = attempt(lambda: explored(Explorer(loop, handled, regions={})))
+    if isinstance(regions, Refusal) and has(regions.code, "recursion"):
+        refuse_again(regions)
     if isinstance(regions, Refusal) and 1 < begins <= PATH_LIMIT and not has(regions.code, "too_much_work"):
         regions = attempt(lambda: explored(Explorer(loop, handled, regions={}, eager=True)))
     if not isinstance(regions, Refusal):

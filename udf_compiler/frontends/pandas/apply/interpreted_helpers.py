@@ -16,22 +16,26 @@ from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.state import reachable
 from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import codes_of
 
 
-class Interpreted:
+class Interpreted(StandIn):
     """A helper whose calls with values of the row are interpreted on the current path."""
 
+    __slots__ = ("stands_for",)
+    what = "helper"
+
     def __init__(self, helper: FunctionType) -> None:
-        self.helper = helper
+        self.stands_for = helper
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not is_exploring() or not any(map(is_scalar, (*args, *kwargs.values()))):
-            return self.helper(*args, **kwargs)
+            return self.stands_for(*args, **kwargs)
         run = explorer()
         before, run.walks = run.walks, True
         try:
-            return walk(self.helper, args, kwargs)
+            return walk(self.stands_for, args, kwargs)
         finally:
             run.walks = before
 
