@@ -18,7 +18,7 @@ from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naiv
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
-from udf_compiler.frontends.python.map_results import map_trees
+from udf_compiler.frontends.python.map_results import dict_tree, map_trees
 from udf_compiler.frontends.python.path_explorer import Node, decided
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
@@ -197,8 +197,11 @@ class Row(Kind):
             return [self._column(call, tree, pruned, type, field)]
         if call.eval_type == BATCHED:
             raise refusal("SW104", call.place, type=f"{type}, whose order a pickled dict does not keep")
-        trees = map_trees(tree, call.place, type)
-        others = [None] * len(parts) if pruned is None else map_trees(pruned, call.place, type)
+        dicts = dict_tree(tree, call.place, type)
+        if dicts is not tree:
+            call.loop.guard(decided(call.loop, dicts))
+        trees = map_trees(dicts)
+        others = [None] * len(parts) if pruned is None else map_trees(dict_tree(pruned, call.place, type))
         made = zip(trees, others, parts, MAP_PARTS, strict=True)
         return [self._column(call, tree, other, part, none=name == "values") for tree, other, part, name in made]
 

@@ -104,6 +104,34 @@ def test_refused_maps(function, returns, code):
     assert compare_with_worker(function, [ROWS], returns, ROW).refused == code
 
 
+def mixed_values(x, n, s):
+    if s is None:
+        return None
+    return {"name": s, "size": len(s), "known": s in FEES, "no": False, "seven": -7, "absent": None, "n": n if n else s}
+
+
+def dicts_on_some_paths(x, n, s):
+    if not s:
+        return (s, 0)
+    if n is None:
+        return s
+    return {"name": s, "n": n}
+
+
+def test_values_of_several_classes_become_declared_strings():
+    compared = compare_with_worker(mixed_values, [ROWS], TEXTS, ROW, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+
+def test_rows_without_a_dict_raise_in_python():
+    rows = [ROWS.slice(at, 1) for at in range(ROWS.num_rows)]
+    found = [compare_with_worker(dicts_on_some_paths, [row], TEXTS, ROW, kernel=True) for row in rows]
+    assert not any(x.refused for x in found), found
+    assert [x.raised for x in found] == [0, 0, 1, 1, 0, 1], found
+    compared = compare_with_worker(dicts_on_some_paths, [ROWS], TEXTS, ROW, kernel=True)
+    assert (compared.flagged, compared.raised) == (1, 1), compared
+
+
 def test_a_pickled_dict_loses_its_order():
     """Pyrolite makes a java.util.HashMap of it, whose order Spark's map has."""
     assert compare_with_worker(branches, [ROWS], COUNTS, PICKLED).refused == "SW104"

@@ -17,14 +17,36 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
 
-def map_trees(tree: Node, place: str, type: str) -> tuple[Node, Node, Node]:
-    """Returns the trees of the arrays that a map is stored as (`MAP_PARTS`); None where the function returns None.
+class NoMap(Exception):
+    """The end of a path on which a function returns no dict for a map: PySpark's conversion raises."""
 
-    Refuses other results (SW226).
+
+def dict_tree(tree: Node, place: str, type: str) -> Node:
+    """Returns the tree in which paths that return neither a dict nor None end as if they raised; the tree itself without any.
+
+    Refuses (SW226) a function that returns no dict at all.
     """
-    for leaf in leaves(tree):
-        if leaf.error is None and leaf.value is not None and not (is_map(leaf.value) or isinstance(unwrapped(leaf.value), dict)):
-            refuse("SW226", at=place, what=raw(leaf.value), type=type)
+    others = [leaf.value for leaf in leaves(tree) if leaf.error is None and leaf.value is not None and not _is_dict(leaf.value)]
+    if not others:
+        return tree
+    if not any(leaf.error is None and _is_dict(leaf.value) for leaf in leaves(tree)):
+        refuse("SW226", at=place, what=raw(others[0]), type=type)
+    return _without_others(tree)
+
+
+def _is_dict(x: Any) -> bool:
+    return is_map(x) or isinstance(unwrapped(x), dict)
+
+
+def _without_others(tree: Node) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_without_others(tree.yes), no=_without_others(tree.no))
+    fits = tree.error is not None or tree.value is None or _is_dict(tree.value)
+    return tree if fits else Leaf(None, NoMap(), tree.guards)
+
+
+def map_trees(tree: Node) -> tuple[Node, Node, Node]:
+    """Returns the trees of the arrays that a map is stored as (`MAP_PARTS`); None where the function returns None."""
     return _mapped(tree, _keys), _mapped(tree, _values), _mapped(tree, _absent)
 
 
