@@ -232,7 +232,20 @@ def summary_of_distinct(f):
     return pd.DataFrame([row])
 
 
+def interpolated(f):
+    f = f.sort_values("day", kind="stable")
+    f["a"] = f["price"].interpolate() + f["price"].interpolate(limit_direction="backward").fillna(7.0)
+    f["b"] = f["price"].interpolate(method="linear", limit_direction="both") + f["day"].interpolate()
+    return f[["k", "a", "b"]]
+
+
+def interpolated_after_a_filter(f):
+    f = f[f["open"]]
+    return f.assign(a=f["price"].interpolate(limit_direction="forward"), b=f["pieces"].interpolate())[["k", "a", "b"]]
+
+
 ALL = [
+    interpolated, interpolated_after_a_filter,
     smoothed, extremes_so_far, means_so_far, in_two_directions, missing_first, filled_from_neighbours, whole_frame_filled,
     changes, distinct_days, last_of_each, repeated, between_places, of_a_filter, sorted_filter, summary_of_distinct, best_row,
     numbered, spreads,
@@ -326,6 +339,30 @@ def test_times():
     batch = pa.record_batch({"k": pa.array(range(5), pa.int64()), "at": times})
     returns = StructType([StructField("k", LongType()), StructField("at", TimestampType())])
     assert compare_groups(latest, [batch], returns, ()).decided == 1
+
+
+def _filling(name, **options):
+    return lambda f: f.assign(a=f[name].interpolate(**options))[["k", "a"]]
+
+
+def test_interpolation_between_infinite_numbers():
+    """NumPy tries both ends where the line is undefined."""
+    inf, values = float("inf"), []
+    for ends in ((inf, 1.0), (1.0, inf), (inf, inf), (-inf, inf), (1e308, -1e308), (0.0, -0.0), (5e-324, 0.0)):
+        values.append([None, ends[0], None, None, float("nan"), ends[1], None])
+    values += [[None, None], [None, 2.0], [2.0, None], [1.0, None, None, 1.0]]
+    groups = [
+        pa.record_batch({"k": pa.array(range(len(x)), pa.int64()), "a": pa.array(x, pa.float64())}) for x in values
+    ]
+    for number, direction in enumerate(("forward", "backward", "both")):
+        function = _filling("a", limit_direction=direction)
+        compared = compare_groups(function, groups, schema("k long, a double"), (), kernel=one_form(number))
+        assert (compared.decided, compared.refused) == (len(groups), None), compared.reason
+
+
+def test_interpolations_that_are_refused():
+    for options in ({"limit": 1}, {"method": "nearest"}, {"limit_area": "inside"}, {"inplace": True}):
+        assert compare_groups(_filling("price", **options), GROUPS, schema("k long, a double")).refused == "SW262"
 
 
 def _pauses(f):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Windows of extremes are read whole for each row.
 _LARGEST_WINDOW = 512
+_DIRECTIONS = ("forward", "backward", "both")
 
 
 def _filled(group: FrameGroup, s: TracedSeries, fn: str, call: str) -> TracedSeries:
@@ -78,6 +79,52 @@ def _change(group: FrameGroup, series: TracedSeries) -> Any:
         return data / data.shift(periods) - 1
 
     return bound(pct_change, series, call)
+
+
+def _interpolated(s: TracedSeries, group: FrameGroup, direction: str, call: str) -> TracedSeries:
+    """Returns the Series with np.interp over the places of rows in the place of each NaN; `direction`: which ends are filled."""
+    if s.kind is NUMBERS and not s.value.type.is_float:
+        return s.twin(shared=False)
+    rows, loop = Rows(group, s, True, call), s.loop
+    present = rows.present
+    if rows.type != F64 or present is None:
+        refuse("SW312", call=call, what=str(rows.type))
+    at = loop.cast(group.place(loop), F64)
+
+    def nearest(fn: str, value: Value) -> Value:
+        return loop.read(group.whole(call, fn, loop.optional(value, present)))
+
+    earlier, later = (nearest(fn, rows.value) for fn in ("fill_forward", "fill_backward"))
+    left, right = (loop.value_of(nearest(fn, at)) for fn in ("fill_forward", "fill_backward"))
+    before, after = loop.value_of(earlier), loop.value_of(later)
+    slope = loop.call("divide", loop.call("subtract", after, before), loop.call("subtract", right, left))
+
+    def line(start: Value, value: Value) -> Value:
+        return loop.call("add", loop.call("multiply", slope, loop.call("subtract", at, start)), value)
+
+    # as NumPy does with infinite values
+    found, unknown = line(left, before), loop.const(float("nan"), F64)
+    found = loop.select(loop.call("isnan", found), line(right, after), found)
+    level = loop.call("logical_and", loop.call("isnan", found), loop.call("equal", before, after))
+    found = loop.select(level, before, found)
+    at_end = loop.select(loop.is_valid(earlier), unknown if direction == "backward" else before, unknown)
+    at_start = unknown if direction == "forward" else after
+    found = loop.select(loop.is_valid(later), loop.select(loop.is_valid(earlier), found, at_start), at_end)
+    return s.new(loop.select(loop.call("isnan", rows.value), found, rows.value))
+
+
+def _interpolate(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.interpolate"
+
+    def interpolate(
+        s: TracedSeries, method: Any = "linear", *, axis: Any = 0, limit: Any = None, inplace: Any = False,
+        limit_direction: Any = None, limit_area: Any = None,
+    ) -> TracedSeries:  # fmt: skip
+        check_plain(call, method=(method, ("linear",)), axis=(axis, (0,)), limit=(limit, (None,)), inplace=(inplace, (False,)))
+        check_plain(call, limit_direction=(limit_direction, (None, *_DIRECTIONS)), limit_area=(limit_area, (None,)))
+        return _interpolated(s, group, limit_direction or "forward", call)
+
+    return bound(interpolate, series, call)
 
 
 def _running(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
@@ -229,6 +276,7 @@ SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
     "ffill": _FORWARD[0],
     "bfill": _BACKWARD[0],
     "pct_change": _change,
+    "interpolate": _interpolate,
     "cummax": _running("cummax"),
     "cummin": _running("cummin"),
     "rolling": _rolling,
