@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -133,11 +134,12 @@ def refuse_again(error: Refusal) -> NoReturn:
 def attempt(function: Callable[[], _T]) -> _T | Refusal:
     """Returns the result of a function or its refusal; the session then forgets that refusal, as an alternative may be tried."""
     session = current()
-    before = session.refused
+    before, watch = session.refused, sys.getprofile()
     try:
         return function()
     except Refusal as error:
         session.refused = before
+        sys.setprofile(watch)  # Python removes a profile function that raises, and the alternative is watched, too
         return without_frames(error)
 
 
