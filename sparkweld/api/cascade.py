@@ -44,7 +44,7 @@ def fit(
     `small`: an unfitted small pipeline to use. `path`: a directory to write.
 
     Without labels the pipeline must be fitted, and the promise is agreement with it. The share of rows whose answer changes (for
-    regressors by more than `band`) is then less than `accuracy_loss`. The default of `band` is at most a third of the standard
+    regressors by more than `band`) is then less than `accuracy_loss`. The default of `band` is at most half the standard
     deviation of the pipeline's answers.
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.

@@ -41,7 +41,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 #: The factor by which a cascade must be cheaper than the full model, and the one at which a band is large enough.
 LEAST_GAIN, _GAIN_OF_BAND = 1.1, 1.5
 #: The largest band that is chosen without labels, as a share of the standard deviation of the full model's answers.
-_MOST_BAND = 1 / 3
+_MOST_BAND = 0.5
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def airbnb(table: pd.DataFrame) -> Workload:
 def listings(table: pd.DataFrame) -> Workload:
     """Predicts the logarithm of the price from the title of a flat, its place and numbers; the band is chosen."""
     table = table[table["price"].between(10, 1000)].reset_index(drop=True)
-    words = ["neighbourhood_group", "neighbourhood", "room_type"]
+    words = ["neighbourhood_group", "room_type"]
     numbers = ["latitude", "longitude", "minimum_nights", "number_of_reviews", "availability_365"]
     parts = [
         ("words", OneHotEncoder(handle_unknown="ignore"), words), ("numbers", StandardScaler(), numbers),
