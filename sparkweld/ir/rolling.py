@@ -1,4 +1,6 @@
-"""Defines the statistics of rolling windows as pandas accumulates them (pandas/_libs/window/aggregations.pyx).
+"""Defines the statistics of rolling windows, and exponentially weighted means, as pandas accumulates them.
+
+The source is pandas/_libs/window/aggregations.pyx.
 
 A window ends at its row. Sums are updated from one window to the next, with Kahan's compensation. So a result depends on all
 rows before it, and NaN counts as absent.
@@ -141,5 +143,33 @@ def rolling(what: str) -> Callable[[tuple[Array, ...], int], Array]:
             "sum": (_Total, _sum), "mean": (_Total, _mean), "squares": (_Moments, _squares),
         }  # fmt: skip
         return _totals(values, window, least, *rules[what])
+
+    return evaluate
+
+
+def weighted_mean(adjusted: bool) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the meaning of an exponentially weighted mean, whose center of mass the second column has in its first row.
+
+    `adjusted`: the weights of all values so far are divided by their sum. NaN counts as absent, and older weights decay there.
+    """
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        made = np.full(rows, np.nan)
+        if not rows:
+            return made
+        alpha = 1.0 / (1.0 + float(np.asarray(args[1])[0]))
+        factor, new = 1.0 - alpha, 1.0 if adjusted else alpha
+        mean, old = math.nan, 1.0
+        for at, x in enumerate(map(float, np.asarray(args[0], np.float64))):
+            if mean != mean:
+                mean = x
+            else:
+                old *= factor
+                if x == x:
+                    if mean != x:  # a constant column keeps its value
+                        mean = float(np.divide(old * mean + new * x, old + new))
+                    old = old + new if adjusted else 1.0
+            made[at] = mean
+        return made
 
     return evaluate

@@ -16,7 +16,7 @@ import numpy as np
 from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Optional
 from sparkweld.ir.ops.lists import BUFFER
-from sparkweld.ir.rolling import STATISTICS, rolling
+from sparkweld.ir.rolling import STATISTICS, rolling, weighted_mean
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 
 
@@ -236,6 +236,10 @@ def _rolling(args: tuple[Type, ...]) -> Type | None:
     return F64 if args == (F64, I64) else None
 
 
+def _weighted(args: tuple[Type, ...]) -> Type | None:
+    return F64 if args == (F64, F64) else None
+
+
 def _like_argument(to: Type) -> Callable[[Type], Type]:
     return lambda given: to.optional() if given.nullable else to
 
@@ -263,6 +267,8 @@ WHOLES: dict[str, _Function] = {
     "fill_forward": _Function(_one(lambda type: True, Type.optional), _fill(1)),
     "fill_backward": _Function(_one(lambda type: True, Type.optional), _fill(-1)),
     **{f"rolling_{what}": _Function(_rolling, rolling(what)) for what in STATISTICS},
+    "weighted_mean": _Function(_weighted, weighted_mean(adjusted=False)),
+    "adjusted_weighted_mean": _Function(_weighted, weighted_mean(adjusted=True)),
     **{
         f"rank_{method}": _Function(_one(_wide, _like_argument(F64)), _rank(method))
         for method in ("average", "min", "max", "first", "dense")

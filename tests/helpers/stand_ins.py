@@ -289,6 +289,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         elements.Row: [(elements.Row(frame, functools.partial(elements.element, FrameGroup(loop)), 0), real_frame.iloc[0])],
         elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],
+        neighbours._Weighted: [(neighbours._Weighted(FrameGroup(loop), x, 5.5, 1, True), series.ewm(5.5))],
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],

@@ -38,6 +38,8 @@ TYPES = {
     "fill_backward": [(F64,), (STR,), (I32,)],
     **{f"same_{what}": [(F64,), (I32,), (STR,)] for what in ("first", "last", "count")},
     **{f"rolling_{what}": [(F64, I64)] for what in STATISTICS},
+    "weighted_mean": [(F64, F64)],
+    "adjusted_weighted_mean": [(F64, F64)],
     **{f"rank_{method}": [(F64,), (I64,)] for method in ("average", "min", "max", "first", "dense")},
 }
 
@@ -95,6 +97,8 @@ def column(type: Type, rows: int, seed: int) -> Array:
 def second_column(fn: str, rows: int) -> np.ndarray:
     if fn.startswith("rolling"):
         return np.full(rows, window_of(3, 2), np.int64)
+    if fn.endswith("weighted_mean"):
+        return np.full(rows, 5.5)
     if fn == "take" or fn.endswith("order"):
         return np.random.default_rng(rows).permutation(rows)
     return np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)
@@ -103,8 +107,9 @@ def second_column(fn: str, rows: int) -> np.ndarray:
 @pytest.mark.parametrize("nullable", [False, True])
 @pytest.mark.parametrize("calls", _together(), ids=lambda calls: f"{len(calls)} of {'-'.join(map(str, calls[0][1][:1]))}")
 def test_kernels_return_the_bits_of_evaluate(calls, nullable):
+    of_complete = ("rolling", "weighted", "adjusted")
     if nullable:  # windows are of complete columns only
-        calls = [(fn, (types[0].optional(), *types[1:])) for fn, types in calls if types and not fn.startswith("rolling")]
+        calls = [(fn, (types[0].optional(), *types[1:])) for fn, types in calls if types and not fn.startswith(of_complete)]
     if not calls:
         return
     program = optimize(program_of(*calls))

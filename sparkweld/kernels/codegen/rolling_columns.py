@@ -1,4 +1,4 @@
-"""Emits the statistics of rolling windows (`sparkweld.ir.rolling`) as Python source, with the names of `whole_columns`."""
+"""Emits the statistics of `sparkweld.ir.rolling` as Python source, with the names of `whole_columns`."""
 
 from __future__ import annotations
 
@@ -148,3 +148,31 @@ def rolling_body(what: str) -> str:
     (begin, leave, come), result = _RULES[what]
     parts = {"begin": (begin, 4), "again": (begin, 12), "leave": (leave, 16), "come": (come, 12), "result": (result, 12)}
     return _WINDOW + _SLIDE.format(**{name: indent(code.strip("\n"), " " * columns) for name, (code, columns) in parts.items()})
+
+
+_WEIGHTED_MEAN = """
+    alpha = divide(1.0, 1.0 + load0(a1, 0)) if n > 0 else 0.0
+    factor = 1.0 - alpha
+    new = {new}
+    mean = nan
+    old = 1.0
+    row = 0
+    while row < n:
+        x = load0(a0, row)
+        if mean != mean:
+            mean = x
+        else:
+            old = old * factor
+            if x == x:
+                if mean != x:
+                    mean = divide(old * mean + new * x, old + new)
+                old = {kept}
+        store(out, row, mean)
+        row += 1
+    return 0
+"""
+
+
+def weighted_mean_body(adjusted: bool) -> str:
+    """Returns the body of the function of an exponentially weighted mean."""
+    return _WEIGHTED_MEAN.format(new="1.0" if adjusted else "alpha", kept="old + new" if adjusted else "1.0")

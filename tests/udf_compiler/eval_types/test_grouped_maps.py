@@ -244,7 +244,21 @@ def interpolated_after_a_filter(f):
     return f.assign(a=f["price"].interpolate(limit_direction="forward"), b=f["pieces"].interpolate())[["k", "a", "b"]]
 
 
+def weighted_means(f):
+    f = f.sort_values("day", kind="stable")
+    f["a"] = f["price"].ewm(span=12, adjust=False).mean() + f["weight"].ewm(com=1).mean()
+    f["b"] = f["price"].ewm(alpha=1 / 14, min_periods=3, adjust=True).mean() - f["day"].ewm(halflife=2.5).mean()
+    return f[["k", "a", "b"]]
+
+
+def weighted_means_of_a_filter(f):
+    f = f[f["open"]]
+    a = f["price"].ewm(alpha=0.9, adjust=False, min_periods=2).mean()
+    return f.assign(a=a, b=f["weight"].where(f["day"] > 9).ewm(3).mean())[["k", "a", "b"]]
+
+
 ALL = [
+    weighted_means, weighted_means_of_a_filter,
     interpolated, interpolated_after_a_filter,
     smoothed, extremes_so_far, means_so_far, in_two_directions, missing_first, filled_from_neighbours, whole_frame_filled,
     changes, distinct_days, last_of_each, repeated, between_places, of_a_filter, sorted_filter, summary_of_distinct, best_row,
@@ -363,6 +377,34 @@ def test_interpolation_between_infinite_numbers():
 def test_interpolations_that_are_refused():
     for options in ({"limit": 1}, {"method": "nearest"}, {"limit_area": "inside"}, {"inplace": True}):
         assert compare_groups(_filling("price", **options), GROUPS, schema("k long, a double")).refused == "SW262"
+
+
+def _weighting(**options):
+    return lambda f: f.assign(a=f["price"].ewm(**options).mean())[["k", "a"]]
+
+
+def test_weighted_means_of_rare_numbers():
+    inf, rng = float("inf"), np.random.default_rng(4)
+    values = [[None, 1.0, None, None, 3.0, inf, 2.0], [0.0, -0.0, -0.0], [1e308, -1e308, 1e308], [5e-324] * 3, [None], [0.1] * 9]
+    values.append([None if rng.random() < 0.4 else x for x in rng.normal(size=3000).tolist()])
+    groups = [
+        pa.record_batch({"k": pa.array(range(len(x)), pa.int64()), "price": pa.array(x, pa.float64())}) for x in values
+    ]
+    for number, options in enumerate(
+        ({"span": 12, "adjust": False}, {"com": 1}, {"alpha": 1, "adjust": False}, {"alpha": 1}, {"com": 1e9}, {"halflife": 0.01})
+    ):
+        compared = compare_groups(_weighting(**options), groups, schema("k long, a double"), (), kernel=one_form(number))
+        assert (compared.decided, compared.refused) == (len(groups), None), compared.reason
+
+
+def test_weighted_means_that_are_refused():
+    for options, code in (
+        ({"span": 3, "ignore_na": True}, "SW262"), ({"com": 1, "adjust": False}, "SW262"), ({"span": 0.5}, "SW252"),
+        ({"span": 3, "com": 1}, "SW252"), ({"span": 3, "min_periods": -1}, "SW262"), ({"span": True}, "SW262"), ({}, "SW252"),
+    ):  # fmt: skip
+        assert compare_groups(_weighting(**options), GROUPS, schema("k long, a double")).refused == code, options
+    spread = lambda f: f.assign(a=f["price"].ewm(span=3).std())[["k", "a"]]  # noqa: E731
+    assert compare_groups(spread, GROUPS, schema("k long, a double")).refused == "SW312"
 
 
 def _pauses(f):

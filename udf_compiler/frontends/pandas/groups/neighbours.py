@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
@@ -245,6 +246,57 @@ def _expanding(group: FrameGroup, series: TracedSeries) -> Any:
     return bound(expanding, series, call)
 
 
+class _Weighted(StandIn):
+    """The exponentially weighted windows of a Series: ``s.ewm(span=12)``."""
+
+    __slots__ = ("_adjusted", "_center", "_group", "_least", "_series")
+    what = "weighted windows of a Series"
+    stands_for = type(pd.Series(dtype=float).ewm(1))
+    of_instances = _Windows.of_instances | frozenset("adjust alpha com halflife ignore_na span times".split())
+
+    def __init__(self, group: FrameGroup, series: TracedSeries, center: float, least: int, adjusted: bool) -> None:
+        self._group, self._series, self._center, self._least, self._adjusted = group, series, center, least, adjusted
+
+    def __getattr__(self, name: str) -> Any:
+        call = f"Series.ewm(...).{name}"
+        if name != "mean":
+            refuse("SW312", call=call, what="not among the supported methods")
+        return called(lambda numeric_only=False: self._mean(call), call)
+
+    def _mean(self, call: str) -> TracedSeries:
+        group, loop = self._group, self._series.loop
+        windows = _Windows(group, self._series, "ewm", (MAX_ROWS - 1, self._least))
+        packed = group.packed(loop, windows._numbers(call), call)
+        unknown = loop.const(float("nan"), F64)
+        if packed.type.nullable:
+            packed = loop.select(loop.is_valid(packed), loop.value_of(packed), unknown)
+        fn = "adjusted_weighted_mean" if self._adjusted else "weighted_mean"
+        made = group.unpacked(loop, loop.read(group.whole(call, fn, packed, loop.const(self._center, F64))), call)
+        enough = loop.call("greater_equal", windows._known(call), loop.const(float(self._least), F64))
+        return self._series.new(loop.select(enough, loop.value_of(made), unknown))
+
+
+def _ewm(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.ewm"
+
+    def ewm(
+        s: TracedSeries, com: Any = None, span: Any = None, halflife: Any = None, alpha: Any = None, min_periods: Any = 0,
+        adjust: Any = True, ignore_na: Any = False, axis: Any = 0, times: Any = None, method: Any = "single",
+    ) -> _Weighted:  # fmt: skip
+        check_plain(call, adjust=(adjust, (True, False)), ignore_na=(ignore_na, (False,)), axis=(axis, (0,)))
+        check_plain(call, times=(times, (None,)), method=(method, ("single",)))
+        if type(min_periods) is not int or not 0 <= min_periods < MAX_ROWS:
+            refuse("SW262", call=call, what="the argument min_periods=")
+        if any(type(x) not in (int, float, type(None)) for x in (com, span, halflife, alpha)):
+            refuse("SW262", call=call, what="a decay that is not constant")
+        center: float = run_prototype(call, lambda: pd.Series([1.0]).ewm(com, span, halflife, alpha)._com)
+        if center == 1.0 and not adjust:  # newer versions of pandas change the weights after missing values
+            refuse("SW262", call=call, what="a center of mass of 1 with adjust=False")
+        return _Weighted(group, s, center, max(min_periods, 1), adjust)
+
+    return bound(ewm, series, call)
+
+
 def _first_extreme(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
     call, largest = f"Series.{name}", name.endswith("max")
 
@@ -280,6 +332,7 @@ SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
     "cummax": _running("cummax"),
     "cummin": _running("cummin"),
     "rolling": _rolling,
+    "ewm": _ewm,
     "expanding": _expanding,
     **{name: _first_extreme(name) for name in ("idxmax", "idxmin", "argmax", "argmin")},
 }
