@@ -73,8 +73,8 @@ def age_today(birth):
 
 @pandas_udf("double", "sensors", "x3", never=BATCH)
 def decayed(x: pd.Series) -> pd.Series:
-    """Exponential weights over the rows of the batch."""
-    return x.ewm(span=5).mean()
+    """A deviation with exponential weights over the rows of the batch."""
+    return x.ewm(span=5).std()
 
 
 @udf("string", "products", "path", never=OUTSIDE)
