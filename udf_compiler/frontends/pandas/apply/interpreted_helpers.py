@@ -15,13 +15,12 @@ from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.state import reachable
-from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import codes_of
 
 
 class Interpreted(StandIn):
-    """A helper whose calls with values of the row are interpreted on the current path."""
+    """A helper whose calls in a loop over rows are interpreted on the current path."""
 
     __slots__ = ("stands_for",)
     what = "helper"
@@ -30,7 +29,7 @@ class Interpreted(StandIn):
         self.stands_for = helper
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not is_exploring() or not any(map(is_scalar, (*args, *kwargs.values()))):
+        if not is_exploring():
             return self.stands_for(*args, **kwargs)
         run = explorer()
         before, run.walks = run.walks, True

@@ -16,6 +16,7 @@ from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
+from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
 from udf_compiler.frontends.tracing.values import moved
@@ -61,6 +62,8 @@ class RowLoops:
         if not isinstance(found, Refusal):
             return found
         if not has(found.code, "interpret") or session.groups is not None or session.group is not None:
+            refuse_again(found)
+        if not is_of_user(function):  # of rows: `running` has tried to interpret it
             refuse_again(found)
         with interpreting(function) as replaced:
             if not replaced:
