@@ -32,7 +32,7 @@ def doubled(s: pd.Series) -> pd.Series:
 
 
 def centred(s: pd.Series) -> pd.Series:
-    return s - s.ewm(span=3).mean()
+    return s - s.ewm(span=3).std()
 
 
 def grown(s: pd.Series) -> pd.Series:
@@ -199,7 +199,7 @@ def test_a_worker_and_the_service_do_not_judge(tmp_path):
         warnings.simplefilter("error")
         @sparkweld.pandas_udf("double")
         def centred(s):
-            return s - s.ewm(span=3).mean()
+            return s - s.ewm(span=3).std()
         print(centred.evalType)
     """
     path = tmp_path / "job.py"

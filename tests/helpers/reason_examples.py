@@ -144,8 +144,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     """),
     "SW250": ("double", """
         @pandas_udf("double")
-        def smoothed(s: pd.Series) -> pd.Series:
-            return s.ewm(span=5).mean()
+        def spread(s: pd.Series) -> pd.Series:
+            return s.ewm(span=5).std()
     """),
     "SW251": ("double", """
         @pandas_udf("double")

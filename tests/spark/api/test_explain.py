@@ -24,7 +24,7 @@ def doubled(x: pd.Series) -> pd.Series:
 
 @pandas_udf(DoubleType())
 def centred(x: pd.Series) -> pd.Series:
-    return x - x.ewm(alpha=0.5).mean()
+    return x - x.ewm(alpha=0.5).std()
 
 
 def test_a_kernel_with_its_fused_nodes(spark, table):

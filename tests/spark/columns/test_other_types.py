@@ -50,7 +50,7 @@ _OF_PICKLED = None if LINE >= (4, 2) else "SW101"
 SELDOM = {
     "decimal": ("cast(id as decimal(12, 2))", "SW101", "SW101"),
     "binary": ("cast(cast(id as string) as binary)", _OF_PICKLED, "SW101"),
-    "array": ("array(id, id + 1)", None, "SW259"),
+    "array": ("array(id, id + 1)", None, "SW262"),
     "map": ("map('a', id)", _OF_PICKLED, "SW101"),
     "months": ("make_ym_interval(0, cast(id as int))", "SW101", "SW101"),
     "days": ("make_dt_interval(cast(id as int), 1, 2, 3.5)", "SW101", "SW101"),

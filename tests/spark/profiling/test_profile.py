@@ -34,7 +34,7 @@ def grown(x: pd.Series) -> pd.Series:
 
 @pandas_udf(DoubleType())
 def smoothed(x: pd.Series) -> pd.Series:
-    return x.ewm(span=5).mean()
+    return x.ewm(span=5).std()
 
 
 @udf(DoubleType())
@@ -88,7 +88,7 @@ def test_a_reason_has_its_place_hint_and_line(table):
     assert (found["rows"]["outcome"], found["functions"][0]["where"]) == ("equal", "python")
     (advice,) = found["advice"]
     assert (advice["function"], advice["code"], advice["diff"]) == ("smoothed", "SW250", ())
-    assert advice["place"].startswith("smoothed, line ") and advice["line"] == "return x.ewm(span=5).mean()"
+    assert advice["place"].startswith("smoothed, line ") and advice["line"] == "return x.ewm(span=5).std()"
     assert "Compute it with Spark" in str(sparkweld.profile(table.select(smoothed("x")), seconds=0))
 
 

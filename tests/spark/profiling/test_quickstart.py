@@ -25,4 +25,4 @@ def test_the_notebook(shell, capsys):  # noqa: F811
     assert '-    print("km:", km)' in changed.advice[0].diff
     assert model.as_dict()["functions"][0]["where"] == "kernel"
     assert results[-2]["outcome"] in ("equal", "equal to nine digits")
-    assert "in Python: smoothed" in capsys.readouterr().out
+    assert "in Python: spread" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def twice(x: pd.Series) -> pd.Series:
 
 @pandas_udf(DoubleType())
 def centred(x: pd.Series) -> pd.Series:
-    return x - x.ewm(alpha=0.5).mean()
+    return x - x.ewm(alpha=0.5).std()
 
 
 @pytest.fixture

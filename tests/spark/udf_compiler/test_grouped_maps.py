@@ -155,7 +155,7 @@ def test_functions_of_batches_above_see_the_batches_of_spark(spark, table):
 
     @F.pandas_udf(DoubleType())
     def smoothed(v: pd.Series) -> pd.Series:
-        return v.ewm(span=3).mean()
+        return v.ewm(span=3).std()
 
     def query(function):
         means = table.groupBy("k").applyInPandas(summary, "k string, m double, top double, rows long")

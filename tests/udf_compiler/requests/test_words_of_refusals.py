@@ -93,7 +93,7 @@ def combined(price: pd.Series, fee: pd.Series) -> pd.Series:
         (lambda x: datetime.datetime.now().year + x, PLAIN_UDF, ("long",), "SW230", "current_timestamp()"),
         (combined, 200, ("double", "double"), "SW237", "s.where(~mask, s + v)"),
         (lambda s: LABELS[s], 200, ("long",), "SW259", "column.map(dict(enumerate(labels)))"),
-        (lambda s: s.ewm(span=3).mean(), 200, ("double",), "SW250", "an aggregate, a window"),
+        (lambda s: s.ewm(span=3).std(), 200, ("double",), "SW250", "an aggregate, a window"),
     ],
 )
 def test_hints_name_what_to_write(function, eval_type, types, code, words):

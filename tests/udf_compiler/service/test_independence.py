@@ -41,7 +41,7 @@ def _of_zip(s):
 
 
 def _of_map(s):
-    return pd.Series(map(_holding, s))
+    return pd.Series(map(_holding, s)) - s.mean()
 
 
 def _left_open(s):
