@@ -41,6 +41,7 @@ class Certificate:
 
     The promise holds with `confidence`, by the evidence of `rows` held-out rows. The small model reads the `efficient` subset of
     the `groups` of features. Costs are nanoseconds per row of compiled kernels. `data`: the fingerprint of the input rows.
+    `repeated`: the rows that were left out because they equal others; the promise is about distinct rows.
     `model`: the fingerprint of the full model. `digests`: SHA-256 of the files beside the certificate. `store.save` sets the last
     two.
     """
@@ -60,6 +61,7 @@ class Certificate:
     versions: Mapping[str, str]
     made: str
     model: str = ""
+    repeated: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -76,6 +78,11 @@ class Certificate:
             f"efficient features: {', '.join(self.efficient)} of {', '.join(self.groups)}",
             *self._expected(),
         ]
+
+    @property
+    def counted(self) -> str:
+        """Returns what the promise counts, in words."""
+        return "distinct rows" if self.repeated else "rows"
 
     def _promise(self) -> list[str]:
         raise NotImplementedError
@@ -154,7 +161,7 @@ class CascadeCertificate(Certificate):
         return max(self.small_cost, self.cascade_cost - self.unsure * self.full_cost)
 
     def _promise(self) -> list[str]:
-        what = "rows" if self.kind == "classes" else f"rows by more than {self.band:g}"
+        what = self.counted if self.kind == "classes" else f"{self.counted} by more than {self.band:g}"
         if self.against == "model":
             return [
                 f"certified: changes the full model's answer for less than {self.allowed:.4%} of {what},"
@@ -212,7 +219,7 @@ class RankCertificate(Certificate):
         down = f"down to any score from {self.most} to {self.least}"
         part = f"about the first {self.reach:.4%} to {self.share:.4%} of a table"
         return [
-            f"certified: finds {self.recall:.1%} of rows by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"
+            f"certified: finds {self.recall:.1%} of {self.counted} by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"
             f" K from {self.least_k} on",
             *above,
             f"evidence: of {self.rows:,} held-out rows, {self.wanted:,} should be found and {self.missed} were missed",

@@ -129,13 +129,14 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
     if promise.band is None and kind == "numbers":
         answers = search.with_band(candidates, splits.choose, answers)
     chosen, thresholds, points = search.choose(candidates, splits.choose, answers)
-    return search.certify(chosen, thresholds, splits.certify, points, _Facts(splits.sizes, splits.fingerprint))
+    return search.certify(chosen, thresholds, splits.certify, points, _Facts(splits.sizes, splits.fingerprint, splits.repeated))
 
 
 @dataclass(frozen=True)
 class _Facts:
     split_rows: dict[str, int]
     fingerprint: str
+    repeated: int
 
 
 class _Search:
@@ -281,6 +282,7 @@ class _Search:
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
             calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,
+            repeated=facts.repeated,
             versions=library_versions(), made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )  # fmt: skip
         return Fitted(cascade, certificate, tuple(points))

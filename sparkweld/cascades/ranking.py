@@ -150,6 +150,7 @@ def fit(
         classes=len(getattr(full, "classes_", ())), score=about,
         rows=len(parts.certify), full_cost=full_cost, small_cost=best.model.cost,
         efficient=tuple(n for n in groups.names if n in best.model.groups), groups=groups.names, data=parts.fingerprint,
+        repeated=parts.repeated,
         versions=library_versions(), made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     ))  # fmt: skip
 

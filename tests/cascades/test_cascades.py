@@ -210,7 +210,8 @@ def test_repeated_rows_count_once():
     data, label = rows(3, 3000)
     whole = pd.concat([data] * 3, ignore_index=True)
     made = fit(Column("full").fit(data), whole, np.tile(label, 3), Promise(0.05, 0.95), cost, Column("small"))
-    assert sum(made.certificate.split_rows.values()) == 3000
+    assert sum(made.certificate.split_rows.values()) == 3000 and made.certificate.repeated == 6000
+    assert "of distinct rows" in made.certificate.lines()[0]
 
 
 @pytest.mark.parametrize("kind", ["classes", "numbers"])

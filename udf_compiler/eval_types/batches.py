@@ -22,6 +22,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.state import Frames, Picture
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -90,15 +91,18 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     batches = Batches([arguments, moved(arguments, second)], [loop, second], place, steady)
     outputs = _started(function, batches, place)
     before = Picture(batches, place).of_iterator(outputs, "the iterator") if type(outputs) is map else None
-    results, pictures, takers = [], [], []
+    results, pictures, takers, yielded = [], [], [], []
     for number in range(1, _BATCHES + 1):
         results.append(_next(outputs, place))
+        yielded.append(_contents_of(results[-1]))
         if batches.given != number:
             refuse("SW360", at=place, what=f"has read {batches.given} batches when it yields result {number}")
         takers.append(Picture(batches, place))
         pictures.append(takers[-1].of_iterator(outputs, "the iterator"))
     if not _ends(outputs) or not batches.ended:
         refuse("SW360", at=place, what="does not end after it has returned one result for each batch")
+    if any(_contents_of(result) != known for result, known in zip(results, yielded, strict=True)):
+        refuse("SW360", at=place, what="changes a result after it has yielded it")
     if batches.mapped and not all(taker.sees_map for taker in takers):
         refuse("SW360", at=place, what="passes the iterator to a function other than map")
     if pictures[0] != pictures[1]:
@@ -110,6 +114,14 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     if contents(loop) != contents(second) or not alike(results[0], results[1], loop, second):
         refuse("SW361", at=place, name="something", type="value that changes")
     return results[0]
+
+
+def _contents_of(result: Any) -> list[Any]:
+    """Returns the columns of a result and their values, in the order of the columns."""
+    if type(result) is TracedFrame:
+        return [(name, *_contents_of(series)) for name, series in result.series.items()]
+    value = getattr(result, "value", result)
+    return [value.id if isinstance(value, Value) else id(value), id(getattr(result, "loop", None))]
 
 
 def mapped(call: Call, batch: Any, kind: type[Any]) -> Any:

@@ -34,8 +34,14 @@ def iterrows(frame: TracedFrame) -> Rows:
     """Implements DataFrame.iterrows: a row is a Series of the columns' common dtype. The index may only select from columns."""
     if not frame.series:
         refuse("SW262", call="DataFrame.iterrows", what="a frame without columns")
-    row = TracedRow(sources_of(frame, "DataFrame.iterrows"))
-    return Rows(list(frame.series.values()), single=False, made=lambda values: (_label(frame), row), sources=())
+    row, known = TracedRow(sources_of(frame, "DataFrame.iterrows")), dict(frame.series)
+
+    def element(values: tuple[Any, ...]) -> tuple[Any, TracedRow]:
+        if frame.series.keys() != known.keys() or any(frame.series[name] is not series for name, series in known.items()):
+            refuse("SW256", call="Code between DataFrame.iterrows and its loop")  # which reads the frame row by row
+        return _label(frame), row
+
+    return Rows(list(frame.series.values()), single=False, made=element, sources=())
 
 
 def _label(frame: TracedFrame) -> Any:
@@ -57,9 +63,10 @@ def cells(frame: TracedFrame, key: Any, call: str) -> Any:
     if column is not None:
         return element_at(frame.column(column), rows, call)
     check_position(frame.loop, rows, call)
-    sources, kinds = sources_of(frame, call), {s.kind is NUMBERS for s in frame.series.values()}
-    if len(kinds) > 1:  # its numbers are NumPy's scalars, unlike those of `DataFrame.iterrows`
-        refuse("SW250", call=f"{call} of numbers beside strings or arrays")
+    sources = sources_of(frame, call)
+    kinds = {(s.kind is NUMBERS, s.kind is NUMBERS and s.dtype.kind == "b") for s in frame.series.values()}
+    if len(kinds) > 1:  # its dtype is object, and its numbers are NumPy's scalars, unlike those of `DataFrame.iterrows`
+        refuse("SW250", call=f"{call} of numbers beside bools, strings or arrays")
     return TracedRow(sources)
 
 

@@ -77,7 +77,9 @@ def _has_values(x: Any) -> bool:
 def _list(x: Any) -> Any:
     """Implements ``list(x)`` of a column, or of a function that is mapped over columns."""
     if type(x) is Mapped:
-        return MappedList(x)
+        made = MappedList(x)
+        made.results()  # now: the function may read variables that change later, and it may raise
+        return made
     return x if type(x) in (Values, MappedList) else Values(texts_of(x))
 
 

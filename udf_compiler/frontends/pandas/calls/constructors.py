@@ -14,6 +14,7 @@ from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
 from udf_compiler.frontends.pandas.frame import refuse_renumbered
+from udf_compiler.frontends.pandas.missing import PRESENT
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
 from udf_compiler.frontends.python.path_explorer import both
@@ -48,8 +49,6 @@ def _check_index(data: Any, index: Any, call: str) -> None:
     """Refuses (SW250) any index but that of the data's own rows; None is allowed where it yields the same index."""
     if index is not None and type(index) is not Index:
         refuse("SW250", call=f"{call} with an index of its own")
-    if index is None and isinstance(data, TracedArray):
-        refuse_renumbered(data.loop, call)
     if index is not None and isinstance(data, TracedSeries | TracedArray) and data.loop is not index._loop:
         refuse("SW250", call=f"{call} with the index of other rows")
 
@@ -64,8 +63,13 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
 
 def _series(data: Any, index: Any, dtype: Any) -> Any:
     call, of_a_list = "pd.Series", is_collection(data)
+    of_series = isinstance(data, TracedSeries | RowSeries | ListSeries)
     if of_a_list:
         data = collect(data)
+    data = texts_of(data)
+    if index is None and not of_series and getattr(data, "loop", None) is not None:
+        refuse_renumbered(data.loop, call)  # pandas numbers the rows of a list or an array from 0
+    if of_a_list:
         if type(data) is RowSeries and dtype is None:
             return data
         if type(data) is RowSeries:
@@ -73,7 +77,6 @@ def _series(data: Any, index: Any, dtype: Any) -> Any:
     if type(data) in (RowSeries, ListSeries) and index is None and dtype is None:
         return data
     _check_index(data, index, call)
-    data = texts_of(data)
     if isinstance(data, TracedSeries) and of_a_list:
         made = data.twin(shared=False)  # pandas makes an array from a list
     elif isinstance(data, TracedSeries):
@@ -93,7 +96,11 @@ def _series(data: Any, index: Any, dtype: Any) -> Any:
     if dtype is None:
         return made
     if made.kind is STRINGS and (dtype is object or dtype is str or dtype in ("object", "str")):
-        return made if dtype in (object, "object") else made.astype(str)
+        if dtype in (object, "object"):
+            return made
+        if not of_series and made.missing != PRESENT:
+            refuse("SW262", call=call, what="dtype=str for a list or an array with missing elements")  # pandas keeps these
+        return made.astype(str)
     made.kind.check_numeric(call)
     made = made.kind.plain(made, call)
     wanted = run_prototype(call, lambda: pd.Series(np.ones(1, made.dtype), dtype=dtype).dtype)
