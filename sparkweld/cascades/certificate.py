@@ -219,7 +219,8 @@ class RankCertificate(Certificate):
         down = f"down to any score from {self.most} to {self.least}"
         part = f"about the first {self.reach:.4%} to {self.share:.4%} of a table"
         return [
-            f"certified: finds {self.recall:.1%} of {self.counted} by {self.score} {down}, {part}, {self.confidence:.1%} confidence;"
+            f"certified: finds {self.recall:.1%} of {self.counted} by {self.score} {down}, {part},"
+            f" {self.confidence:.1%} confidence;"
             f" K from {self.least_k} on",
             *above,
             f"evidence: of {self.rows:,} held-out rows, {self.wanted:,} should be found and {self.missed} were missed",

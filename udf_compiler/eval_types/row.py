@@ -25,7 +25,7 @@ from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.struct_lists import StructLists
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, running
-from udf_compiler.function.table_functions import eval_of, is_table
+from udf_compiler.function.table_functions import changes_no_rows, eval_of, is_table, yields_tuples
 from udf_compiler.probing.scalar_functions import probe_row
 from udf_compiler.process.spark_line import passes_plain_values, unsupported
 from udf_compiler.rebuild.purity import Prepared, prepare
@@ -211,7 +211,9 @@ class Row(Kind):
         check_names([field.name for field in fields], "its result", call.name)
         elements = [ARRAYS[f"array<{field.type}>"].element for field in fields]
         pickled, table = call.eval_type == BATCHED, is_table(call.original)
-        made = StructLists(call.loop, fields, elements, type.contains_null, pickled, call.place, str(type), table)
+        tuples = table and yields_tuples(call.original)
+        fixed = tuples or (table and changes_no_rows(call.original))
+        made = StructLists(call.loop, fields, elements, type.contains_null, pickled, call.place, str(type), table, tuples, fixed)
         trees = made.trees(row.tree)
         others: list[Node | None] = [None] * len(trees)
         if row.pruned is not None:

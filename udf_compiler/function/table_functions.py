@@ -6,6 +6,8 @@ has nothing but `eval` and helpers that keep no state, a new object for each row
 
 from __future__ import annotations
 
+import dis
+import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -15,12 +17,14 @@ from pyspark.sql.types import StructType
 
 from sparkweld.reasons import refusal
 from udf_compiler.function.bytecode import codes_of
-from udf_compiler.function.kept_arguments import is_set
+from udf_compiler.function.kept_arguments import is_set, keeps_arguments
 
 #: Marks the functions that `plain_of` makes.
 _MARK = "sparkweld_table_function"
 #: The exception by which `eval` ends the calls of its partition. Spark 3.5 has none.
 _SKIP: type = getattr(udtf, "SkipRestOfInputTableException", type(NotImplemented))
+#: Instructions that make a new tuple, list or dict.
+_DISPLAYS = ("BUILD_TUPLE", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST_KEY_MAP")
 #: Members that run once for a partition, or see other rows.
 _OTHERS = ("__init__", "__new__", "__getattribute__", "__getattr__", "__del__", "terminate", "cleanup", "analyze")
 
@@ -79,7 +83,8 @@ def _over_arrow(handler: type, schema: StructType) -> Callable[..., Any]:
 
         names = schema.names
         made, found = handler().eval(*args, **kwargs), []  # type: ignore[attr-defined]
-        for row in () if made is None else made:
+        # The worker, too, converts the rows of a call after the last one: a list that is yielded twice has its last contents.
+        for row in list(() if made is None else made):
             if not isinstance(row, tuple):
                 if len(names) == 1:
                     row = (row,)
@@ -104,12 +109,36 @@ def _marked(rows: Callable[..., Any]) -> Callable[..., Any]:
     return rows
 
 
+def yields_tuples(function: Any) -> bool:
+    """Whether `eval` of a table function is a generator, each row of which is a tuple that it makes as it yields it."""
+    return _yields(function, ("BUILD_TUPLE",))
+
+
+def changes_no_rows(function: Any) -> bool:
+    """Whether `eval` of a table function provably changes no row that it has yielded: it keeps none, or changes no object."""
+    method = eval_of(function)
+    return method is not None and (_yields(function, _DISPLAYS) or keeps_arguments(method.__func__))
+
+
+def _yields(function: Any, made_by: tuple[str, ...]) -> bool:
+    method = eval_of(function)
+    if method is None or not method.__code__.co_flags & inspect.CO_GENERATOR:
+        return False
+    before = None
+    for at in dis.get_instructions(method.__code__):
+        made = before is not None and (before.opname in made_by or isinstance(before.argval, tuple))
+        if at.opname == "YIELD_VALUE" and (at.is_jump_target or not made):
+            return False
+        before = at
+    return True
+
+
 def is_table(function: Any) -> bool:
     """Whether `plain_of` made a function."""
     return isinstance(function, FunctionType) and bool(vars(function).get(_MARK))
 
 
-def eval_of(function: Any) -> Callable[..., Any] | None:
+def eval_of(function: Any) -> MethodType | None:
     """Returns the method `eval` of the table function of which `plain_of` made a function; None for another function."""
     if not is_table(function):
         return None

@@ -98,6 +98,31 @@ class BareOrNot:
             yield (n * 2,)
 
 
+@udtf(returnType="n int")
+class Single:
+    def eval(self, n: int):
+        if n % 3:
+            yield (n * 2,)
+
+
+@udtf(returnType="word string")
+class InLists:
+    def eval(self, text: str):
+        for word in (text or "").split():
+            yield [word]
+
+
+@udtf(returnType="word string, n int")
+class Reused:
+    """Over Arrow, all rows of a call have the last contents of the list."""
+
+    def eval(self, text: str, n: int):
+        row = ["", 0]
+        for word in (text or "").split():
+            row[0], row[1] = word, n
+            yield row
+
+
 @udtf(returnType="word string, n int")
 class Missing:
     """Over Arrow, a dict may lack a column."""
@@ -163,8 +188,9 @@ class SkippingInAStaticMethod:
 
 FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended,
              "counting": Counting, "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing,
-             "converted": Converted, "of_rows": OfRows, "no_boolean": NoBoolean, "skipping": Skipping,
-             "skipping_in_a_helper": SkippingInAHelper, "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
+             "converted": Converted, "of_rows": OfRows, "single": Single, "in_lists": InLists, "reused": Reused,
+             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper,
+             "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
 
 
 @pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
@@ -217,13 +243,27 @@ def test_rows_that_do_not_convert_run_in_python(spark, texts):
     ("query", "deopt"),
     [
         ("SELECT k, word FROM texts, LATERAL bare(s)", False),
-        ("SELECT k, n FROM texts, LATERAL bare_or_not(k)", False),
         ("SELECT k, word, n FROM texts, LATERAL missing(s)", False),
+        ("SELECT k, n FROM texts, LATERAL single(k)", False),
         ("SELECT k, t.* FROM texts, LATERAL converted(k) t", False),
     ],
 )
 def test_rows_over_arrow(spark, texts, query, deopt):
     check(spark, lambda: spark.sql(query), deopt=deopt)
+
+
+@of_arrow_tables
+@pytest.mark.parametrize("over_arrow", [True], indirect=True)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, n FROM texts, LATERAL bare_or_not(k)",  # a list would be the value of the column, and a tuple is the row
+        "SELECT k, word FROM texts, LATERAL in_lists(s)",
+        "SELECT k, word, n FROM texts, LATERAL reused(s, k)",
+    ],
+)
+def test_rows_that_are_no_tuples(spark, texts, query):
+    check(spark, lambda: spark.sql(query), refused="SW309")
 
 
 @of_arrow_tables

@@ -36,10 +36,10 @@ def quantile(x: TracedScalar, q: Any, axis: Any = None) -> TracedScalar:
 def _at_share(x: TracedScalar, share: float, axis: Any) -> TracedScalar:
     """Interpolates as NumPy does (numpy/lib/_function_base_impl.py, _lerp): from the element below, or from the one above.
 
-    Guards empty rows, for which NumPy warns or raises, rows with a NaN, and those that would interpolate beside an infinity.
+    Guards empty rows, for which NumPy warns or raises, rows with a NaN, interpolations beside an infinity, and zeros.
     """
     loop, of = explorer().loop, x.value.type.element
-    if of not in (F64, I64) or axis not in (None, 0, -1):
+    if of not in (F64, I64) or type(axis) not in (int, type(None)) or axis not in (None, 0, -1):
         refuse("SW222", call=f"a percentile of {of}", kind="ndarray")
     explorer().guard(loop.call("logical_not", is_empty(x)))
     if of.is_float:
@@ -58,7 +58,10 @@ def _at_share(x: TracedScalar, share: float, axis: Any) -> TracedScalar:
     rest = loop.call("subtract", loop.const(1.0, F64), part)
     from_high = loop.call("subtract", loop.cast(high, F64), loop.call("multiply", apart, rest))
     nearer = loop.call("greater_equal", part, loop.const(0.5, F64))
-    return numpy_scalar(loop.select(nearer, from_high, from_low), F64.dtype)
+    found = loop.select(nearer, from_high, from_low)
+    if of.is_float:
+        explorer().guard(loop.call("not_equal", found, loop.const(0.0, F64)))  # its sign depends on the order of equal zeros
+    return numpy_scalar(found, F64.dtype)
 
 
 def _element(ranked: Value, at: Value) -> Value:
@@ -74,7 +77,7 @@ def unique(x: TracedScalar) -> TracedScalar:
 
 def diff(x: TracedScalar, n: Any = 1, axis: Any = -1) -> TracedScalar:
     """Returns each element less the one before it."""
-    if n != 1 or axis not in (0, -1) or x.value.type.element in (BOOL, F32):
+    if type(n) is not int or n != 1 or type(axis) is not int or axis not in (0, -1) or x.value.type.element in (BOOL, F32):
         refuse("SW222", call=f"diff of {x.value.type.element} in this form", kind="ndarray")
     return elementwise(operator.sub, (x[1:], x[:-1]), "np.diff")
 

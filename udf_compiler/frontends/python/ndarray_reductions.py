@@ -127,7 +127,10 @@ def median(x: TracedScalar, axis: Any = None) -> TracedScalar:
     before = loop.select(odd, middle, loop.call("subtract", middle, loop.const(1, I64)))
     below = loop.cast(loop.emit(ListCall("at", ranked.type), ranked, before), F64)
     mean = loop.call("divide", loop.call("add", below, above), loop.const(2.0, F64))
-    return numpy_scalar(loop.select(odd, above, mean), F64.dtype)
+    found = loop.select(odd, above, mean)
+    if of.is_float:
+        explorer().guard(loop.call("not_equal", found, loop.const(0.0, F64)))  # NumPy's mean of one zero loses its sign
+    return numpy_scalar(found, F64.dtype)
 
 
 

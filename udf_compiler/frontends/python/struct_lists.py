@@ -30,7 +30,9 @@ class StructLists:
     """An array of structs with these fields, whose values are `elements` of arrays.
 
     `pickled`: the wire format. `gaps`: whether structs may be NULL. `table`: they are the rows of a table function. Pickled, its
-    dicts must have as many keys as there are fields. `loop`: that of the values, None where only kinds are valid.
+    dicts must have as many keys as there are fields. `tuples`: the rows are tuples; `fixed`: no row is changed after it was
+    yielded. Without these, Arrow may convert other values: the worker does so after the last row. `loop`: that of the values,
+    None where only kinds are valid.
     """
 
     loop: LoopBuilder | None
@@ -41,6 +43,8 @@ class StructLists:
     place: str
     type: str
     table: bool = False
+    tuples: bool = False
+    fixed: bool = False
 
     @property
     def _bare(self) -> bool:
@@ -62,6 +66,8 @@ class StructLists:
         x = as_records(x)
         if self._bare and _is_bare(x):
             return
+        if self.table and not self.pickled and not (self.tuples if len(self.fields) == 1 else self.fixed):
+            refuse("SW226", at=self.place, what="rows that are no tuples, or that it may change,", type=self.type)
         if type(x) is TracedRecords:
             if self._bare and x.form == DICT:
                 refuse("SW226", at=self.place, what="a list of dicts for one column", type=self.type)

@@ -97,6 +97,58 @@ def test_lists():
         assert not compared.refused and compared.decided, compared
 
 
+def chain_of_a_list_that_grows(x):
+    made = []
+    for v in itertools.chain(x, made):
+        if v > 0 and len(made) < 50:
+            made.append(v - 1)
+    return made
+
+
+def map_over_a_list_that_grows(x):
+    made = [v for v in x]  # noqa: C416
+    for v in map(lambda v: v - 1, made):
+        if v > 0 and len(made) < 50:
+            made.append(v)
+    return made
+
+
+def running_of_a_list_that_grows(x):
+    made = [v for v in x]  # noqa: C416
+    for v in accumulate(made):
+        if len(made) < 6:
+            made.append(v % 5)
+    return made
+
+
+def map_with_a_variable_that_changes(x):
+    k, made = 1, []
+    for v in map(lambda v: v * k, x):
+        k += 1
+        made.append(v)
+    return made
+
+
+def zip_of_a_map_with_a_variable_that_changes(x):
+    k, made = 1, []
+    for v, w in zip(map(lambda v: v + k, x), x):  # noqa: B905
+        k += 1
+        made.append(v + w)
+    return made
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        chain_of_a_list_that_grows, map_over_a_list_that_grows, running_of_a_list_that_grows, map_with_a_variable_that_changes,
+        zip_of_a_map_with_a_variable_that_changes,
+    ],
+)  # fmt: skip
+def test_iterators_read_lists_and_variables_as_they_advance(function):
+    small = [pa.record_batch({"x": pa.array([[1, 2, 3], [], [5]], pa.list_(pa.int64()))})]
+    assert compare_with_worker(function, small, ArrayType(LongType()), ARROW_BATCHED).refused == "SW282"
+
+
 def joined(s):
     return "-".join(map(lambda word: word.upper(), s.split())) if s else s
 

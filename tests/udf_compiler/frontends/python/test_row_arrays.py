@@ -131,7 +131,8 @@ def test_percentiles_have_the_bits_of_numpy(share):
     compared = compare_with_worker(both, [batch], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1 and not compared.flagged, compared
     infinite = [[-np.inf, 1.0, np.inf], [np.inf, np.inf], [-np.inf, np.inf], [1.0, np.inf], [1.0, 2.0, 3.0, np.inf]]
-    odd = pa.record_batch({"x": pa.array(infinite, FLOATS), "n": pa.array([[1]] * 5, INTS)})
+    infinite += [[-0.0], [-0.0, 0.0], [-0.0, 0.0, 7.7, -1.0, 0.2, 1.0, 0.1, 0.2, -0.0]]
+    odd = pa.record_batch({"x": pa.array(infinite, FLOATS), "n": pa.array([[1]] * 8, INTS)})
     with np.errstate(invalid="ignore"):
         assert not compare_with_worker(both, [odd], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True).refused
 
@@ -216,6 +217,8 @@ REFUSED = [
     lambda x, y, n: float(np.percentile(x, n[0])),
     lambda x, y, n: float(np.unique(x)[0]),
     lambda x, y, n: float(np.diff(x, 2)[0]),
+    lambda x, y, n: float(np.diff(x, 1.0)[0]),
+    lambda x, y, n: float(np.percentile(x, 50, axis=0.0)),
     lambda x, y, n: float(np.diff(np.array(x) > 1)[0]),
 ]
 

@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
-from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share, shared_value
+from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, rebinds, share, shared_value
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -118,6 +118,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         function, first = first, UNSET
     if first is not UNSET:
         args = [first, *args]
+    shares = any(type(x) is Local and rebinds(machine, x.function) for x in args)
     function, *args = (x.function if type(x) is Local else x for x in (function, *args))
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
@@ -156,7 +157,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     args = [sets.as_distinct(x) for x in args]
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
-    check_snapshot(machine, s, function, args)
+    check_snapshot(machine, s, function, args, shares)
     found = _iterator(machine, function, args, kwargs)
     if found is not None:
         return found
@@ -169,8 +170,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if any(type(x) is Growing for x in given) and not (only_reads(function) or copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
-    if is_as_dict(function):  # a new dict, which the function may change
-        return Mapping(made)
+    if is_as_dict(function):
+        return Mapping(made)  # a new dict, which the function may change
     return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
 
 

@@ -13,7 +13,7 @@ from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
-from udf_compiler.frontends.python.regions.equivalents import equivalent
+from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing
 from udf_compiler.frontends.python.regions.iteration import Walk, reads_json
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
@@ -107,14 +107,24 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     return (as_python(getattr(owner, function.name), *args, **kwargs),)
 
 
-def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any]) -> None:
-    """Refuses (SW282) an iterator over a list that the function may change before the iterator ends, which Python reads late."""
+def _consumes(function: Any) -> bool:
+    """Whether a function reads an iterator to its end at once."""
+    return (takes_elements(function) or only_reads(function)) and not any(is_builtin(function, f) for f in EQUIVALENT)
+
+
+def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], shares: bool) -> None:
+    """Refuses (SW282) an iterator that reads a list or a variable which the function may change before the iterator ends.
+
+    Python reads them as the iterator advances. `shares`: an argument is a function that reads variables which are assigned again.
+    """
     code = code_of(machine.function.__code__)
     late = is_builtin(function, reversed) or (equivalent(function, args) is not None and not is_builtin(function, reduce))
-    if not late or not code.changes_lists:
+    if not late or (is_builtin(function, reversed) and not code.changes_lists):
         return
     following = code.instructions[s.next]
-    consumes = following.name == "CALL" and following.arg == 1 and any(takes_elements(f) or only_reads(f) for f in s.stack[-2:])
+    consumes = following.name == "CALL" and following.arg == 1 and any(map(_consumes, s.stack[-2:]))
+    if shares and not consumes:
+        refuse("SW282", what="an iterator with a function whose variables it changes")
     held = (type(part) for x in args for part in within(x))
     if not consumes and following.name != "UNPACK_SEQUENCE" and any(kind in (list, Growing) for kind in held):
         refuse("SW282", what="an iterator over a list that it changes")
