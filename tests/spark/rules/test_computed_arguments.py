@@ -61,7 +61,7 @@ def words_among(text, words):
 
 @udf(DoubleType())
 def distance(values, weights):
-    return float(sum(value * weight for value, weight in zip(values, weights, strict=True)))
+    return float(sum(value * weight for value, weight in zip(values, weights)))  # noqa: B905
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ CASES = [
     (lambda v: np.mean(v, 0), NUMBERS, 202, ArrayType(DoubleType()), "SW101"),
     (lambda v: v.apply(np.asarray).mean(), NUMBERS, 202, STRUCT, "SW101"), (len, NUMBERS, 202, DoubleType(), "SW101"),
     (lambda v: pc.sum(v), "double", 252, STRUCT, "SW104"),
-    (lambda xs: str(xs), NUMBERS, 101, StringType(), "SW262"),
+    (lambda xs: f"{xs}", NUMBERS, 101, StringType(), "SW222"),
     (lambda s: [i for i in range(len(s)) if i % 2], "string", 101, DoubleType(), "SW298"),
     (lambda s: "ab" * 10**30, "string", 101, StringType(), "SW261"), (lambda s: s * 10**30, "string", 101, StringType(), "SW262"),
     (lambda s: s * 2**70, "string", 200, StringType(), "SW262"), (lambda x: 10**400 * x, "double", 101, DoubleType(), "SW261"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import types
 
+from udf_compiler.frontends.python import row_class
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import Guarded, method_of, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -117,7 +118,8 @@ def _class(kind: Any) -> Any:
 
 
 def _attribute(name: str) -> Any:
-    found = stand_in(getattr(types, name, None))
+    member = getattr(types, name, None)
+    found = stand_in(member) or row_class.stand_in(member)
     if found is None:
         refuse("SW263", name=f"pyspark.sql.types.{name}")
     return found
