@@ -1,4 +1,4 @@
-"""Compares code that runs later than it stands, and rows whose labels a filter has left, with PySpark's worker."""
+"""Compares code that runs later than a reader expects, and rows whose labels a filter has left, with PySpark's worker."""
 
 from __future__ import annotations
 

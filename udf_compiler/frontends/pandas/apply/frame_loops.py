@@ -38,7 +38,7 @@ def iterrows(frame: TracedFrame) -> Rows:
 
     def element(values: tuple[Any, ...]) -> tuple[Any, TracedRow]:
         if frame.series.keys() != known.keys() or any(frame.series[name] is not series for name, series in known.items()):
-            refuse("SW256", call="Code between DataFrame.iterrows and its loop")  # which reads the frame row by row
+            refuse("SW256", call="Code between DataFrame.iterrows and its loop")  # which reads each row as it comes to it
         return _label(frame), row
 
     return Rows(list(frame.series.values()), single=False, made=element, sources=())

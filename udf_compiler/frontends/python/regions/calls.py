@@ -166,8 +166,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if defined is not None:
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
         return made if is_builtin(function, reduce) else Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0)
-    given = [*args, *kwargs.values()]
-    if any(type(x) is Growing for x in given) and not (only_reads(function) or copies(function)):
+    if any(type(x) is Growing for x in (*args, *kwargs.values())) and not (only_reads(function) or copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     if is_as_dict(function):
