@@ -61,7 +61,6 @@ def plain_of(handler: type, schema: StructType, over_arrow: bool) -> Callable[..
 
 
 def _pickled(handler: type, size: int) -> Callable[..., Any]:
-
     def rows(*args, **kwargs):  # type: ignore[no-untyped-def]
         made, found = handler().eval(*args, **kwargs), []  # type: ignore[attr-defined]
         for row in () if made is None else made:
@@ -126,7 +125,8 @@ def _yields(function: Any, made_by: tuple[str, ...]) -> bool:
         return False
     before = None
     for at in dis.get_instructions(method.__code__):
-        made = before is not None and (before.opname in made_by or isinstance(before.argval, tuple))
+        is_constant = before is not None and before.opname == "LOAD_CONST" and isinstance(before.argval, tuple)
+        made = before is not None and (before.opname in made_by or is_constant)
         if at.opname == "YIELD_VALUE" and (at.is_jump_target or not made):
             return False
         before = at

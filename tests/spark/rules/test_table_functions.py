@@ -112,6 +112,14 @@ class InLists:
             yield [word]
 
 
+@udtf(returnType="word string")
+class InNamedLists:
+    def eval(self, text: str):
+        for word in (text or "").split():
+            row = [word]
+            yield row
+
+
 @udtf(returnType="word string, n int")
 class Reused:
     """Over Arrow, all rows of a call have the last contents of the list."""
@@ -188,9 +196,9 @@ class SkippingInAStaticMethod:
 
 FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": Large, "ended": Ended,
              "counting": Counting, "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing,
-             "converted": Converted, "of_rows": OfRows, "single": Single, "in_lists": InLists, "reused": Reused,
-             "no_boolean": NoBoolean, "skipping": Skipping, "skipping_in_a_helper": SkippingInAHelper,
-             "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
+             "converted": Converted, "of_rows": OfRows, "single": Single, "in_lists": InLists,
+             "in_named_lists": InNamedLists, "reused": Reused, "no_boolean": NoBoolean, "skipping": Skipping,
+             "skipping_in_a_helper": SkippingInAHelper, "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
 
 
 @pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
@@ -259,6 +267,7 @@ def test_rows_over_arrow(spark, texts, query, deopt):
     [
         "SELECT k, n FROM texts, LATERAL bare_or_not(k)",  # a list would be the value of the column, and a tuple is the row
         "SELECT k, word FROM texts, LATERAL in_lists(s)",
+        "SELECT k, word FROM texts, LATERAL in_named_lists(s)",
         "SELECT k, word, n FROM texts, LATERAL reused(s, k)",
     ],
 )
