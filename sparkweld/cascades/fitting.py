@@ -105,7 +105,7 @@ Priced = tuple[Candidate, float]
 def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure, small: Any = None, seed: int = 0) -> Fitted:
     """Returns the certified cascade of a pipeline that is unfitted, or fitted on other rows than these.
 
-    `label`: one value a row; to compare with the model, these are its own `answers`. `small`: the small model to use.
+    `label`: one value a row; to compare with the model, its own answers (`answers_of`). `small`: the small model to use.
 
     Refuses SW940 (labels), SW941 (too few rows), SW942 (missing scores), SW943 (nothing passes), SW944 (nothing pays), SW945
     (unsupported kind of model).
@@ -194,12 +194,13 @@ class _Search:
         It is the smallest with which a cascade would pass and save time on these rows. The rows to certify on have no part in
         this choice, so the certificate holds for the chosen band.
         """
-        self.promise = dataclasses.replace(self.promise, band=self._least_band(candidates, rows, full))
-        return self.answers(rows)
+        band = self._least_band(candidates, rows, full)
+        self.promise = dataclasses.replace(self.promise, band=band)
+        return _Answers(full.answers, rows.label, band, self.kind)
 
     def _least_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> float:
         most = int(self.promise.allowed * _LIKELY * len(rows))
-        found, band = [], np.inf
+        found: list[tuple[float, float]] = []
         for candidate, cost in candidates:
             doubt, answers = doubts(candidate, rows.data)
             for threshold in _thresholds(doubt):
@@ -215,8 +216,9 @@ class _Search:
         raise refusal("SW943", what=f"{least}, and only a band of up to {limit:.3g} is chosen", where="the rows to choose with")
 
     def answers(self, rows: Rows) -> _Answers:
-        """Returns the full model's answers for these rows."""
-        return _Answers(answers_of(self.full, rows.data, self.kind), rows.label, self.promise.band or 0.0, self.kind)
+        """Returns the full model's answers for these rows: their labels, if the promise is against the model."""
+        answers = rows.label if self.promise.against == "model" else answers_of(self.full, rows.data, self.kind)
+        return _Answers(answers, rows.label, self.promise.band or 0.0, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
         """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points."""

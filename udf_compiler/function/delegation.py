@@ -8,6 +8,8 @@ import inspect
 from types import FunctionType
 from typing import Any
 
+from udf_compiler.function.kept_arguments import is_set
+
 #: Instructions that add nothing to the stack of arguments, in CPython 3.10 to 3.14.
 _SILENT = frozenset("RESUME COPY_FREE_VARS PUSH_NULL PRECALL CACHE NOP MAKE_CELL".split())
 _CONSTANTS = frozenset("LOAD_CONST LOAD_SMALL_INT".split())
@@ -69,10 +71,9 @@ def _variables(function: FunctionType) -> dict[str, Any]:
     """Returns what the names of a function mean: the batches, its defaults, and what it captured; locals hide the others."""
     found = dict(function.__globals__)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
+        found.pop(name, None)
+        if is_set(cell):
             found[name] = cell.cell_contents
-        except ValueError:  # unassigned
-            found.pop(name, None)
     parameters = inspect.signature(function).parameters.values()
     for i, parameter in enumerate(parameters):
         found.pop(parameter.name, None)

@@ -64,16 +64,11 @@ def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: An
 def _series(data: Any, index: Any, dtype: Any) -> Any:
     call, of_a_list = "pd.Series", is_collection(data)
     of_series = isinstance(data, TracedSeries | RowSeries | ListSeries)
-    if of_a_list:
-        data = collect(data)
-    data = texts_of(data)
+    data = texts_of(collect(data) if of_a_list else data)
     if index is None and not of_series and getattr(data, "loop", None) is not None:
         refuse_renumbered(data.loop, call)  # pandas numbers the rows of a list or an array from 0
-    if of_a_list:
-        if type(data) is RowSeries and dtype is None:
-            return data
-        if type(data) is RowSeries:
-            return data.astype(dtype)
+    if of_a_list and type(data) is RowSeries:
+        return data if dtype is None else data.astype(dtype)
     if type(data) in (RowSeries, ListSeries) and index is None and dtype is None:
         return data
     _check_index(data, index, call)

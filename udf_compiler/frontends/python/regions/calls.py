@@ -23,7 +23,7 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
-from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, rebinds, share, shared_value
+from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share, shared_value
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -118,7 +118,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
         function, first = first, UNSET
     if first is not UNSET:
         args = [first, *args]
-    shares = any(type(x) is Local and rebinds(machine, x.function) for x in args)
+    shares = any(type(x) is Local for x in args)
     function, *args = (x.function if type(x) is Local else x for x in (function, *args))
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}

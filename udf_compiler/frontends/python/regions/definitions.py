@@ -111,11 +111,3 @@ def _key(cell: CellType) -> Any:
     if type(x) in (Display, DisplayedSet):
         return displayed(x)
     return (type(x), repr(x)) if type(x) in FIXED else id(x)
-
-
-def rebinds(machine: Machine, function: FunctionType) -> bool:
-    """Whether a variable that a defined function reads is assigned more than once in the function that defines it."""
-    code = machine.function.__code__
-    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    stores = [at.argval for at in dis.get_instructions(code) if at.opname.startswith("STORE_")]
-    return any(stores.count(name) + (name in given) > 1 for name in function.__code__.co_freevars)

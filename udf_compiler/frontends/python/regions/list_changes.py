@@ -115,7 +115,8 @@ def _consumes(function: Any) -> bool:
 def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], shares: bool) -> None:
     """Refuses (SW282) an iterator that reads a list or a variable which the function may change before the iterator ends.
 
-    Python reads them as the iterator advances. `shares`: an argument is a function that reads variables which are assigned again.
+    Python reads them as the iterator advances. `shares`: an argument is a function that reads variables which may be
+    assigned again.
     """
     code = code_of(machine.function.__code__)
     late = is_builtin(function, reversed) or (equivalent(function, args) is not None and not is_builtin(function, reduce))
