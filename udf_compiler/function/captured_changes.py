@@ -57,6 +57,8 @@ def _changes(instruction: dis.Instruction) -> bool:
 def _base_of(instructions: list[dis.Instruction], n: int) -> str | None:
     """Returns the local variable whose object an instruction changes; None where the code does not show one."""
     at = n - 1
+    if instructions[n].is_jump_target:  # such as `(a if b else c).append(x)`, with another object on each path
+        return None
     if instructions[n].opname in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"):
         missing = 2 if instructions[n].opname == "STORE_SLICE" else 1  # the key, or both bounds
         while missing > 0:

@@ -1,7 +1,7 @@
 """Makes plain functions of Python table functions: one that returns the rows of a call of `eval` as a list.
 
-PySpark makes one object of the class for each partition and calls `eval` once for each row (`worker.read_udtf`). Where the class
-has nothing but `eval` and helpers that keep no state, a new object for each row yields the same rows.
+PySpark makes one object of the class for each partition and calls `eval` once for each row (`worker.read_udtf`). A new object for
+each row yields the same rows if helpers keep no state and `__init__` only sets constants.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pyspark.sql.types import StructType
 
 from sparkweld.reasons import refusal
 from udf_compiler.function.bytecode import codes_of
+from udf_compiler.function.initialisers import does_nothing, sets_constants
 from udf_compiler.function.kept_arguments import is_set, keeps_arguments
 
 #: Marks the functions that `plain_of` makes.
@@ -33,13 +34,29 @@ def check_handler(handler: type, name: str) -> None:
     """Refuses (SW313) a class whose rows may depend on other rows."""
     members = {member for cls in handler.__mro__ if cls is not object for member in vars(cls)}
     for member in _OTHERS:
-        if member in members:
+        if member in members and not _is_idle(handler, member):
             raise refusal("SW313", name, udf=name, what=f"defines {member}")
     if not isinstance(vars(handler).get("eval"), FunctionType):
         raise refusal("SW313", name, udf=name, what="defines no method eval of its own")
     for cls in handler.__mro__:
         if any(_may_skip(member, set()) for member in vars(cls).values()):
             raise refusal("SW313", name, udf=name, what="may skip the rest of its rows")
+
+
+def _is_idle(handler: type, member: str) -> bool:
+    """Whether it makes no difference how often a member runs, and for which rows."""
+    if member == "__init__":
+        return sets_constants(handler) and _is_made(handler)
+    return member in ("terminate", "cleanup") and does_nothing(vars(handler).get(member))
+
+
+def _is_made(handler: type) -> bool:
+    """Whether an object of a class can be made. Otherwise a partition without rows raises, too."""
+    try:
+        handler()
+    except Exception:
+        return False
+    return True
 
 
 def _may_skip(x: Any, seen: set[int]) -> bool:

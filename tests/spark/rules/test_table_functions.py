@@ -73,6 +73,19 @@ class Counting:
         yield text, self.seen
 
 
+@udtf(returnType="word string, n double")
+class Initialised:
+    def __init__(self):
+        self.speed, self.names = 65, {"sea": "ship"}
+
+    def eval(self, text: str):
+        for word in (text or "").split():
+            yield self.names.get(word, word), len(word) / self.speed
+
+    def terminate(self):
+        pass
+
+
 @udtf(returnType="word string, n int not null")
 class Required:
     def eval(self, text: str):
@@ -198,7 +211,8 @@ FUNCTIONS = {"words": Words, "numbered": Numbered, "listed": Listed, "large": La
              "counting": Counting, "required": Required, "bare": Bare, "bare_or_not": BareOrNot, "missing": Missing,
              "converted": Converted, "of_rows": OfRows, "single": Single, "in_lists": InLists,
              "in_named_lists": InNamedLists, "reused": Reused, "no_boolean": NoBoolean, "skipping": Skipping,
-             "skipping_in_a_helper": SkippingInAHelper, "skipping_in_a_static_method": SkippingInAStaticMethod}  # fmt: skip
+             "skipping_in_a_helper": SkippingInAHelper, "skipping_in_a_static_method": SkippingInAStaticMethod,
+             "initialised": Initialised}  # fmt: skip
 
 
 @pytest.fixture(params=[pytest.param(False, id="pickled"), pytest.param(True, id="arrow", marks=of_arrow_tables)])
@@ -225,6 +239,7 @@ def texts(spark, parquet, over_arrow):
         "SELECT k, t.n, s2 FROM texts, LATERAL listed(s) t(n, s2)",
         "SELECT k, t.word, t.n FROM texts, LATERAL numbered(concat(s, '!'), k + 1) t",
         "SELECT k, a.word, b.n FROM texts, LATERAL words(s) a, LATERAL numbered(a.word, a.n) b",
+        "SELECT k, word, n FROM texts, LATERAL initialised(s)",
     ],
 )
 def test_rows_of_single_rows(spark, texts, query):
@@ -308,7 +323,7 @@ def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     assert "may skip the rest of its rows" in sparkweld.explain(spark.sql(query))
 
 
-@pytest.mark.parametrize(("name", "code"), [("ended", "SW313"), ("counting", "SW313"), ("required", "SW313")])
+@pytest.mark.parametrize(("name", "code"), [("ended", "SW313"), ("counting", "SW217"), ("required", "SW313")])
 def test_functions_with_state_run_in_python(spark, texts, name, code):
     query = f"SELECT k, word, n FROM texts, LATERAL {name}(s)"
     check(spark, lambda: spark.sql(query), refused="SW309")

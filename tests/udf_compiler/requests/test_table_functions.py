@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pyarrow as pa
 import pytest
@@ -99,10 +100,101 @@ class Nothing:
 
 class Initialised:
     def __init__(self):
-        self.n = 0
+        self.n = LIMIT * 2
+        self.separator = re.compile(r"\s")
+        self.shown = {"a": "first", "é": "accent"}
+        self.buffer = []
+        self.ends = {"bb", "7"}
+
+    def part(self, word):
+        return self.shown.get(word, word.upper())
 
     def eval(self, s):
-        yield s, self.n
+        for word in self.separator.split(s or ""):
+            yield self.part(word), self.n + len(self.buffer) + (word in self.ends)
+
+    def terminate(self):
+        pass
+
+
+class Buffered:
+    def __init__(self):
+        self.words = []
+
+    def eval(self, s):
+        self.words.append(s)
+        yield s, len(self.words)
+
+
+class BufferedAtTimes:
+    def __init__(self):
+        self.words = []
+
+    def eval(self, s):
+        for word in (s or "").split():
+            if word == "bb":
+                self.words.append(word)
+        yield s, len(self.words)
+
+
+class Cached:
+    def __init__(self):
+        self.known = {}
+
+    def eval(self, s):
+        if s not in self.known:
+            self.known[s] = 1
+        yield s, len(self.known)
+
+
+class Renewed:
+    def __init__(self):
+        self.words = ["a"]
+
+    def eval(self, s):
+        if s == "bb":
+            self.words = [*self.words, s]
+        yield s, len(self.words)
+
+
+class ChangedByName:
+    def __init__(self):
+        self.words = ["a"]
+
+    def eval(self, s):
+        words = self.words
+        if s == "never":
+            words.append(s)
+        yield s, len(words)
+
+
+class ChangedInHandler:
+    def __init__(self):
+        self.failed = 0
+
+    def eval(self, s):
+        try:
+            n = int(s)
+        except ValueError:
+            self.failed += 1
+            n = 0
+        yield s, n + self.failed
+
+
+class Printing:
+    def __init__(self):
+        print("made")
+
+    def eval(self, s):
+        yield s, 1
+
+
+class Raising:
+    def __init__(self):
+        self.n = [1][LIMIT]
+
+    def eval(self, s):
+        yield s, 1
 
 
 class Ended:
@@ -156,7 +248,10 @@ def asked(handler, returns=ROWS):
     return compile_table(read_request(question | {"op": "table"}), [cloudpickle.dumps(handler)]), question
 
 
-@pytest.mark.parametrize("handler", [Words, Dicts, Helped, Listed, Reused, Changed, Unseen, since((3, 12), Delegating), Nothing])
+HANDLERS = [Words, Dicts, Helped, Initialised, Listed, Reused, Changed, Unseen, since((3, 12), Delegating), Nothing]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
 def test_rows_of_one_row(handler):
     reply, question = asked(handler)
     assert isinstance(reply, PayloadReply) and reply.payload
@@ -174,7 +269,9 @@ def test_rows_of_one_row(handler):
 @pytest.mark.parametrize(
     ("handler", "code"),
     [
-        (Initialised, "SW313"), (Ended, "SW313"), (Counting, "SW217"), (Short, "SW311"), (FewKeys, "SW311"), (Keyed, "SW311"),
+        (Printing, "SW313"), (Raising, "SW313"), (Ended, "SW313"), (Counting, "SW217"), (Buffered, "SW295"),
+        (BufferedAtTimes, "SW295"), (Cached, "SW601"), (Renewed, "SW217"), (ChangedByName, "SW295"), (ChangedInHandler, "SW217"),
+        (Short, "SW311"), (FewKeys, "SW311"), (Keyed, "SW311"),
         (NoneYielded, "SW226"), (OfTuples, "SW311"), (len, "SW203"),
     ],
 )  # fmt: skip

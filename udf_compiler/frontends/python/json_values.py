@@ -321,17 +321,20 @@ def _get(x: TracedJson) -> Callable[..., Any]:
     return get
 
 
-def _optional(x: TracedJson, key: Any, default: Any) -> Undecided:
+def _optional(x: TracedJson, key: Any, default: Any) -> Any:
     """Returns ``x.get(key, default)`` of a constant, with which it is one value of JSON. A region decides it where it is used."""
     loop = explorer().loop
     found = call("json_member", text_of(x), as_text(key))
     return optional(loop.select(loop.is_valid(found), loop.value_of(found), json_of(default, "dict.get")))
 
 
-def optional(text: Value) -> Undecided:
-    """Returns the value of a text, which is None for null."""
+def optional(text: Value) -> Any:
+    """Returns the value of a text, which is None for null, or undecided where the path has not decided which."""
     value = TracedJson(text)
-    return Undecided(make_bool(explorer().loop.call("logical_not", is_class(value, kinds.NULL))), value)
+    valid = make_bool(explorer().loop.call("logical_not", is_class(value, kinds.NULL)))
+    if isinstance(valid, bool):  # an earlier read of the same member has decided it
+        return value if valid else None
+    return Undecided(valid, value)
 
 
 #: Methods of dicts.

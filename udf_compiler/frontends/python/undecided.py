@@ -37,8 +37,8 @@ def is_same(x: Undecided, y: object) -> bool:
     return type(y) is Undecided and _parts(x) == _parts(y)
 
 
-def _parts(x: Undecided) -> list[int]:
-    return [_id(_part(part, "value")) for part in (_part(x, "valid"), _part(x, "value"))]
+def _parts(x: Undecided) -> list[Any]:
+    return [_id(_part(part, "value")) if isinstance(part, Traced) else part for part in (_part(x, "valid"), _part(x, "value"))]
 
 
 #: Without the check of who reads an attribute: a state has hundreds of variables to compare.

@@ -36,7 +36,7 @@ def with_text(x: Any) -> Any:
 
     A string of ten such arguments would begin a thousand paths.
     """
-    if type(x) is not Undecided or not is_scalar(x.value) or x.value.kind not in _TEXTS:
+    if type(x) is not Undecided or not is_scalar(x.valid) or not is_scalar(x.value) or x.value.kind not in _TEXTS:
         return x
     run, valid = explorer(), x.valid.value
     if x.value.kind == "float":
