@@ -24,7 +24,7 @@ from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, no
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
 from udf_compiler.frontends.python.struct_lists import StructLists
 from udf_compiler.frontends.python.vectors import DenseArgument
-from udf_compiler.frontends.tracing.session import Session, running
+from udf_compiler.frontends.tracing.session import Session, current, running
 from udf_compiler.function.table_functions import changes_no_rows, eval_of, is_table, yields_tuples
 from udf_compiler.probing.scalar_functions import probe_row
 from udf_compiler.process.spark_line import passes_plain_values, unsupported
@@ -118,6 +118,7 @@ class Row(Kind):
             gathers = call.eval_type != BATCHED
             returns = str(call.return_type)
             fields = fields_of(call.return_type) or ()
+            current().elements = _elements_of(call.return_type)
             return result_of_row(call.loop, call.prepared.function, args, kwargs, handlers, gathers, returns, fields)
 
         result = call.traced(explored, handlers=handlers)
@@ -225,6 +226,13 @@ class Row(Kind):
         self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False, none: bool = False
     ) -> Value:
         return column_of_row(call.loop, tree, type, call.eval_type, call.place, field, pruned, none)
+
+
+def _elements_of(type: object) -> Any:
+    """Returns the type of the elements of an array, or the fields of its structs; an empty string for another type."""
+    if isinstance(type, StructArray):
+        return type.element_type.fields
+    return str(type).removeprefix("array<").removesuffix(">") if str(type).startswith("array<") else ""
 
 
 def _may_be_null(call: Call, fields: Sequence[StructField]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 import pyarrow as pa
@@ -229,6 +230,24 @@ class Keyed:
             yield {"w": word, "n": 1, "x": 2}
 
 
+class OfJson:
+    def eval(self, s):
+        if s is None:
+            return
+        data = json.loads('{"user": "u", "events": ["a", null, "' + s + '"], "n": 7}')
+        user = data.get("user")
+        for event in data.get("events", []):
+            yield event or user, data.get("n")
+
+
+class OfMembers:
+    def eval(self, s):
+        if s is None:
+            return
+        for key, item in json.loads('{"a": {"n": 1}, "b": {"n": null}, "c": {}, "' + s + '": {}}').items():
+            yield key, item.get("n")
+
+
 class NoneYielded:
     def eval(self, s):
         yield None
@@ -248,7 +267,9 @@ def asked(handler, returns=ROWS):
     return compile_table(read_request(question | {"op": "table"}), [cloudpickle.dumps(handler)]), question
 
 
-HANDLERS = [Words, Dicts, Helped, Initialised, Listed, Reused, Changed, Unseen, since((3, 12), Delegating), Nothing]
+HANDLERS = [
+    Words, Dicts, Helped, Initialised, Listed, Reused, Changed, Unseen, OfJson, OfMembers, since((3, 12), Delegating), Nothing,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("handler", HANDLERS)

@@ -9,15 +9,25 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import json_texts as kinds
 from sparkweld.ir.ops import StrCall
 from udf_compiler.frontends.python import lists, maps
-from udf_compiler.frontends.python.json_kinds import call, is_class, text_of
+from udf_compiler.frontends.python.json_kinds import call, is_class, leave, text_of
 from udf_compiler.frontends.python.json_values import TracedJson, is_dict, members, plain, scalar_of
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.undecided import Undecided, decided
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.session import current
 
 #: Types of fields -> the class of the values of JSON that kernels store in them.
 _ZEROS = {kinds.STR: '""', kinds.INT: "0", kinds.FLOAT: "0.0", kinds.BOOL: "false"}
 _FIELDS = {"string": kinds.STR, "long": kinds.INT, "integer": kinds.INT, "double": kinds.FLOAT, "boolean": kinds.BOOL}
+#: Types of fields -> the kinds of values that a list for one may have.
+_KINDS = {
+    "string": ("str",), "long": ("int",), "integer": ("int",), "double": ("float", "int"), "boolean": ("bool",),
+}  # fmt: skip
+#: Types of fields -> a value in place of one that only Python computes.
+_NOTHING = {"string": "", "long": 0, "integer": 0, "double": 0.0, "boolean": False}
+_CLASSES = ("str", "int", "float", "bool")
 
 
 def as_result(x: Any, type_: str, fields: Sequence[StructField] = ()) -> Any:
@@ -26,10 +36,12 @@ def as_result(x: Any, type_: str, fields: Sequence[StructField] = ()) -> Any:
     The values of JSON in a struct have the classes of its `fields`: rows with others run in Python.
     """
     if type(x) in (tuple, list) and len(x) == len(fields):
-        return type(x)(_of_field(part, field.type) for part, field in zip(x, fields, strict=True))
+        return type(x)(of_field(part, field.type) for part, field in zip(x, fields, strict=True))
     if type(x) is dict and fields:
         types = {field.name: field.type for field in fields}
-        return {name: _of_field(part, types.get(name, "")) for name, part in x.items()}
+        return {name: of_field(part, types.get(name, "")) for name, part in x.items()}
+    if type(x) is list and type(current().elements) is not str:
+        return [_row(part) for part in x]
     if type(x) is not TracedJson or type_ not in ("array<string>", "map<string,string>"):
         return plain(x)
     _check(x, kinds.LIST if type_ == "array<string>" else kinds.DICT)
@@ -39,7 +51,53 @@ def as_result(x: Any, type_: str, fields: Sequence[StructField] = ()) -> Any:
     return maps.last_of_each(lists.of_list(call("json_keys", text_of(x))), strings)
 
 
-def _of_field(x: Any, type_: str) -> Any:
+def _row(x: Any) -> Any:
+    """Returns an element of an array of structs with numbers and strings in place of values of JSON; others unchanged."""
+    parts = x if type(x) is tuple else [*x.values()] if type(x) is dict else ()
+    if not any(type(part) is TracedJson for part in parts):
+        return x
+    made = collected_parts([*x] if type(x) is dict else None, parts)
+    return tuple(made) if type(x) is tuple else dict(zip(x, made, strict=True))
+
+
+def collected(x: Any) -> Any:
+    """Returns a value as an element of a list that grows in a loop over JSON; rows with null run in Python.
+
+    A value of JSON has the class of the elements that the function is declared to return, else it is a string.
+    """
+    if type(x) is Undecided and type(x.value) is TracedJson:
+        explorer().guard(x.valid.value)
+        x = x.value
+    x, elements = decided(x), current().elements
+    declared = elements if type(elements) is str and elements in _FIELDS else "string"
+    if x is None:
+        leave()
+        return _NOTHING[declared]
+    return element(of_field(x, declared))
+
+
+def collected_parts(names: Sequence[str] | None, parts: Sequence[Any]) -> list[Any]:
+    """Returns the parts of a tuple or dict that joins a list which grows in a loop over JSON. `names`: the keys of a dict.
+
+    Values of JSON have the classes of the fields that the function is declared to return, else they are strings.
+    """
+    fields = () if isinstance(current().elements, str) else current().elements
+    if names is None:
+        types = [field.type for field in fields] if len(fields) == len(parts) else [""] * len(parts)
+    else:
+        of = {field.name: field.type for field in fields}
+        types = [of.get(name, "") for name in names]
+    return [_collected_part(part, type_) for part, type_ in zip(parts, types, strict=True)]
+
+
+def _collected_part(x: Any, type_: str) -> Any:
+    if not is_scalar(x) or type_ not in _FIELDS or x.numpy or x.kind in _KINDS[type_] or x.kind not in _CLASSES:
+        return of_field(x, type_ if type_ in _FIELDS else "string")
+    leave()  # arithmetic with a value of JSON has a path for each class of number
+    return _NOTHING[type_]
+
+
+def of_field(x: Any, type_: str) -> Any:
     """Returns a value of JSON, or one that may be None, as a value of a field; anything else unchanged."""
     if type(x) is TracedJson and type_ in _FIELDS:
         explorer().guard(is_class(x, _FIELDS[type_]))

@@ -15,7 +15,6 @@ from udf_compiler.frontends.python import lists, maps, strings
 from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
 from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
 from udf_compiler.frontends.python.json_scalars import json_of
-from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
 from udf_compiler.frontends.python.path_explorer import both, explorer
 from udf_compiler.frontends.python.undecided import Undecided
@@ -210,14 +209,6 @@ def plain(x: Any) -> Any:
     return make_text(string(made))
 
 
-def collected(x: Any) -> Any:
-    """Returns a value as an element of a list that grows in a loop over JSON: a string; rows with null run in Python."""
-    if x is None:
-        leave()
-        return ""
-    return element(x)
-
-
 def _item(x: TracedJson, key: Any) -> Any:
     key = settled(key)
     if is_text(key):
@@ -332,7 +323,7 @@ def optional(text: Value) -> Any:
     """Returns the value of a text, which is None for null, or undecided where the path has not decided which."""
     value = TracedJson(text)
     valid = make_bool(explorer().loop.call("logical_not", is_class(value, kinds.NULL)))
-    if isinstance(valid, bool):  # an earlier read of the same member has decided it
+    if type(valid) is bool:  # an earlier read of the same member has decided it
         return value if valid else None
     return Undecided(valid, value)
 

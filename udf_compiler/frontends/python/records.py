@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
@@ -19,6 +20,7 @@ from udf_compiler.frontends.python.new_lists import list_of as list_with
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -200,7 +202,7 @@ class TracedRecords(TracedRows):
             refuse("SW244", what=raw(x), kind=self.what)
         values, columns, made = _values_of(x, kind), self.widened(loop, kind).columns, []
         for of, value in zip(columns, _flat(kind, values, x is None), strict=True):
-            added = loop.const(Type(of.kind).element.zero, Type(of.kind).element) if value is None else element_value(loop, value)
+            added = _element(loop, Type(of.kind).element, value, partial(element_value, loop))
             made.append(TracedScalar(of.kind, loop.emit(ListAppend(of.value.type), of.value, added)))
         return TracedRecords.of(kind, made)
 
@@ -262,20 +264,33 @@ def records_of(
     rows = [_flat(kind, _values_of(x, kind), x is None) for x in items]
     made = []
     for at, type_ in enumerate(kind.types):
-        zero = loop.const(type_.element.zero, type_.element)
-        elements = [zero if row[at] is None else of(row[at]) for row in rows]
+        elements = [_element(loop, type_.element, row[at], of) for row in rows]
         made.append(list_with(loop, (type_.kind, ""), elements))
     return TracedRecords.of(kind, made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """Whether a part is None, which it is where `valid` does not hold."""
+
+    valid: TracedScalar
+
+
+def _element(loop: LoopBuilder, type: Type, x: Any, of: Callable[[Any], Value]) -> Value:
+    """Returns an element of `_flat` as a value in a loop."""
+    if x is None:
+        return loop.const(type.zero, type)
+    return loop.call("logical_not", of(x.valid)) if isinstance(x, _Absent) else of(x)
 
 
 def _kind_of(x: Any) -> Records | None:
     form, names, values = _taken(x)
     parts = []
     for value in values:
-        of = ("", "") if value is None else kind_of([value])
+        of = ("", "") if value is None else kind_of([value.value if type(value) is Undecided else value])
         if of is None or of[1] or (type(value) is int and not MIN <= value <= MAX):
             return None
-        parts.append((of[0], value is None))
+        parts.append((of[0], value is None or type(value) is Undecided))
     return Records(form, names, tuple(parts)) if parts else None
 
 
@@ -294,7 +309,10 @@ def _values_of(x: Any, kind: Records) -> Sequence[Any]:
 
 def _flat(kind: Records, values: Sequence[Any], gone: bool) -> list[Any]:
     """Returns the elements of a record's lists, in the order of `TracedRecords.columns`; None for an arbitrary one."""
-    found = []
+    found: list[Any] = []
     for value, (part, absent) in zip(values, kind.parts, strict=True):
-        found += [*([value] if part else []), *([value is None] if absent else [])]
+        none: Any = value is None
+        if type(value) is Undecided:
+            none, value = _Absent(value.valid), value.value
+        found += [*([value] if part else []), *([none] if absent else [])]
     return [*found, *([gone] if kind.gaps else [])]

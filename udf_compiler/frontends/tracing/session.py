@@ -47,6 +47,7 @@ class Session:
     - `group`: computes what a function of a whole group asks of all its rows (`udf_compiler.frontends.pandas.groups`).
     - `tables`: the ops of large constant dicts and sets, which the function reads on many paths.
     - `dispatch`: the operations of the frontends above.
+    - `elements`: the type of the elements of an array that a scalar function is declared to return, or the fields of a struct.
     - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
       its whole batch, as the handler would see the exception of any row.
     """
@@ -66,6 +67,7 @@ class Session:
     left: str = ""
     tables: dict[tuple[int, str], Any] = field(default_factory=dict)
     dispatch: Dispatch = Dispatch()
+    elements: Any = ""
     refused: Refusal | None = None
     catching: bool = False
     caught: bool = False

@@ -43,6 +43,14 @@ def members(s):
     return o.get("type"), o.get("flag"), o.get("amount")
 
 
+def read_again(s):
+    o = json.loads(s)
+    for key in s.split(","):
+        if key == "end":
+            return None
+    return o.get("type"), o.get("flag"), float(o.get("amount", None)) if o.get("amount") else None
+
+
 def many_members(s):
     o = json.loads(s)
     return (
@@ -71,7 +79,10 @@ def struct(fields):
     return made
 
 
-@pytest.mark.parametrize(("function", "fields"), [(members, MEMBERS), (as_a_dict, MEMBERS), (in_a_loop, MEMBERS), (event, EVENT)])
+CASES = [(members, MEMBERS), (as_a_dict, MEMBERS), (in_a_loop, MEMBERS), (read_again, MEMBERS), (event, EVENT)]
+
+
+@pytest.mark.parametrize(("function", "fields"), CASES)
 def test_members_of_the_declared_classes(function, fields):
     compared = compare_with_worker(function, batches(*FITTING), struct(fields), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.json_results import strings_of
-from udf_compiler.frontends.python.json_values import TracedJson, collected, plain
+from udf_compiler.frontends.python.json_values import TracedJson, plain
 from udf_compiler.frontends.python.maps import is_map, no_key
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
@@ -33,8 +33,9 @@ from udf_compiler.frontends.python.regions.equivalents import (
     by_key,
     equivalent,
 )
+from udf_compiler.frontends.python.regions.gathering import is_append, pop_element
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, reads_json
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
 from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -84,7 +85,8 @@ def _arguments(s: State, count: int) -> list[Any]:
     """Pops the arguments of a call. Some functions decide the undecided ones where they read them."""
     at = len(s.stack) - count
     function = next((x for x in s.stack[at - 2 : at] if x is not UNSET), UNSET)
-    if is_of_user(function) or type(function) is Local or any(is_builtin(function, f) for f in _DECIDE_LATE):
+    late = is_of_user(function) or type(function) is Local or is_append(function)
+    if late or any(is_builtin(function, f) for f in _DECIDE_LATE):
         return pop_undecided(s, count)
     if (count == 1 and is_builtin(function, str)) or fills_plainly(function):
         s.stack[at:] = map(with_text, s.stack[at:])
@@ -123,7 +125,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
     check_exceptions((*args, *kwargs.values()))
-    if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function):
+    if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function) and not is_append(function):
         return _any_or_all(s, is_builtin(function, any), args[0])
     made = _of_dict(machine, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
@@ -202,7 +204,7 @@ def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str,
         items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
         if kind is not defaultdict and (type(items) in (Together, Elements, Letters) or is_scalar(items)):
             if not any(map(is_scalar, within(items))):
-                return (constructed(kind, [_remaining(items)], {}),)
+                return (constructed(kind, [remaining(items)], {}),)
             made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
             return (constructed(kind, [made], {}) or made,)
         return None
@@ -242,15 +244,6 @@ def _most_common(machine: Machine, counts: Mapping, n: Any = None) -> Any:
     pairs = pairs_of(counts.method("items")())
     made = in_order(pairs, pairs.parts[1:], reverse=True)
     return made if n is None else made[: max(n, 0)]
-
-
-def _remaining(walk: Any) -> list[Any]:
-    """Returns the remaining elements of an iterator over constants."""
-    found = []
-    while (step := walk.next()) is not None:
-        found.append(step[0])
-        walk = step[1]
-    return found
 
 
 def _plain(machine: Machine, function: Any, args: list[Any]) -> Any:
@@ -357,7 +350,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     if type(items) in (TracedPairs, TracedRecords) and is_builtin(function, list):
         return items
     if type(items) is Together and is_builtin(function, list):
-        return machine.call(ELEMENTS, [items], {}) if any(map(is_scalar, within(items))) else _remaining(items)
+        return machine.call(ELEMENTS, [items], {}) if any(map(is_scalar, within(items))) else remaining(items)
     if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
         return displayed_set([*items])
     if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):
@@ -375,14 +368,17 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop_any(s, 1)
-    of_json = reads_json(s.stack)
-    x = recorded(x, machine.outer, of_json)
-    x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
-    check_growing((x,))
     if machine.reduction in ("list", YIELDS):
-        s.variables[TOTAL].append(collected(x) if of_json else x)
-    elif machine.reduction in _FIRSTS:
+        x = pop_element(machine, s)
+        x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
+        check_growing((x,))
+        s.variables[TOTAL].append(x)
+        s.stack.append(None)
+        return
+    (x,) = pop_any(s, 1)
+    x = recorded(x, machine.outer)
+    check_growing((x,))
+    if machine.reduction in _FIRSTS:
         if type(x) not in (TracedScalar, TracedElement, TracedJson, *FIXED):
             refuse("SW280", what="next() of such a generator expression")
         found = x.values if type(x) is TracedElement else plain(x)

@@ -15,7 +15,7 @@ from sparkweld.errors import SparkWeldError
 from sparkweld.ir.json_texts import BOOL
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
-from udf_compiler.frontends.python.json_values import TracedJson, collected, plain, scalar_of
+from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
@@ -26,8 +26,9 @@ from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
+from udf_compiler.frontends.python.regions.gathering import pop_element, record
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import iteration, reads_json
+from udf_compiler.frontends.python.regions.iteration import iteration
 from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -382,13 +383,25 @@ def _delete_subscript(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _build_map(machine: Machine, i: Instruction, s: State) -> None:
-    items = list(map(constant, pop_any(s, 2 * i.arg)))
+    items = pop_undecided(s, 2 * i.arg)
+    check_exceptions(items)
+    joining = record(machine, s, items[::2], items[1::2])
+    if joining is not None:
+        s.stack.append(joining)
+        return
+    items = [constant(decide(s, x)) for x in items]
     check_growing(items)
     s.stack.append(made(items))
 
 
 def _build_const_key_map(machine: Machine, i: Instruction, s: State) -> None:
-    *values, keys = map(constant, pop_any(s, i.arg + 1))
+    *values, keys = pop_undecided(s, i.arg + 1)
+    check_exceptions(values)
+    joining = record(machine, s, keys, values)
+    if joining is not None:
+        s.stack.append(joining)
+        return
+    values = [constant(decide(s, x)) for x in values]
     check_growing(values)
     s.stack.append(made([x for pair in zip(keys, values, strict=True) for x in pair]))
 
@@ -429,11 +442,9 @@ def _build_list(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    (x,) = pop_any(s, 1)
-    of_json = reads_json(s.stack)
-    x = recorded(x, machine.outer, of_json)
+    x = pop_element(machine, s)
     check_growing((x,))
-    s.stack[-i.arg].append(collected(x) if of_json else x)
+    s.stack[-i.arg].append(x)
 
 
 def _list_extend(machine: Machine, i: Instruction, s: State) -> None:

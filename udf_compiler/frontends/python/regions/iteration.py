@@ -5,7 +5,7 @@ Python's own iterators change when advanced, so no second path could use them. `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,12 +90,13 @@ class Documents:
     def next(self) -> tuple[Any, Documents] | None:
         if not self.position < lists.length(self.texts):
             return None
-        return json_values.of(lists.element(self.texts, self.position).value), replace(self, position=self.position + 1)
+        found = json_values.optional(lists.element(self.texts, self.position).value)
+        return found, replace(self, position=self.position + 1)
 
 
-def reads_json(stack: list[Any]) -> bool:
+def reads_json(stack: Sequence[Any]) -> bool:
     """Whether a loop over the values of a JSON array is under way."""
-    return any(type(part) is Documents for part in stack)
+    return any(type(part) is Documents or (type(part) is Together and reads_json(part.parts)) for part in stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,15 @@ def iteration(x: Any, unroll: bool) -> Any:
         small = len(known) <= _UNROLLED if unroll else not _is_table(known)
         return Walk(known, 0, small)
     return None
+
+
+def remaining(walk: Any) -> list[Any]:
+    """Returns the remaining elements of an iterator over constants."""
+    found = []
+    while (step := walk.next()) is not None:
+        found.append(step[0])
+        walk = step[1]
+    return found
 
 
 def _is_table(items: Any) -> bool:

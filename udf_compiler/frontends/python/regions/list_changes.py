@@ -9,18 +9,19 @@ from typing import Any
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
-from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.of_text import element as of_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
+from udf_compiler.frontends.python.regions.gathering import element
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing
-from udf_compiler.frontends.python.regions.iteration import Walk, reads_json
+from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
-from udf_compiler.frontends.python.regions.mappings import recorded
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
+from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -55,13 +56,13 @@ def grown(machine: Machine, s: State, items: list[Any], value: TracedScalar | No
     """
     if machine.outer is None or id(items) in machine.outer:
         refuse("SW256", call="a list")
-    loop, kind = explorer().loop, kind_of(list(map(element, items)))
+    loop, kind = explorer().loop, kind_of(list(map(of_text, items)))
     held = (part for x in (*s.stack, *s.variables.values()) for part in within(x))
     large = any(type(x) is int and not MIN <= x <= MAX for x in items)
     if any(type(part) is Walk and part.items is items for part in held) or large or (kind is None and value is None):
         refuse("SW282", what="a list that it changes, in a loop over it or with elements of several classes,")
     if value is None and kind is not None:
-        value = list_of(loop, kind, [element_value(loop, element(x)) for x in items])
+        value = list_of(loop, kind, [element_value(loop, of_text(x)) for x in items])
     assert value is not None
     made = Growing(value)
     changed = s.mapped(lambda x: x, machine.outer, {id(items): made})
@@ -90,8 +91,9 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         refuse("SW282", what="a list that a generator expression changes")
     owner = function.owner
     if function.name == "append":
-        args[:] = [recorded(x, machine.outer, reads_json(s.stack)) for x in args]
-    if type(owner) is list and function.name == "append" and len(args) == 1 and type(args[0]) is TracedRecord:
+        args[:] = [element(machine, s, x) for x in args]
+    holds = len(args) == 1 and (type(args[0]) is TracedRecord or holds_undecided(args[0]))
+    if type(owner) is list and function.name == "append" and holds:
         if machine.outer is None or id(owner) in machine.outer:
             refuse("SW256", call="a list")
         owner.append(args[0])

@@ -15,7 +15,8 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.json_values import plain, settled
+from udf_compiler.frontends.python.json_results import collected_parts
+from udf_compiler.frontends.python.json_values import settled
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.operands import make_bool, make_int
@@ -193,11 +194,10 @@ def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any
     """Returns a dict of constant keys as an element of a list; anything else unchanged. Nothing may change the dict any more.
 
     `outer`: the objects that outlive the call, which nothing changes. `of_json`: the values of JSON in it, or in a tuple, become
-    numbers and strings.
+    numbers and strings, or None.
     """
-    element = plain if of_json else lambda part: part
     if type(x) is tuple:
-        return tuple(map(element, x))
+        return tuple(collected_parts(None, x)) if of_json else x
     known = unwrapped(x)
     if type(x) is Mapping and x.log is None:
         known = x.known
@@ -207,7 +207,7 @@ def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any
         return x
     if type(x) is Mapping:
         x.frozen = True
-    return TracedRecord(tuple(known), [element(value) for value in known.values()])
+    return TracedRecord(tuple(known), collected_parts([*known], [*known.values()]) if of_json else [*known.values()])
 
 
 def constant(x: Any) -> Any:
