@@ -148,7 +148,7 @@ def _python_value(argument: Value | Struct | Parts | RowResult) -> Any:
         for value in argument.values:
             if isinstance(value, Value):
                 _guard_conversion(value)
-        return TracedStruct(argument.names, [partial(_decided_value, value) for value in argument.values])
+        return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
     if isinstance(argument, Parts):
         argument.guard(argument.values[0].loop)
         return argument.python()
@@ -159,10 +159,6 @@ def _python_value(argument: Value | Struct | Parts | RowResult) -> Any:
     if known is not None:
         return of_value(value) if known else None
     return Undecided(TracedScalar("bool", valid), of_value(value))
-
-
-def _decided_value(argument: Value | Struct | Parts) -> Any:
-    return decided(_python_value(argument))
 
 
 def _guard_conversion(argument: Value) -> None:

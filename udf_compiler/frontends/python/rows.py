@@ -14,7 +14,7 @@ from pyspark.sql import Row
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
-from udf_compiler.frontends.python.undecided import Undecided
+from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -40,7 +40,7 @@ class Struct:
 
 
 class TracedStruct(Traced):
-    """The Row of a struct. `sources` return the Python values of its fields; a NULL field forks where it is read."""
+    """The Row of a struct. `sources` return the values of its fields; one that may be NULL forks where it is read."""
 
     __slots__ = ("names", "sources")
     what = "Row"
@@ -65,23 +65,23 @@ class TracedStruct(Traced):
         if type(key) is str:
             return self._field(key)
         if type(key) is slice:
-            return tuple(source() for source in self.sources[key])
+            return tuple(decided(source()) for source in self.sources[key])
         if type(key) is not int:
             refuse("SW262", call=_CALL, what=f"{raw(key)} as an index")
         if not -len(self) <= key < len(self):
             raise in_place(IndexError("tuple index out of range"))
-        return self.sources[key]()
+        return decided(self.sources[key]())
 
     def _field(self, name: str) -> Any:
         if name not in self.names:
             refuse("SW262", call=_CALL, what=f"the field {name!r}, which it does not have,")
-        return self.sources[self.names.index(name)]()
+        return decided(self.sources[self.names.index(name)]())
 
     def _as_dict(self, recursive: bool = False) -> dict[str, Any]:
         return dict(zip(self.names, self, strict=True))
 
     def __iter__(self) -> Iterator[Any]:
-        return (source() for source in self.sources)
+        return (decided(source()) for source in self.sources)
 
     def __len__(self) -> int:
         return len(self.sources)

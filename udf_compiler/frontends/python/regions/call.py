@@ -33,6 +33,8 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
+from udf_compiler.frontends.python.row_lists import TracedElement
+from udf_compiler.frontends.python.rows import TracedStruct
 from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
@@ -167,8 +169,11 @@ def bound_variables(
 def _variable(x: Any, function: FunctionType) -> Any:
     """Returns an argument as a variable.
 
-    The values of ``**kwargs`` are decided, and a frame's row is reduced to the columns that the function names.
+    The values of ``**kwargs`` are decided, and a frame's row is reduced to the columns that the function names. The fields of a
+    struct are decided where the function reads them.
     """
+    if type(x) is TracedStruct:
+        return TracedElement(x.names, [_variable(source(), function) for source in x.sources])
     if type(x) is dict and any(type(value) is Undecided for value in x.values()):
         return {name: decided(value) for name, value in x.items()}
     if type(x) is not TracedRow:
