@@ -1,8 +1,8 @@
 """Scores a table with a saved model and writes a table of the predictions.
 
-Models: scikit-learn (joblib, pickle), LightGBM (text), XGBoost (JSON, UBJSON) or pyspark.ml (folder). Tables: Parquet, ORC, CSV
-(with a header), JSON lines, or names in the catalog. All arguments are checked before any work starts. The output appears whole
-or not at all.
+Models: scikit-learn (joblib, pickle), LightGBM (text), XGBoost (JSON, UBJSON), CatBoost (CBM) or pyspark.ml (folder).
+Tables: Parquet, ORC, CSV (with a header), JSON lines, or names in the catalog. All arguments are checked before any work starts.
+The output appears whole or not at all.
 
     spark-submit jobs/score.py --input T --model M --output O [--where "prediction > 0.9"] [--top-k 100] ...
 

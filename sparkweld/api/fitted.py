@@ -63,6 +63,8 @@ def without_wrapper(model: Any) -> Any:
 def feature_names(model: Any) -> tuple[str, ...] | None:
     """Returns the names of the columns that a model was fitted on; None when the model does not know them."""
     found = getattr(model, "feature_names_in_", None)
+    if found is None:
+        found = getattr(model, "feature_names_", None)  # CatBoost
     if found is None and callable(getattr(model, "feature_name", None)):
         found = model.feature_name()  # lightgbm.Booster
     if found is None or all(_NAMELESS.fullmatch(str(name)) for name in found):

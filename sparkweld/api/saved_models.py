@@ -1,4 +1,4 @@
-"""Loads a fitted model from a path: files of joblib, pickle, LightGBM or XGBoost, or a folder of pyspark.ml.
+"""Loads a fitted model from a path: files of joblib, pickle, LightGBM, XGBoost or CatBoost, or a folder of pyspark.ml.
 
 The first bytes of a file determine its format, not its name.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: First bytes of pickles and of joblib's compressed files: zlib, gzip, bzip2, xz, lzma, lz4.
 _PICKLES = (b"\x80", b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00", b"\x04\x22\x4d\x18")
 _LIGHTGBM = b"tree\n"
+_CATBOOST = b"CBM1"
 _XGBOOST = (b"{L", b"{i", b"{U", b'{"')  # UBJSON, and JSON
 
 
@@ -52,7 +53,7 @@ def load_local_model(path: str | os.PathLike[str]) -> Any:
     where = os.fspath(path)
     local = _local(where)
     if local is None or not local.is_file():
-        raise UserError(f"there is no model file at {where}: pass a local file of joblib, pickle, LightGBM or XGBoost")
+        raise UserError(f"there is no model file at {where}: pass a local file of joblib, pickle, LightGBM, XGBoost or CatBoost")
     return _of_file(local, where)
 
 
@@ -88,13 +89,15 @@ def _read(begin: bytes, source: Any, where: str) -> Any:
         return _loaded(lambda: lightgbm.Booster(**named), "LightGBM", where)
     if begin.startswith(_XGBOOST):
         return _loaded(lambda: of_booster(_booster(source, where)), "XGBoost", where)
+    if begin.startswith(_CATBOOST):
+        return _loaded(lambda: _of_catboost(source, where), "CatBoost", where)
     if begin.startswith(_PICKLES):
         joblib = importlib.import_module("joblib")
         file = source if isinstance(source, str) else io.BytesIO(source)
         return _loaded(lambda: joblib.load(file), "joblib or pickle", where)
     raise UserError(
         f"{where} is not a readable model: it begins with {begin!r}. Supported are files of joblib and pickle, LightGBM's "
-        "text, XGBoost's JSON and UBJSON, and folders of pyspark.ml"
+        "text, XGBoost's JSON and UBJSON, CatBoost's CBM, and folders of pyspark.ml"
     )
 
 
@@ -112,6 +115,14 @@ def of_booster(booster: Any) -> Any:
     made = xgboost.XGBClassifier() if classes else xgboost.XGBRegressor()
     made.load_model(booster.save_raw("ubj"))
     return made
+
+
+def _of_catboost(source: Any, where: str) -> Any:
+    """Loads a model as CatBoost's own estimator class: a classifier where it has classes, else a regressor."""
+    catboost = _library("catboost", where)
+    named = {"fname": source} if isinstance(source, str) else {"blob": source}
+    made = catboost.CatBoostRegressor().load_model(**named)
+    return catboost.CatBoostClassifier().load_model(**named) if len(made.classes_) else made
 
 
 def _loaded(load: Any, kind: str, where: str) -> Any:

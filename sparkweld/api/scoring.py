@@ -43,8 +43,9 @@ def score(
 ) -> DataFrame:
     """Returns `df` with the model's predictions as the column `output`.
 
-    `model`: a fitted scikit-learn estimator or pipeline, a LightGBM, XGBoost or pyspark.ml model, or the path of a saved one.
-    `features`: the columns that it was fitted on, by default those whose names it knows; a dict maps each feature to its column.
+    `model`: a fitted scikit-learn estimator or pipeline, a LightGBM, XGBoost, CatBoost or pyspark.ml model, or the path of
+    a saved one. `features`: the columns that it was fitted on, by default those whose names it knows; a dict maps each feature
+    to its column.
     `proba`: True returns probabilities, of the second class where there are two, else a column ``output_<class>`` for each
     class; a label returns that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
 

@@ -21,7 +21,7 @@ _BINS = 20
 _SHOWN = 8
 #: What the ratio of kernels leaves out.
 _OF_QUERY = "a query also reads and writes its rows, so it gains less"
-_LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "numpy")
+_LIBRARIES = ("scikit-learn", "lightgbm", "xgboost", "catboost", "numpy")
 
 
 def library_versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ def save_model(
     mlflow_model: Any = None,
     **options: Any,
 ) -> str:
-    """Saves a fitted model of scikit-learn, LightGBM or XGBoost in MLflow's format; returns the SHA-256 of its program.
+    """Saves a fitted model of scikit-learn, LightGBM, XGBoost or CatBoost in MLflow's format; returns the SHA-256 of its program.
 
     `example`: a few rows like those that it will score, a DataFrame or a matrix; they are not stored. Tables with other columns
     or dtypes run the library's own model. `method`: what the Python function calls, one of `sparkweld.accelerate`; other than
@@ -38,7 +38,7 @@ def save_model(
 
     model, where = without_wrapper(model), os.fspath(path)
     root = type(model).__module__.partition(".")[0]
-    module = importlib.import_module(f"mlflow.{root if root in ('lightgbm', 'xgboost') else 'sklearn'}")
+    module = importlib.import_module(f"mlflow.{root if root in ('lightgbm', 'xgboost', 'catboost') else 'sklearn'}")
     if method not in METHODS or not callable(getattr(model, method, None)):
         raise UserError(f"a {type(model).__name__} has no {method}: pass one of {', '.join(METHODS)} that it has")
     if method != "predict" and module.__name__ != "mlflow.sklearn":

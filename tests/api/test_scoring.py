@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 
+import catboost
 import joblib
 import lightgbm
 import numpy as np
@@ -102,6 +103,12 @@ def test_saved_models(tmp_path):
         loaded = load_model(tmp_path / name, None)
         assert type(loaded) is xgboost.XGBClassifier
         assert np.array_equal(loaded.predict_proba(NUMBERS.to_numpy()), NAMELESS.predict_proba(NUMBERS.to_numpy()))
+    few = {"iterations": 2, "verbose": 0, "allow_writing_files": False}
+    for kind, target in ((catboost.CatBoostClassifier, THREE == 1), (catboost.CatBoostRegressor, THREE)):
+        fitted = kind(**few).fit(NUMBERS, target)
+        fitted.save_model(tmp_path / "g.cbm")
+        loaded = load_model(tmp_path / "g.cbm", None)
+        assert type(loaded) is kind and np.array_equal(loaded.predict(NUMBERS), fitted.predict(NUMBERS))
     regressor = xgboost.XGBRegressor(n_estimators=2).fit(NUMBERS, THREE)
     assert np.array_equal(of_booster(regressor.get_booster()).predict(NUMBERS), regressor.predict(NUMBERS))
 
@@ -123,6 +130,7 @@ def test_paths_without_a_model(tmp_path):
         "requires the package no_such_package": pickle.dumps(Foreign()),
         "cannot be read as a file of LightGBM": b"tree\nversion=v4\nnonsense",
         "cannot be read as a file of XGBoost": b'{"learner": 1}',
+        "cannot be read as a file of CatBoost": b"CBM1nonsense",
     }
     path = tmp_path / "m"
     for says, data in contents.items():

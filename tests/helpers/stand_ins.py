@@ -293,6 +293,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],
+        output.TracedLabels: [(output.TracedLabels(choose.TracedTexts(text)), np.array([["a"]], object))],
         output.TracedSparse: [(output.TracedSparse(Features(loop, (read("x"),))), scipy.sparse.csr_matrix((1, 1)))],
         matrices.TracedMatrix: [
             (matrices.TracedMatrix(matrices.Matrix(Features(loop, (read("x"),)))), xgboost.DMatrix(np.ones((1, 1)))),

@@ -72,7 +72,7 @@ LABELS = pd.Series(STRINGS.s)
 
 def cases(only: str = "") -> Iterator[Case]:
     """Yields the cases of the classes whose qualified name contains `only`."""
-    for make in (_linear, _preprocessing, _encoders, _texts, _neighbours, _trees, _ensembles, _composed, _boosters):
+    for make in (_linear, _preprocessing, _encoders, _texts, _neighbours, _trees, _ensembles, _composed, _boosters, _catboost):
         for name, kind, fit, batches, options in make():
             if only not in kind:
                 continue
@@ -498,6 +498,24 @@ def _boosters() -> Iterator[Row]:
 
     yield "Booster()", "xgboost.core.Booster", booster, _both(), {"given": _as_matrix}
     yield "Booster().inplace_predict", "xgboost.core.Booster", booster, _both(), {}
+
+
+def _catboost() -> Iterator[Row]:
+    kinds, few = "catboost.core.CatBoost", {"iterations": 4, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
+    for loss in ("RMSE", "MAE", "Quantile:alpha=0.3", "Poisson", "Tweedie:variance_power=1.5"):
+        yield _row(f"{kinds}Regressor", {**few, "loss_function": loss}, POSITIVE, GAPS)
+    trees: list[dict[str, Any]] = [{"nan_mode": "Max"}, {"grow_policy": "Depthwise"}, {"grow_policy": "Lossguide"}, {"depth": 9}]
+    yield from (_row(f"{kinds}Regressor", {**few, **options}, TARGET, GAPS) for options in trees)
+    yield _row(f"{kinds}Regressor", {**few, "loss_function": "MultiRMSE"}, PAIRS)
+    yield from (_row(f"{kinds}Classifier", few, y, GAPS) for y in (TWO, (TWO == "yes").astype(int)))
+    for loss in ("MultiClass", "MultiClassOneVsAll"):
+        yield _row(f"{kinds}Classifier", {**few, "loss_function": loss}, THREE, GAPS)
+
+    def ranker(found: type) -> Any:
+        return found(**few).fit(table(), COUNTS.a.to_numpy() % 4, group_id=np.arange(200) // 50)
+
+    yield "CatBoostRanker()", f"{kinds}Ranker", ranker, _both(), {}
+    yield "CatBoost()", kinds, lambda found: found(few).fit(GAPS, TARGET), _both(), {}
 
 
 def _as_matrix(d: pd.DataFrame) -> Any:

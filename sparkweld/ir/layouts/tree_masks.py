@@ -297,7 +297,7 @@ class Programs:
         slot = self._known[condition.tests[0][0]] if condition.is_test else self._chain(condition)
         found = []
         for hit, miss in zip(hits, misses, strict=True):
-            if hit == miss < FREE:
+            if hit == miss:
                 found.append(hit)
             elif condition.is_test and (hit, miss) == (ALL, NONE):
                 found.append(slot)

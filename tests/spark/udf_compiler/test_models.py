@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -207,7 +208,7 @@ def test_columns_that_a_model_never_reads(spark, parquet):
 
 
 def test_tree_ensembles(spark, parquet):
-    """Three libraries and both forms of a kernel agree over numbers with missing values."""
+    """Four libraries and both forms of a kernel agree over numbers with missing values."""
     rng = np.random.default_rng(11)
     holes = FRAME.mask(rng.random(FRAME.shape) < 0.05)
     table = parquet({"id": np.arange(ROWS), **{name: holes[name].to_numpy() for name in holes}})
@@ -215,6 +216,7 @@ def test_tree_ensembles(spark, parquet):
     trees = RandomForestClassifier(12, max_depth=12, random_state=0).fit(holes, CLASS)
     light = lightgbm.LGBMRegressor(n_estimators=12, n_jobs=1, verbose=-1).fit(holes, X @ [1, 2, 3, 4])
     boost = xgboost.XGBClassifier(n_estimators=12, n_jobs=1).fit(holes, number)
+    cat = catboost.CatBoostClassifier(iterations=12, verbose=0, allow_writing_files=False, thread_count=1).fit(holes, CLASS)
 
     @pandas_udf("string")
     def label(d: pd.DataFrame) -> pd.Series:
@@ -232,8 +234,12 @@ def test_tree_ensembles(spark, parquet):
     def flag(d: pd.DataFrame) -> pd.Series:
         return pd.Series(boost.predict(d))
 
+    @pandas_udf("string")
+    def by_cat(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(cat.predict(d))
+
     features = F.struct("a", "b", "c", "d")
-    scored = (label(features), fraction(features), value(features), flag(features))
+    scored = (label(features), fraction(features), value(features), flag(features), by_cat(features))
     what = check(spark, lambda: table.select("id", *scored), deopt=None)
     assert what.kernel_batches
 

@@ -15,6 +15,7 @@ from udf_compiler.frontends.models import (
     bayes,
     calibration,
     cascades,
+    catboost_,
     clusters,
     compose,
     curves,
@@ -67,6 +68,7 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **bagging.ESTIMATORS,
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
+    **catboost_.ESTIMATORS,
     **cascades.ESTIMATORS,
     **rankers.ESTIMATORS,
 }

@@ -1,6 +1,7 @@
 """Provides the stand-ins of functions that load models: calls with constant paths return the models in those files.
 
-Covers joblib.load, pickle.load and loads, and cloudpickle's; Booster and load_model of LightGBM and XGBoost; `SparkFiles.get`.
+Covers joblib.load, pickle.load and loads, and cloudpickle's; Booster and load_model of LightGBM, XGBoost and CatBoost;
+`SparkFiles.get`.
 Also covers `open`, `pathlib` and the string functions of `os.path` as far as they lead to a file. A loaded object is rebuilt like
 any captured object.
 """
@@ -113,7 +114,7 @@ JobFiles = class_stand_in(model_files.SparkFiles, "SparkFiles", _no_files, visib
 
 
 class Unloaded(StandIn):
-    """An XGBoost model that is created empty and then loaded from a file."""
+    """A model of XGBoost or CatBoost that is created empty and then loaded from a file."""
 
     __slots__ = ("_loaded", "_make", "_name", "_rebuild", "stands_for")
     what = "model"
@@ -125,7 +126,7 @@ class Unloaded(StandIn):
         self._rebuild, self._name, self.stands_for = rebuild, kind.__name__, kind
         self._loaded: Any = None
 
-    def load_model(self, fname: Any) -> None:
+    def load_model(self, fname: Any) -> Any:
         call = f"{self._name}.load_model"
 
         def read(path: str) -> Any:
@@ -134,6 +135,7 @@ class Unloaded(StandIn):
             return made
 
         self._loaded = self._rebuild(allowed(call).load(path_named(fname, call), self._make, read))
+        return self if self._name.startswith("CatBoost") else None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or self._loaded is None:
@@ -169,8 +171,8 @@ def stand_in(original: Any, rebuild: Rebuild) -> Any:
     if owner == "posixpath" and name in _TEXTS:
         return original
     make = _FUNCTIONS.get(f"{owner}.{name}")
-    of_xgboost = owner == "xgboost.sklearn" and name.startswith("XGB")
-    if make is None and of_xgboost and isinstance(original, type):
+    created = (owner, name[:3]) in (("xgboost.sklearn", "XGB"), ("catboost.core", "Cat"))
+    if make is None and created and isinstance(original, type):
         return lambda *arguments, **named: Unloaded(original, arguments, named, rebuild)
     return None if make is None else make(original, rebuild)
 

@@ -6,6 +6,8 @@ import importlib
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from sparkweld.ir.types import STR
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.translator import Translator
@@ -16,7 +18,7 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import Traced
+from udf_compiler.frontends.tracing.values import Traced, ndarray_class
 
 
 class TracedSparse(Traced):
@@ -37,6 +39,35 @@ class TracedSparse(Traced):
         if name == "toarray" and not is_exploring():
             return lambda: TracedArray(self.features.loop, self.features.values, 2, "C")
         refuse("SW816", call=f"sparse matrix .{name}")
+
+
+class TracedLabels(Traced):
+    """An array of shape (n, 1) of strings, which CatBoost returns for more than two classes: it supports what makes it (n,)."""
+
+    __slots__ = ("texts",)
+    what = "array"
+    stands_for = np.ndarray
+
+    def __init__(self, texts: TracedTexts) -> None:
+        self.texts = texts
+
+    __class__ = property(ndarray_class)  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("ravel", "flatten", "reshape"):
+            refuse("SW818", call=f"array.{name}")
+
+        def one_dimensional(*shape: Any) -> TracedTexts:
+            if shape != ((-1,) if name == "reshape" else ()):
+                refuse("SW818", call=f"array.{name}")
+            return self.texts
+
+        return one_dimensional
+
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is tuple and len(key) == 2 and key[0] == slice(None) and type(key[1]) is int and key[1] in (0, -1):
+            return self.texts
+        refuse("SW818", call="array[...]")
 
 
 def contained(translator: Translator, made: Features) -> Features:
@@ -64,7 +95,8 @@ def given_back(made: Features, call: str) -> Any:
         ]
         return TracedFrame(loop, dict(zip(made.names, series, strict=True)))
     if made.has_texts:
-        if made.ndim != 1:
+        if len(made.values) != 1:
             refuse("SW818", call=call)
-        return TracedTexts(text_series(loop, made.values[0], made.missing_of(0)))
+        texts = TracedTexts(text_series(loop, made.values[0], made.missing_of(0)))
+        return texts if made.ndim == 1 else TracedLabels(texts)
     return TracedArray(loop, made.values, made.ndim, made.order)

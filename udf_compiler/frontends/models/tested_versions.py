@@ -41,6 +41,7 @@ LIBRARIES = {
     "sklearn": Library("scikit-learn", ("1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9")),
     "lightgbm": Library("lightgbm", ("4.0", "4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "4.7")),
     "xgboost": Library("xgboost", ("1.7", "2.0", "2.1", "3.0", "3.1", "3.2", "3.3", "3.4")),
+    "catboost": Library("catboost", ("1.2",)),
 }
 
 

@@ -10,6 +10,7 @@ import types
 import warnings
 from typing import Any
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -63,6 +64,7 @@ PIPELINE = make_pipeline(MIXED, LogisticRegression()).fit(CITY, WORD)
 FEW: dict[str, Any] = {"n_estimators": 6}
 GBM = lightgbm.LGBMRegressor(**FEW, verbosity=-1).fit(X, X.a)
 GBM_CLASSES = lightgbm.LGBMClassifier(**FEW, verbosity=-1).fit(X, WORD)
+CAT_CLASSES = catboost.CatBoostClassifier(iterations=6, verbose=0, allow_writing_files=False).fit(X, FLAG)
 XGB = xgboost.XGBRegressor(**FEW).fit(X, X.a)
 XGB_CLASSES = xgboost.XGBClassifier(**FEW).fit(X, FLAG)
 SPARK = types.SimpleNamespace(conf=types.SimpleNamespace(get=lambda key: "local[2]"))
@@ -73,7 +75,8 @@ HAS_SKOPS = hasattr(importlib.import_module("mlflow.sklearn"), "SERIALIZATION_FO
 
 def made(tmp_path, model, result_type, schema=None, *, spark=SPARK, flavour=None, given=None, **options):
     """Returns the function that `spark_udf` creates for a saved model. `schema`: names and types of its signature's columns."""
-    flavour = flavour or {"lightgbm": "lightgbm", "xgboost": "xgboost"}.get(type(model).__module__.partition(".")[0], "sklearn")
+    root = type(model).__module__.partition(".")[0]
+    flavour = flavour or (root if root in ("lightgbm", "xgboost", "catboost") else "sklearn")
     signature = None
     if schema is not None:
         signature = mlflow.ModelSignature(schema if not isinstance(schema, dict) else columns_of(schema))
@@ -148,6 +151,7 @@ PROBABILITY = {"pyfunc_predict_fn": "predict_proba"}
         (GBM, DoubleType(), DOUBLES, {}),
         (GBM.booster_, DoubleType(), None, {}),
         (GBM_CLASSES, StringType(), DOUBLES, {}),
+        (CAT_CLASSES, LongType(), DOUBLES, {}),
         (XGB, DoubleType(), DOUBLES, {}),
         (XGB.get_booster(), FloatType(), DOUBLES, {}),
         (XGB_CLASSES, LongType(), DOUBLES, {}),

@@ -11,6 +11,7 @@ import types
 from dataclasses import replace
 from pathlib import Path
 
+import catboost
 import joblib
 import lightgbm
 import numpy as np
@@ -42,6 +43,8 @@ def folder(tmp_path_factory):
     (where / "m.pkl").write_bytes(pickle.dumps({"model": MODEL, "factor": 2.0}))
     lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(TABLE, TABLE.a).booster_.save_model(where / "l.txt")
     CLASSES.save_model(where / "x.json")
+    few = {"iterations": 2, "verbose": 0, "allow_writing_files": False}
+    catboost.CatBoostClassifier(**few).fit(TABLE, TABLE.a > 0).save_model(where / "c.cbm")
     return where
 
 
@@ -74,7 +77,7 @@ def by_global(path):
 
 
 def ways(path):
-    text = {name: str(path / name) for name in ("m.joblib", "m.pkl", "l.txt", "x.json")}
+    text = {name: str(path / name) for name in ("m.joblib", "m.pkl", "l.txt", "x.json", "c.cbm")}
     data = Path(text["m.pkl"]).read_bytes()
 
     def opened(d):
@@ -101,6 +104,11 @@ def ways(path):
         booster.load_model(text["x.json"])
         return pd.Series(booster.predict(xgboost.DMatrix(d)))
 
+    def of_catboost(d):
+        model = catboost.CatBoostClassifier()
+        model.load_model(text["c.cbm"])
+        return pd.Series(model.predict_proba(d)[:, 1])
+
     return {
         "joblib": lambda d: pd.Series(joblib.load(text["m.joblib"]).predict(d)),
         "relative": lambda d: pd.Series(joblib.load("m.joblib").predict(d)),
@@ -117,6 +125,8 @@ def ways(path):
         "xgboost": lambda d: pd.Series(xgboost.Booster(model_file=text["x.json"]).predict(xgboost.DMatrix(d))),
         "xgboost, loaded": boosted,
         "xgboost, class": classified,
+        "catboost": lambda d: pd.Series(catboost.CatBoostRegressor().load_model(text["c.cbm"]).predict(d)),
+        "catboost, class": of_catboost,
     }
 
 

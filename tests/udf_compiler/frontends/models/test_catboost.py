@@ -1,0 +1,206 @@
+"""Checks CatBoost's classes: each prediction type, loss and kind of tree, how columns are found, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import catboost as cb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType
+
+from tests.helpers.models import batch_of, compare, id_of
+from tests.helpers.real import rows, table, with_gaps
+
+QUIET: dict[str, Any] = {"iterations": 12, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
+#: CatBoost's exp is not that of the C library.
+RTOL = 64 * 2.0**-52
+
+
+@cache
+def fitted(kind: str, name: str = "cancer", gaps: bool = False, **options: Any) -> Any:
+    """Fits a small model on a data set; classes of "cancer" are 0 and 1, those of "wine" 0, 1 and 2."""
+    values, target = (with_gaps if gaps else table)(name)
+    given = {"group_id": np.arange(len(target)) // 10} if kind == "CatBoostRanker" else {}
+    made = {**QUIET, **options}
+    return (cb.CatBoost(made) if kind == "CatBoost" else getattr(cb, kind)(**made)).fit(values, target, **given)
+
+
+def check(
+    function: Callable[[pd.DataFrame], Any], batch: Any, returns: DataType | None = None, rtol: float = 0.0, flagged: int = 0
+) -> None:
+    """Checks that the kernel decides all rows but `flagged`, and agrees with the library."""
+    scored = compare(lambda d: pd.Series(function(d)), batch, returns or DoubleType(), rtol=rtol)
+    assert (scored.refused, scored.rows, scored.flagged) == ("", batch.num_rows - flagged, flagged)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"nan_mode": "Max"},
+        {"depth": 10},
+        {"depth": 1, "border_count": 3},
+        {"grow_policy": "Lossguide", "max_leaves": 6},
+        {"grow_policy": "Depthwise"},
+        {"boost_from_average": False},
+        {"model_shrink_rate": 0.1},
+    ],
+    ids=id_of,
+)
+def test_sums(options: dict[str, Any]) -> None:
+    """Trees of both kinds, with either place of missing values: the library's bits, odd values included."""
+    model = fitted("CatBoostRegressor", "diabetes", gaps=True, **options)
+    for batch in (rows("diabetes", gaps=True), rows("diabetes", odd=True)):
+        check(lambda d: model.predict(d), batch)
+        check(lambda d: model.predict(d.to_numpy()), batch)
+
+
+LOSSES = ["MAE", "Huber:delta=2", "Quantile:alpha=0.3", "LogCosh", "Expectile:alpha=0.3", "MAPE", "Lq:q=1.5"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_of_regressors(loss: str) -> None:
+    model = fitted("CatBoostRegressor", "diabetes", loss_function=loss)
+    check(lambda d: model.predict(d), rows("diabetes"))
+
+
+@pytest.mark.parametrize("loss", ["Poisson", "Tweedie:variance_power=1.5"])
+def test_losses_with_exp(loss: str) -> None:
+    model = fitted("CatBoostRegressor", "diabetes", loss_function=loss)
+    check(lambda d: model.predict(d), rows("diabetes"), rtol=RTOL)
+    check(lambda d: model.predict(d, prediction_type="RawFormulaVal"), rows("diabetes"))
+
+
+def test_two_classes() -> None:
+    model, batch = fitted("CatBoostClassifier"), rows("cancer", odd=True)
+    check(lambda d: model.predict(d), batch, LongType())
+    check(lambda d: model.predict(d, prediction_type="RawFormulaVal"), batch)
+    for at in (0, 1):
+        check(lambda d, at=at: model.predict_proba(d)[:, at], batch, rtol=RTOL)
+        check(lambda d, at=at: model.predict(d, prediction_type="Probability")[:, at], batch, rtol=RTOL)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [1.5, 2.5], [-1, 4]], ids=id_of)
+def test_labels(labels: list[Any]) -> None:
+    values, target = table("cancer")
+    model = cb.CatBoostClassifier(**QUIET).fit(values, np.array(labels)[target])
+    types = {str: StringType(), bool: BooleanType(), float: DoubleType(), int: LongType()}
+    check(lambda d: model.predict(d), rows("cancer"), types[type(labels[0])])
+
+
+@pytest.mark.parametrize("loss", ["MultiClass", "MultiClassOneVsAll"])
+def test_more_classes(loss: str) -> None:
+    """Labels have two dimensions; those that are strings become a column in the ways that functions use."""
+    model, batch = fitted("CatBoostClassifier", "wine", loss_function=loss), rows("wine", odd=True)
+    check(lambda d: model.predict(d)[:, 0], batch, LongType())
+    check(lambda d: model.predict(d).flatten(), batch, LongType())
+    check(lambda d: model.predict_proba(d)[:, 2], batch, rtol=RTOL)
+    values, target = table("wine")
+    words = cb.CatBoostClassifier(**QUIET, loss_function=loss).fit(values, np.array(["red", "white", "rosé"])[target])
+    for column in (lambda p: p[:, 0], lambda p: p.ravel(), lambda p: p.flatten(), lambda p: p.reshape(-1)):
+        check(lambda d, column=column: column(words.predict(d)), batch, StringType())
+    for other in (lambda p: p.squeeze(), lambda p: p[0], lambda p: p.reshape(1, -1)):
+        assert compare(lambda d, other=other: pd.Series(other(words.predict(d))), batch, StringType()).refused == "SW818"
+
+
+def test_equal_sums() -> None:
+    """The first of the classes with the largest sum is chosen, by either."""
+    x = pd.DataFrame({"a": np.zeros(90)})
+    model = cb.CatBoostClassifier(**QUIET).fit(x.assign(b=np.arange(90) % 2), np.arange(90) % 3)
+    check(lambda d: model.predict(d)[:, 0], batch_of(a=np.zeros(6), b=np.arange(6.0) % 2), LongType())
+
+
+def test_threshold() -> None:
+    """Another threshold than a half moves the border; rows on it run in Python."""
+    values, target = table("cancer")
+    model = cb.CatBoostClassifier(**QUIET).fit(values, target)
+    model.set_probability_threshold(0.8)
+    check(lambda d: model.predict(d), rows("cancer"), LongType())
+    [middle] = model.predict_proba(values[:1])[:, 1]
+    model.set_probability_threshold(float(middle))
+    batch = pa.RecordBatch.from_pandas(values[:1], preserve_index=False)
+    check(lambda d: model.predict(d), batch, LongType(), flagged=1)
+
+
+def test_ranges_of_trees() -> None:
+    """The bias belongs to the first tree."""
+    model, batch = fitted("CatBoostRegressor", "diabetes"), rows("diabetes")
+    for start, end in ((0, 5), (3, 9), (11, 12)):
+        check(lambda d, start=start, end=end: model.predict(d, ntree_start=start, ntree_end=end, thread_count=2), batch)
+    wrong = compare(lambda d: pd.Series(model.predict(d, ntree_start=3)), batch)
+    assert wrong.refused == "SW252"  # the library raises: the end is 0, which is before the start
+
+
+def test_columns() -> None:
+    """A DataFrame with all used names is read by name, whatever the order; other data by place."""
+    model, batch = fitted("CatBoostRegressor", "diabetes"), rows("diabetes")
+    names = batch.schema.names[::-1]
+    check(lambda d: model.predict(d[names]), batch)
+    check(lambda d: model.predict(d.assign(more=1.0)[["more", *names]]), batch)
+    check(lambda d: model.predict(d[names].to_numpy()), batch)
+    other = compare(lambda d: pd.Series(model.predict(d.rename(columns={"f0": "z"}))), batch)
+    assert other.refused == "SW252"
+    values, target = table("diabetes")
+    nameless = cb.CatBoostRegressor(**QUIET).fit(values.to_numpy(), target)
+    check(lambda d: nameless.predict(d[names]), batch)
+    unused = cb.CatBoostRegressor(**QUIET).fit(values.assign(last=1.0), target)
+    check(lambda d: unused.predict(d), batch)
+
+
+def test_types() -> None:
+    """The library converts each number to float32: integers beyond 2**24 and doubles between two of them as well."""
+    rng = np.random.default_rng(2)
+    batch = batch_of(
+        a=rng.integers(-(2**62), 2**62, 400),
+        b=(2**24 + rng.integers(0, 99, 400)).astype(np.int32),
+        c=rng.random(400) < 0.5,
+        d=rng.normal(size=400).astype(np.float32),
+        e=1 + rng.integers(0, 2**30, 400) * 2.0**-30,
+    )
+    values = batch.to_pandas()
+    target = values.a % 97 + values.b % 7 * 10 + values.c * 3 + values.d + values.e
+    model = cb.CatBoostRegressor(**{**QUIET, "iterations": 60, "border_count": 254}).fit(values, target)
+    check(lambda d: model.predict(d), batch)
+
+
+def test_other_classes() -> None:
+    plain = fitted("CatBoost", loss_function="Logloss")
+    check(lambda d: plain.predict(d), rows("cancer"))
+    check(lambda d: plain.predict(d, prediction_type="Class"), rows("cancer"), LongType())
+    ranker = fitted("CatBoostRanker", loss_function="YetiRank")
+    check(lambda d: ranker.predict(d), rows("cancer"))
+    values, target = table("linnerud")
+    several = cb.CatBoostRegressor(**QUIET, loss_function="MultiRMSE").fit(values, target)
+    check(lambda d: several.predict(d)[:, 2], rows("linnerud"))
+
+
+def test_refusals() -> None:
+    values, target = table("cancer")
+    batch = rows("cancer")
+    text = values.assign(f0=(values.f0 > 13).astype(str))
+    of_words = cb.CatBoostClassifier(**QUIET).fit(text, target, cat_features=["f0"])
+    of_codes = cb.CatBoostClassifier(**QUIET).fit(values.astype({"f0": int}), target, cat_features=["f0"])
+    scaled = cb.CatBoostRegressor(**QUIET).fit(values, target)
+    scaled.set_scale_and_bias(2.0, [1.0])
+    model = fitted("CatBoostClassifier")
+    several = cb.CatBoostClassifier(**QUIET, loss_function="MultiLogloss").fit(values, np.column_stack([target, 1 - target]))
+    unfitted = cb.CatBoostClassifier()
+    for code, function in (
+        ("SW811", lambda d: of_words.predict(d.assign(f0="True"))),
+        ("SW838", lambda d: of_codes.predict(d.assign(f0=d["f0"].astype("int64")))),
+        ("SW838", lambda d: scaled.predict(d)),
+        ("SW838", lambda d: several.predict(d)[:, 0]),
+        ("SW840", lambda d: model.predict(d, prediction_type="LogProbability")[:, 0]),
+        ("SW840", lambda d: model.predict(d, task_type="GPU")),
+        ("SW802", lambda d: model.predict_log_proba(d)[:, 0]),
+        ("SW802", lambda d: model.calc_leaf_indexes(d)[:, 0]),
+        ("SW811", lambda d: model.predict(d["f0"])),
+        ("SW252", lambda d: model.predict(d[["f0"]])),
+        ("SW252", lambda d: unfitted.predict(d)),
+    ):
+        assert compare(lambda d, function=function: pd.Series(function(d)), batch).refused == code

@@ -1,0 +1,152 @@
+"""Translates CatBoost's models of numeric features: sums of leaves, and the prediction types of its classes.
+
+The library scores a `Pool`: features as float32, columns of a DataFrame by name (`catboost/libs/data/
+model_dataset_compatibility.cpp`). Probabilities use an exp of its own (`library/cpp/fast_exp`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sparkweld.ir import Value
+from sparkweld.ir.types import F32, F64, I64
+from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.forests import of_catboost
+from udf_compiler.frontends.models.forests.of_catboost import CatBoost
+from udf_compiler.frontends.models.forests.of_lightgbm import Unread
+from udf_compiler.frontends.models.labels import keep, labels
+from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.models.trees import both, expit, softmax, sums_of
+from udf_compiler.frontends.pandas.calls.reductions import argmax
+from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.session import refuse
+
+#: Losses of classifiers with one sum, and with one sum for each class.
+_BINARY = frozenset({"Logloss", "CrossEntropy"})
+_MULTI = frozenset({"MultiClass", "MultiClassOneVsAll"})
+#: Sums within this distance of a border that a logarithm decides.
+_NEAR = 1e-9
+
+
+class Trees(Translator):
+    """The base of all classes: sums of leaves and what prediction types make of them."""
+
+    def _loss(self) -> str:
+        return str(self.model._object._get_loss_function_name())
+
+    def _read(self) -> CatBoost:
+        try:
+            return of_catboost.read(self.model)
+        except Unread as unread:
+            refuse("SW838", name=self.name, what=str(unread))
+
+    def _columns(self, read: CatBoost, x: Features) -> list[Value]:
+        """Returns the columns by their places in the training data; those of a DataFrame that has all used names, by name.
+
+        Columns that no tree uses are those of any other feature.
+        """
+        names, columns = x.names, [x.loop.cast(v, F32) for v in x.values]
+        used = list(read.positions.values())
+        if names is not None and "" not in used and len(set(used)) == len(used) and set(used) <= {*map(str, names)}:
+            places = {at: [str(name) for name in names].index(name) for at, name in read.positions.items()}
+        else:
+            places = {at: at for at in read.positions}
+        return [columns[places.get(at, 0)] for at in range(max(places, default=0) + 1)]
+
+    def _asked(self, x: Features, method: str, kind: str | None, start: int, end: int, threads: int, **given: Any) -> Features:
+        """Returns the predictions of a type, from the trees of a range. Refuses (SW252) what the library raises for."""
+        call, loop = self.call(method), x.loop
+        if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
+            refuse("SW811", call=call)
+        made = run_prototype(
+            call, getattr(self.model, method), x.prototype(), ntree_start=start, ntree_end=end, thread_count=threads, **given
+        )
+        read = self._read()
+        last = end or len(read.trees)
+        sums = sums_of(read.forest(start, last), self._columns(read, x), loop, call)
+        if start == 0:  # the library adds the bias with the first tree
+            sums = [loop.call("add", v, loop.const(b, F64)) for v, b in zip(sums, read.bias, strict=True)]
+        if kind == "Class":
+            return self._labels(read, x, sums, call, np.ndim(made))
+        return x.array(self._values(kind, sums, call), ndim=np.ndim(made), order="C", names=None)
+
+    def _values(self, kind: str | None, sums: list[Value], call: str) -> list[Value]:
+        """Applies a prediction type that is not a label. Refuses SW838 and SW840."""
+        loop = sums[0].loop
+        if kind == "RawFormulaVal":
+            return sums
+        keep("link", "64 ULP: the library has an exp of its own", call)
+        if kind == "Exponent":
+            return [loop.call("exp", v) for v in sums]
+        if kind != "Probability":
+            refuse("SW840", call=call, option=f"prediction_type={kind!r}")
+        loss = self._loss()
+        if loss in _BINARY:
+            return both(loop, expit(loop, sums[0]))
+        if loss in _MULTI:
+            return softmax(loop, sums) if loss == "MultiClass" else [expit(loop, v) for v in sums]
+        refuse("SW838", name=self.name, what=f"the loss {loss}")
+
+    def _labels(self, read: CatBoost, x: Features, sums: list[Value], call: str, dimensions: int) -> Features:
+        loop, loss = x.loop, self._loss()
+        if loss in _MULTI:
+            index = argmax(loop, sums)
+        elif loss in _BINARY:
+            border = -math.log(1 / read.threshold - 1)
+            index = loop.cast(loop.call("greater", sums[0], loop.const(border, F64)), I64)
+            if border:
+                distance = loop.call("absolute", loop.call("subtract", sums[0], loop.const(border, F64)))
+                loop.guard(loop.call("greater", distance, loop.const(_NEAR, F64)), local=True)
+        else:
+            refuse("SW838", name=self.name, what=f"the loss {loss}")
+        made = labels(x, index, np.asarray(self.fitted("classes_")), call)
+        return made if dimensions == 1 else made.array(made.values, ndim=2, order="C")
+
+
+class Model(Trees):
+    """Translates CatBoost, whose `predict` returns the raw sums by default."""
+
+    KEPT: ClassVar[tuple[str, ...]] = ("predict",)
+    #: The prediction type of `predict`; None: the loss decides.
+    default: ClassVar[str | None] = "RawFormulaVal"
+
+    def predict(
+        self, x: Features, *, prediction_type: Any = "", ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1
+    ) -> Features:
+        given = {"prediction_type": prediction_type} if prediction_type else {}
+        kind = prediction_type or self.default or self.model._get_default_prediction_type()
+        return self._asked(x, "predict", kind, ntree_start, ntree_end, thread_count, **given)
+
+
+class Regressor(Model):
+    """Translates CatBoostRegressor: exp of the sums for losses with a logarithm as link."""
+
+    default = None
+
+
+class Ranker(Trees):
+    """Translates CatBoostRanker: raw sums."""
+
+    def predict(self, x: Features, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
+        return self._asked(x, "predict", "RawFormulaVal", ntree_start, ntree_end, thread_count)
+
+
+class Classifier(Model):
+    """Translates CatBoostClassifier: labels, and probabilities."""
+
+    KEPT = ("predict", "predict_proba")
+    default = "Class"
+
+    def predict_proba(self, x: Features, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
+        return self._asked(x, "predict_proba", "Probability", ntree_start, ntree_end, thread_count)
+
+
+ESTIMATORS: dict[str, type[Translator]] = {
+    "catboost.core.CatBoost": Model,
+    "catboost.core.CatBoostClassifier": Classifier,
+    "catboost.core.CatBoostRanker": Ranker,
+    "catboost.core.CatBoostRegressor": Regressor,
+}
