@@ -345,3 +345,28 @@ def test_a_comprehension_over_a_nullable_list_calls_a_helper():
     rows = [pa.record_batch({"x": pa.array([["late"], None])}), pa.record_batch({"x": pa.array([["late", None, "b"]])})]
     compared = compare_with_worker(cleaned_words, rows, ArrayType(StringType()), ARROW_BATCHED, kernel=True)
     assert not compared.refused and (compared.flagged, compared.raised) == (2, 1), compared
+
+
+def factorial(x):
+    def of(n: int) -> int:
+        return 1 if n <= 1 else n * of(n - 1)
+
+    return of(len(x))
+
+
+def fibonacci(x):
+    of = lambda n: n if n < 2 else of(n - 1) + of(n - 2)  # noqa: E731
+    return of(len(x))
+
+
+def with_default(x):
+    def of(n, depth=0):
+        return depth if n < 1 else of(n - 1, depth + 1)
+
+    return of(len(x))
+
+
+@pytest.mark.parametrize("function", [factorial, fibonacci, with_default])
+def test_a_recursive_function_within_another_is_refused_at_once(function):
+    """A search of all paths would take a long time, as each path ends at another depth."""
+    assert compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED).refused == "SW285"

@@ -37,6 +37,10 @@ def share(machine: Machine, i: Instruction, s: State) -> None:
         return
     if _assigns(function.code):
         refuse("SW280", what="a function that it defines, which assigns to a variable of another one")
+    following = code_of(machine.function.__code__).instructions[s.next :]
+    stored = next((at for at in following if at.name != "SET_FUNCTION_ATTRIBUTE"), None)
+    if stored is not None and stored.name == "STORE_DEREF" and any(cell.name == stored.value for cell in cells):
+        refuse("SW285", function=function.code.co_name)  # it reads its own variable, so it may call itself
     shared = [_shared(machine, s, cell.name) for cell in cells]
     if all(captured_cell(machine, cell.name) is not None or _is_settled(machine, cell.name) for cell in cells):
         s.stack.append(_defined(machine, function.code, shared))
