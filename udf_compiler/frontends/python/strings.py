@@ -25,7 +25,7 @@ from udf_compiler.frontends.python.operands import (
     raise_type_error,
 )
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.repetition import repeated
+from udf_compiler.frontends.python.repetition import padded, repeated
 from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -351,14 +351,18 @@ def _partition(fn: str) -> Callable[..., Any]:
 
 def _pad(fn: str) -> Callable[..., Any]:
     def pad(x: TracedScalar, width: Any, fill: Any = " ") -> Any:
-        _check_numbers(fn, width)
         _check_text(fn, fill)
+        if is_scalar(width) or width is None:
+            return padded(fn, x, width, fill)
+        _check_numbers(fn, width)
         return make_text(call(fn, x.value, params=(width, fill)))
 
     return pad
 
 
 def _zfill(x: TracedScalar, width: Any) -> Any:
+    if is_scalar(width) or width is None:
+        return padded("zfill", x, width)
     _check_numbers("zfill", width)
     return make_text(call("zfill", x.value, params=(width,)))
 

@@ -220,3 +220,49 @@ def test_long_lists_run_in_python():
     batch = pa.record_batch({"n": pa.array([5, 0, 128, 129, None], pa.int64())})
     compared = compare_with_worker(counts_down, [batch, batch[:3]], INTEGERS, ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.flagged == 1, compared
+
+
+def extended_by_repetition(xs, n, s, d):
+    out = []
+    for word in (s or "").split(","):
+        out.extend([word] * word.count("a"))
+    return out
+
+
+def extended_by_splits(xs, n, s, d):
+    out = ["first"]
+    for word in (s or "").split(","):
+        out.extend(word.split("b"))
+    other = out
+    other.append("last")
+    return out
+
+
+def extended_once(xs, n, s, d):
+    out = []
+    out.extend((s or "").split(","))
+    return sorted(out)
+
+
+def extended_by_an_alias(xs, n, s, d):
+    out, more = [], []
+    for word in (s or "").split(","):
+        more.append(word)
+        out.extend(more)
+        more.append("+")
+    return out + more
+
+
+@pytest.mark.parametrize("function", [extended_by_repetition, extended_by_splits, extended_once, extended_by_an_alias])
+def test_extend(function):
+    compared = compare_with_worker(function, BATCHES, STRINGS, ARROW_BATCHED, kernel=True)
+    assert not compared.refused and compared.decided == len(BATCHES), compared
+
+
+def test_extend_of_another_class():
+    def mixed(xs, n, s, d):
+        out = [1]
+        out.extend((s or "").split(","))
+        return out
+
+    assert compare_with_worker(mixed, BATCHES, STRINGS, ARROW_BATCHED).refused

@@ -15,7 +15,7 @@ from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.gathering import element
-from udf_compiler.frontends.python.regions.growing import METHODS, Growing
+from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
@@ -98,6 +98,8 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
             refuse("SW256", call="a list")
         owner.append(args[0])
         return (None,)
+    if type(owner) is list and function.name == "extend" and len(args) == 1 and not kwargs:
+        owner = _with_list(machine, s, owner, as_list(current(args[0])))
     if function.name in ("pop", "insert") and args:
         owner, args[0] = indexed(machine, s, owner, args[0])
     if type(owner) is not Growing:
@@ -107,6 +109,13 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         owner.value = sorted_by(machine, owner.value, **kwargs)
         return (None,)
     return (as_python(getattr(owner, function.name), *args, **kwargs),)
+
+
+def _with_list(machine: Machine, s: State, items: list[Any], more: Any) -> list[Any] | Growing:
+    """Returns a list of known length, which a list of the row extends, as a list of the row; itself for other elements."""
+    if not is_list(more) or more.numpy:
+        return items
+    return grown(machine, s, items, more[:0] if not items else None)
 
 
 def _consumes(function: Any) -> bool:
