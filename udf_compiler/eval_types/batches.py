@@ -88,7 +88,8 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
     """
     _nothing(function, loop, place)
     second = loop.copy()
-    batches = Batches([arguments, moved(arguments, second)], [loop, second], place, steady)
+    # copies, as the function may assign columns, and runs again for each path of a loop over rows
+    batches = Batches([moved(arguments, loop), moved(arguments, second)], [loop, second], place, steady)
     outputs = _started(function, batches, place)
     before = Picture(batches, place).of_iterator(outputs, "the iterator") if type(outputs) is map else None
     results, pictures, takers, yielded = [], [], [], []

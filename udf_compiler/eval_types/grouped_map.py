@@ -17,7 +17,7 @@ from udf_compiler.eval_types.scalar_pandas import check_named
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups.elements import element
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
-from udf_compiler.frontends.tracing.values import raw
+from udf_compiler.frontends.tracing.values import moved, raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group
 from udf_compiler.process.spark_line import check_groups
@@ -54,7 +54,8 @@ class GroupedMap(GroupKind):
 
         def of_group() -> Any:
             key = [element(group, series, 0, "the key") for series in keys.series.values()] if takes_key else []
-            return call.prepared.function(*([tuple(key)] if takes_key else []), frame)
+            own = moved(frame, call.loop)  # the function may assign columns, and runs again for each path of a loop over rows
+            return call.prepared.function(*([tuple(key)] if takes_key else []), own)
 
         result = call.traced(of_group, group=group, catching=True)
         if not isinstance(result, TracedFrame):

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DoubleType, StringType
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 from sklearn.tree import DecisionTreeRegressor
 
-from sparkweld.contract.constants import SCALAR_PANDAS
+from sparkweld.contract.constants import MAP_PANDAS, SCALAR_PANDAS
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.groups import compare_groups
 
 
 def batch_of(a, b, s):
@@ -147,3 +148,34 @@ def an_array_of_strings(x):
 )
 def test_refused(function, codes):
     assert compare_with_worker(function, BATCHES, NUMBERS, SCALAR_PANDAS).refused in codes
+
+
+def adds_to_its_argument(frames):
+    """The function runs again for each loop, from the frame as the worker makes it."""
+    for frame in frames:
+        frame["a"] = frame["a"] + 1
+        sizes = []
+        for s in frame["s"]:
+            sizes.append(len(s or ""))
+        frame["n"] = sizes
+        yield frame[["a", "n"]]
+
+
+def adds_to_its_group(frame):
+    frame["a"] = frame["a"] + 1
+    sizes = []
+    for s in frame["s"]:
+        if s:
+            sizes.append(len(s))
+        else:
+            sizes.append(0)
+    frame["n"] = sizes
+    return frame[["a", "n"]]
+
+
+def test_columns_assigned_before_a_loop():
+    batches = [pa.record_batch({"a": pa.array([1.5, None, -2.0]), "s": pa.array(["x", None, "yy"])})]
+    returns = StructType([StructField("a", DoubleType()), StructField("n", LongType())])
+    compared = compare_with_worker(adds_to_its_argument, batches, returns, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided) == ("", 1), compared
+    assert compare_groups(adds_to_its_group, batches, returns, ()).decided == 1
