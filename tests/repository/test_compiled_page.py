@@ -95,6 +95,18 @@ def rows_of_lists(frames: Any) -> Any:
         yield pd.DataFrame({"town": towns, "price": prices})
 
 
+def rows_without_errors(frames: Any) -> Any:
+    for frame in frames:
+        rows = []
+        for row in frame.itertuples():
+            try:
+                rows.append({"town": f"{row.town}-{len(row.town)}", "price": 1.0 / row.price})
+            except ZeroDivisionError:
+                continue
+        if rows:
+            yield pd.DataFrame(rows)
+
+
 def changed(xs: Any) -> Any:
     made = list(xs)
     made.sort()
@@ -226,6 +238,8 @@ CLAIMS: list[Claim] = [
      ArrayType(D), ""),
     ("`astype`, also to `\"string\"`", [lambda s: s.astype("string").fillna("")], SCALAR_PANDAS, ("string",), S, ""),
     ("that append once to each of some new lists", [rows_of_lists], MAP_PANDAS, (FRAME[0],), ROWS, ""),
+    ("loops may skip rows, and then `if rows: yield pd.DataFrame(rows)`", [rows_without_errors], MAP_PANDAS, (FRAME[0],),
+     ROWS, ""),
     ("`functools.reduce`, `map` and `filter`", [lambda xs: functools.reduce(lambda a, b: a + b, xs, 0.0),
       lambda xs: sum(map(abs, xs))], PLAIN, ("array<double>",), D, ""),
     ("`np.dot`, `@` and `np.linalg.norm` of floats", [lambda xs: float(np.linalg.norm(np.array(xs))),

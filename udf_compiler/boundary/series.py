@@ -293,6 +293,8 @@ def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, u
         raise refusal("SW107", udf)
     if to == BOOL and value.type.plain() == BOOL:
         return value
+    if to == STR and result.kinds == {"None"}:  # objects in every batch
+        return loop.optional(loop.const("", STR), loop.const(False, BOOL))
     if value.type.plain() == BOOL or to in (DATE, STR, TS) or (to == F32 and "int" in result.kinds):
         raise refusal("SW298", udf, kinds=" and ".join(sorted(result.kinds)), type=return_type)
     missing = loop.const(float("nan"), F64)

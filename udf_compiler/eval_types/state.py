@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.pandas.calls.constructors import Index
+from udf_compiler.frontends.python.path_explorer import without_marks
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import Namespace
@@ -79,7 +80,7 @@ class Picture:
         if isinstance(x, Traced):
             return ("column", type(x).__name__)
         if is_scalar(x) or is_protocol_function(x):
-            return (type(x).__name__, repr(x))
+            return (type(x).__name__, without_marks(repr(x)))
         if id(x) in self._seen:
             return ("seen", self._seen[id(x)])
         self._seen[id(x)] = len(self._seen)

@@ -41,7 +41,7 @@ def _may_change(code: CodeType, free: frozenset[str], nested: bool) -> bool:
     instructions = [i for i in dis.get_instructions(code) if i.opname not in _IDLE]
     starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     arguments = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred])
-    changed = [_base_of(instructions, n) for n in range(len(instructions)) if _changes(instructions[n])]
+    changed = [base_of_change(instructions, n) for n in range(len(instructions)) if changes(instructions[n])]
     if not changed:
         return False
     others = arguments - free
@@ -50,11 +50,12 @@ def _may_change(code: CodeType, free: frozenset[str], nested: bool) -> bool:
     )
 
 
-def _changes(instruction: dis.Instruction) -> bool:
+def changes(instruction: dis.Instruction) -> bool:
+    """Whether an instruction changes an object, or loads a method that may."""
     return instruction.opname in CHANGES or (instruction.opname in _METHOD_LOADS and instruction.argval in MUTATORS)
 
 
-def _base_of(instructions: list[dis.Instruction], n: int) -> str | None:
+def base_of_change(instructions: list[dis.Instruction], n: int) -> str | None:
     """Returns the local variable whose object an instruction changes; None where the code does not show one."""
     at = n - 1
     if instructions[n].is_jump_target:  # such as `(a if b else c).append(x)`, with another object on each path

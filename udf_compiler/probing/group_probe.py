@@ -15,7 +15,7 @@ from sparkweld.ir.whole_builder import columns_read, stages_of
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.probing.differences import Tolerance, difference_of
-from udf_compiler.probing.probe import NODE_LIMIT, Computed, in_this_process, program_of, values_in
+from udf_compiler.probing.probe import NODE_LIMIT, Computed, comparable, in_this_process, program_of, values_in
 from udf_compiler.probing.rows import EXTREME_ROWS, ROW_COUNT, column_of
 
 #: The rows of each group, of those that `column_of` returns: ordinary ones, some with extremes, and a single one.
@@ -54,7 +54,7 @@ def probe_group(
                 given = function(*key, group.real(frame))
             except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
                 raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
-            difference = difference_of(given, group.result(result), tolerance)
+            difference = difference_of(comparable(given, result), group.result(result), tolerance)
             if difference is not None:
                 raise refusal("SW233", place, what=difference)
 

@@ -26,6 +26,7 @@ from sparkweld.ir.program import Append, Loop
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow, TracedBatch, TracedStructArray
 from udf_compiler.frontends.pandas import datetimes, masked
+from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
@@ -84,9 +85,19 @@ def probe(
             return
         except Exception as error:  # noqa: BLE001 - whatever user code raises: no guard announced it
             raise refusal("SW233", place, what=f"the function raises {type(error).__name__}: {error}") from None
-        difference = difference_of(given, computed.result(result), tolerance)
+        difference = difference_of(comparable(given, result), computed.result(result), tolerance)
     if difference is not None:
         raise refusal("SW233", place, what=difference)
+
+
+def comparable(given: Any, traced: Any) -> Any:
+    """Returns a frame with columns of float64 where the traced one's dtype depends on the batch, and without columns of lists."""
+    if not isinstance(traced, TracedFrame) or not isinstance(given, pd.DataFrame):
+        return given
+    kinds = {name: type(s) for name, s in traced.series.items() if name in given.columns}
+    floats = {name: np.float64 for name, kind in kinds.items() if kind is RowSeries}
+    lists = [name for name, kind in kinds.items() if kind is ListSeries]
+    return given.drop(columns=lists).astype(floats) if floats or lists else given
 
 
 def in_this_process() -> AbstractContextManager[Any]:
@@ -135,7 +146,11 @@ class Computed:
     def real(self, x: Any) -> Any:
         """Returns the pandas or NumPy object that a traced one represents."""
         if isinstance(x, TracedFrame):
-            return pd.DataFrame({name: self.real(s) for name, s in x.series.items()})
+            known = {name: self.real(s) for name, s in x.series.items() if type(s) is not ListSeries}
+            return pd.DataFrame(known, index=range(self.rows))
+        if type(x) is RowSeries:
+            values, valid = _parts(self._arrays[x.value.id])
+            return pd.Series(np.where(valid, values, np.nan), dtype=np.float64)
         if isinstance(x, TracedSeries):
             return self._series(x)
         if isinstance(x, TracedArrow):
@@ -206,6 +221,8 @@ def _parts(array: Array) -> tuple[np.ndarray, np.ndarray]:
 def values_in(x: Any) -> Iterator[Value]:
     if isinstance(x, TracedFrame):
         yield from (value for s in x.series.values() for value in values_in(s))
+    elif isinstance(x, RowSeries):
+        yield x.value
     elif isinstance(x, TracedSeries):
         yield x.value
         dtype = x.batch_dependent

@@ -16,7 +16,7 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import is_exploring
-from udf_compiler.frontends.tracing.session import current, leave_unseen, noting_unseen
+from udf_compiler.frontends.tracing.session import current, noting_unseen
 from udf_compiler.function.bytecode import Namespace, Use, first_use, place
 from udf_compiler.function.captured_changes import may_change_captured
 from udf_compiler.function.delegation import generator_behind
@@ -96,8 +96,8 @@ class Prepared:
 def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     """Refuses calls of code that is unsupported in the current mode of tracing.
 
-    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213). It is
-      accepted where the trace flags whole batches for it (`Session.catching`).
+    - Code in which a handler may end an exception, outside a scalar function, whose rows raise individually (SW213). The trace
+      decides about it: it may flag whole batches (`Session.catching`), and a handler in a loop over rows only sees its own row.
     - In a scalar function, code that tests object identity, which differs in a trace (SW603).
     - In a scalar function, code that assigns to a global, which the next row would see (SW211).
     """
@@ -110,9 +110,7 @@ def _watched(rebuilder: Rebuilder) -> Iterator[None]:
         code, session = frame.f_code, current()
         error = None
         if code in handlers and not is_exploring():
-            session.caught = True
-            leave_unseen()
-            error = None if session.catching else handlers[code].refusal("SW213")
+            session.handling.add(code, handlers[code].refusal("SW213"))
         elif code in identities and is_exploring():
             error = identities[code].refusal("SW603")
         elif code in writers and is_exploring():

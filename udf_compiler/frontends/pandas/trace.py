@@ -12,7 +12,16 @@ from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.exceptions import as_python, is_of_statement, raised_here, text_of, told
-from udf_compiler.frontends.tracing.session import WORK_LIMIT, Session, check_size, place_of, refuse, refuse_work, running
+from udf_compiler.frontends.tracing.session import (
+    WORK_LIMIT,
+    Session,
+    check_size,
+    leave_unseen,
+    place_of,
+    refuse,
+    refuse_work,
+    running,
+)
 from udf_compiler.process.cpu_time import OutOfTime
 
 
@@ -63,8 +72,20 @@ def trace(
                 raise InternalError(f"{text_of(error)} while tracing") from error
             if session.refused is None:
                 refuse("SW261", at=place_of(error), error=told(error))
+    _note_handlers(session)
     if session.refused is not None:
         raise session.refused
     if session.caught:
         loop.spread()
     return result
+
+
+def _note_handlers(session: Session) -> None:
+    """Notes handlers around code of whole columns. Refuses them (SW213) where a flagged row does not concern its batch."""
+    error = session.handling.refusal()
+    if error is None:
+        return
+    session.caught = True
+    leave_unseen()
+    if not session.catching:
+        session.refused = session.refused or error

@@ -36,12 +36,16 @@ _WRITES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATT
 class Flow:
     """The use of a loop's lists in `frame`: variable of each list -> the offset of the call that takes it.
 
-    The one list of a comprehension has no variable: "". `variables`: the loop's own.
+    The one list of a comprehension has no variable: "". `variables`: the loop's own. `appends`: the offsets of the calls that
+    append to a list. `carried`: where code goes on with an outer loop if a list is empty, the variables that its next round may
+    read; else None.
     """
 
     frame: FrameType
     calls: dict[str, int]
     variables: frozenset[str]
+    appends: frozenset[int] = frozenset()
+    carried: frozenset[str] | None = None
 
 
 def flow_of_list(frame: FrameType) -> Flow | None:
@@ -167,4 +171,25 @@ def next_call(instructions: list[dis.Instruction], at: int, above: int = 0) -> i
             return None
         if name != "PRECALL":
             above += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+    return None
+
+
+def call_of_method(instructions: list[dis.Instruction]) -> int | None:
+    """Returns the offset of the call of a method with one argument, which the first instruction loads; None if it is not found.
+
+    Branches within the argument meet again before the call.
+    """
+    height, target = 0, 0  # of the stack above the method
+    for instruction in instructions[1:]:
+        name = instruction.opname
+        if instruction.offset < target or name == "PRECALL":
+            continue
+        if name in CALLS and instruction.arg == 1 and height == 1:
+            return instruction.offset
+        if name == "JUMP_FORWARD":
+            target = instruction.argval
+            continue
+        height += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+        if height < 0:
+            return None
     return None

@@ -29,6 +29,9 @@ from udf_compiler.frontends.tracing.session import refuse
 
 _FORMATS = ("FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "FORMAT_VALUE")
 _RETURNS = frozenset(("RETURN_VALUE",))
+#: Instructions that may read a value below the top, store it, or go elsewhere.
+_ELSEWHERE = ("DUP_", "ROT_", "STORE_", "RETURN", "JUMP", "POP_JUMP", "YIELD", "RAISE")
+_PARTS = frozenset(("BUILD_STRING", "BUILD_TUPLE", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST_KEY_MAP"))
 _BACKWARD = frozenset(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))
 # Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
@@ -44,11 +47,12 @@ _SIDES = {"<": "ljust", ">": "rjust", "^": "center"}
 def format_(x: Any, spec: str) -> str:
     """Returns ``format(x, spec)`` as a mark; refuses a string that is not returned directly, or the spec (SW602)."""
     frame = sys._getframe(2)
-    mark = printed(frame)
-    if mark is not None:
-        return mark
-    if not _is_collected(frame) and (not _is_returned(frame.f_code, offset_of(frame)) or not _is_ours(frame.f_back)):
-        refuse("SW602", spec="a string that is used other than as the result")
+    if not _is_collected(frame):
+        mark = printed(frame)
+        if mark is not None:
+            return mark
+        if not _is_returned(frame.f_code, offset_of(frame)) or not _is_ours(frame.f_back):
+            refuse("SW602", spec="a string that is used other than as the result")
     return explorer().mark(formatted(x, spec))
 
 
@@ -150,9 +154,75 @@ def _is_ours(frame: Any) -> bool:
 
 
 def _is_collected(frame: FrameType) -> bool:
-    """Whether the string is the element that the comprehension of a loop over rows appends next."""
+    """Whether the string is the element that a loop over rows appends next, or a part of that element."""
     collector = explorer().collector
-    return collector is not None and collector[0] is frame and _is_returned(frame.f_code, offset_of(frame), collector[1])
+    if collector is None or collector[0] is not frame:
+        return False
+    at = offset_of(frame)
+    return _is_returned(frame.f_code, at, collector[1]) or _is_appended(frame.f_code, at, collector[2])
+
+
+def _is_appended(code: CodeType, at: int, appends: frozenset[int]) -> bool:
+    """Whether the result of the instruction at offset `at` goes into the argument of calls at `appends`, and nothing reads it.
+
+    It may be an element of a string, a list or a tuple, or a value of a dict. Other parts of these may have branches,
+    which end before the string is taken. A variable may hold the string in between.
+    """
+    instructions = _path(code, at)
+    return bool(appends) and instructions[0].opname in (*CALLS, *_FORMATS) and _reaches(code, at, 0, appends, frozenset())
+
+
+def _reaches(code: CodeType, at: int, height: int, appends: frozenset[int], variables: frozenset[str]) -> bool:
+    """Whether the value `height` below the top, after the instruction at offset `at`, only goes into calls at `appends`.
+
+    `variables`: those of which that is being shown.
+    """
+    for i in _path(code, at)[1:]:
+        name, count = i.opname, i.arg or 0
+        if height == 0 and i.offset in appends:
+            return True
+        if name == "PRECALL" or (name.startswith("POP_JUMP") and height > 0 and "BACKWARD" not in name):
+            height -= name != "PRECALL"
+            continue
+        if height == 0 and name in ("STORE_FAST", "STORE_FAST_LOAD_FAST"):
+            variable = str(i.argval[0] if name == "STORE_FAST_LOAD_FAST" else i.argval)
+            return variable in variables or _is_variable_appended(code, variable, appends, variables | {variable})
+        if name in ("COPY", "SWAP") and count > height or name.startswith(_ELSEWHERE):
+            return False
+        above = height
+        height += dis.stack_effect(i.opcode, i.arg, jump=False)
+        if height > 0 or (height == 0 and name in ("NOP", "FORMAT_SIMPLE")):
+            continue
+        if name not in _PARTS or not _holds(name, count, above):
+            return False
+        height = 0
+    return False
+
+
+def _is_variable_appended(code: CodeType, variable: str, appends: frozenset[int], variables: frozenset[str]) -> bool:
+    """Whether all reads of a local variable go into calls at `appends`."""
+    for i in dis.get_instructions(code):
+        names = i.argval if isinstance(i.argval, tuple) else (i.argval,)
+        if "_FAST" not in i.opname or variable not in names or i.opname in ("STORE_FAST", "STORE_FAST_STORE_FAST", "DELETE_FAST"):
+            continue
+        if i.opname == "STORE_FAST_LOAD_FAST":
+            names = names[1:]
+        elif not i.opname.startswith("LOAD_FAST") or i.opname == "LOAD_FAST_AND_CLEAR":
+            return False
+        for height, name in enumerate(reversed(names)):
+            if name == variable and not _reaches(code, i.offset, height, appends, variables):
+                return False
+    return True
+
+
+def _holds(name: str, count: int, above: int) -> bool:
+    """Whether an instruction makes a string, list, tuple or dict of which the element below `above` others is a part.
+
+    Of a dict it must be a value.
+    """
+    if name == "BUILD_CONST_KEY_MAP":
+        return 0 < above <= count
+    return above < 2 * count and above % 2 == 0 if name == "BUILD_MAP" else above < count
 
 
 def _is_returned(code: CodeType, at: int, loop: int | None = None) -> bool:

@@ -7,17 +7,19 @@
     return pd.Series(out)
 
 No round may read what another one has assigned, and the loop may not end early. How often a path appends is seen when it runs.
+After the loop, code may go on to the next round of an outer loop where the list is empty: ``if rows: yield pd.DataFrame(rows)``.
 """
 
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
-from udf_compiler.frontends.python.flow import Flow, call_after_load, decoded, locals_of
-from udf_compiler.frontends.tracing.frames import METHOD_LOADS
+from udf_compiler.frontends.python.flow import Flow, call_after_load, call_of_method, decoded, locals_of
+from udf_compiler.frontends.tracing.frames import CALLS, METHOD_LOADS
+from udf_compiler.function.captured_changes import base_of_change, changes
 
 _JUMPS = frozenset(
     "JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT JUMP_BACKWARD_QUICK JUMP_NO_INTERRUPT".split()
@@ -79,25 +81,100 @@ def flow_of_appends(frame: FrameType) -> Flow | None:
     live = graph.live()
     if not lists or lists & {*written, *code.co_cellvars, *code.co_freevars} or written & (live[start + 1] | live[end]):
         return None
-    calls = {name: call for name in lists if (call := _call_of(instructions, name, body, appends, start)) is not None}
-    return Flow(frame, calls, lists.union(written)) if len(calls) == len(lists) else None
+    tests = _tests(code, graph, body, live, start)
+    calls = {name: call for name in lists if (call := _call_of(instructions, name, body, appends, start, tests)) is not None}
+    if len(calls) < len(lists):
+        return None
+    made = (call_of_method(instructions[n + 1 :]) for n in appends)
+    tested = any(name in lists for n in tests for _, name in _effects(instructions[n]))
+    carried = frozenset[str]().union(*tests.values()) if tested else None
+    return Flow(frame, calls, lists.union(written), frozenset(call for call in made if call is not None), carried)
 
 
 def _call_of(
-    instructions: list[dis.Instruction], items: str, body: frozenset[int], appends: dict[int, str], start: int
-) -> int | None:
-    """Returns the offset of the one call after the loop that takes the list, which was made empty before it; else None."""
+    instructions: list[dis.Instruction], items: str, body: frozenset[int], appends: dict[int, str], start: int,
+    tests: Container[int],
+) -> int | None:  # fmt: skip
+    """Returns the offset of the one call after the loop that takes the list, which was made empty before it; else None.
+
+    `tests`: instructions that load it to test whether it is empty.
+    """
     writes, reads = list[int](), list[int]()
     for n, instruction in enumerate(instructions):
         for is_read, name in _effects(instruction):
             if name == items:
                 (reads if is_read else writes).append(n)
-    outside = [n for n in reads if n not in body]
+    outside = [n for n in reads if n not in body and n not in tests]
     if len(writes) != 1 or len(outside) != 1 or {n for n in reads if n in body} != {n for n in appends if appends[n] == items}:
         return None
     if not writes[0] < start or not _stores_new_list(instructions, writes[0]) or outside[0] < start:
         return None
     return call_after_load(instructions, outside[0], items)
+
+
+def _tests(
+    code: CodeType, graph: _Graph, body: frozenset[int], live: list[frozenset[str]], start: int
+) -> dict[int, frozenset[str]]:
+    """Returns the loads of lists that are only tested for emptiness, with the variables that the next round may read.
+
+    Where a list is empty, the code only goes on to the next round of an outer loop. That round reads nothing that this one has
+    assigned before the test. Until then, this one changes no object but the item of its round.
+    """
+    found, instructions = {}, graph.instructions
+    for n in range(start + 1, len(instructions)):
+        outer = _round_where_empty(instructions, n)
+        if outer is None or n in body or instructions[outer + 1].opname != "STORE_FAST":
+            continue
+        begin, item = outer + 1, instructions[outer + 1].argval
+        before = graph.reached(begin, n)
+        written = {name for m in before for is_read, name in _effects(instructions[m]) if not is_read}
+        changed = {base_of_change(instructions, m) for m in before - body if changes(instructions[m])}
+        names = live[begin].union(code.co_cellvars)
+        outside = any(instructions[m].opname in ("STORE_DEREF", "STORE_GLOBAL", "STORE_NAME") for m in before)
+        if start in before and not written & names and changed <= {item} and not outside:
+            found[n] = names
+    return found
+
+
+def _round_where_empty(instructions: list[dis.Instruction], n: int) -> int | None:
+    """Returns the FOR_ITER that follows at once where the list that instruction `n` loads is tested, and empty; else None."""
+    if instructions[n].opname not in ("LOAD_FAST", "LOAD_FAST_BORROW"):
+        return None
+    following, if_true = [i for i in instructions[n + 1 : n + 7] if i.opname not in ("TO_BOOL", "PRECALL", "NOP")], True
+    if following and following[0].opname in CALLS and following[0].arg == 1 and _loads_len(instructions, n):
+        following = following[1:]
+        if len(following) > 2 and following[0].argval == 0 and following[1].opname == "COMPARE_OP":
+            if following[1].argval not in (">", "!=", "=="):
+                return None
+            following, if_true = following[2:], following[1].argval != "=="
+    if not following or not following[0].opname.startswith("POP_JUMP"):
+        return None
+    jump = following[0]
+    at = {instruction.offset: index for index, instruction in enumerate(instructions)}
+    jumps_where_empty = ("IF_FALSE" in jump.opname) == if_true
+    next_one = _index(at, jump.argval) if jumps_where_empty else at[jump.offset] + 1
+    return _next_round(instructions, next_one, at) if jump.opname.endswith(("IF_FALSE", "IF_TRUE")) else None
+
+
+def _loads_len(instructions: list[dis.Instruction], n: int) -> bool:
+    """Whether the instruction before `n` loads the function len, below the argument of a call."""
+    before = next(i for i in reversed(instructions[:n]) if i.opname != "PUSH_NULL")
+    return before.opname == "LOAD_GLOBAL" and before.argval == "len"
+
+
+def _next_round(instructions: list[dis.Instruction], n: int, at: dict[int, int]) -> int | None:
+    """Returns the FOR_ITER to which code at an index only jumps; else None."""
+    for _ in range(8):
+        instruction = instructions[n]
+        if instruction.opname == "FOR_ITER":
+            return n
+        if instruction.opname in _JUMPS:
+            n = _index(at, instruction.argval)
+        elif instruction.opname == "NOP":
+            n += 1
+        else:
+            return None
+    return None
 
 
 def _stores_new_list(instructions: list[dis.Instruction], at: int) -> bool:

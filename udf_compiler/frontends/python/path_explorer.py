@@ -7,6 +7,7 @@ equally each time, which `state` checks.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -32,6 +33,11 @@ DECISION_LIMIT = 20_000
 
 #: The most decisions of a path, on average, when few paths are tried: stops a loop of the row's length early.
 _DECISIONS_OF_A_PATH = 60
+
+
+#: What a mark within a string begins and ends with, and marks within the repr of one.
+_MARK = ("\ue000", "\ue001")
+_MARKED = re.compile(r"\\ue000[0-9a-f]{16}\\ue001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class Explorer:
     - `inside`: the paths are within a region. `walks`: functions are interpreted on each path.
     - `eager`: whether an argument is None is decided before a region is called, not where the region reads it.
     - `keys`: the keys of the container that an interpreted instruction reads; None where it is unknown.
-    - `collector`: the frame and the offset of the comprehension over rows whose element is computed, if any.
+    - `collector`: the frame and the offset of the loop over rows whose element is computed, if any, and those of its appends.
     - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
     """
 
@@ -104,7 +110,7 @@ class Explorer:
     keys: tuple[Any, ...] | None = None
     facts: Facts = field(init=False)
     marks: dict[str, Any] = field(default_factory=dict)
-    collector: tuple[FrameType, int] | None = None
+    collector: tuple[FrameType, int, frozenset[int]] | None = None
     unwritten: set[tuple[CodeType, int]] = field(default_factory=set)
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
@@ -146,7 +152,7 @@ class Explorer:
         value, error = None, None
         refused = current().refused
         try:
-            with watched_exceptions() if self.handled else nullcontext():
+            with watched_exceptions(is_exploring) if self.handled else nullcontext():
                 value = call()
         except (SparkWeldError, RecursionError):
             raise
@@ -175,7 +181,7 @@ class Explorer:
 
     def mark(self, text: Any) -> str:
         """Returns a mark that represents a string of the row within a Python str, until the function has returned it."""
-        mark = f"\ue000{secrets.token_hex(8)}\ue001"
+        mark = f"{_MARK[0]}{secrets.token_hex(8)}{_MARK[1]}"
         self.marks[mark] = text
         return mark
 
@@ -258,6 +264,11 @@ class Explorer:
                 raise in_place(make())
             return
         self.guard(self.loop.call("logical_not", condition), local=True)
+
+
+def without_marks(text: str) -> str:
+    """Returns the repr of a str with the same text for each of its marks."""
+    return _MARKED.sub("mark", text)
 
 
 _EXPLORER: ContextVar[Explorer | None] = ContextVar("sparkweld_explorer", default=None)

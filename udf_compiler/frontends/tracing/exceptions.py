@@ -16,7 +16,7 @@ from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.frames import instruction
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, OURS, ErrorText, in_user_words, of_python
 
 #: The deepest nesting of user calls where user code may catch RecursionError: the trace reaches that at another depth than
@@ -114,8 +114,11 @@ def text_of(error: BaseException) -> str:
 
 
 @contextmanager
-def watched_exceptions() -> Iterator[None]:
-    """Runs `check_exception` on every exception within the block, also on those that user code catches."""
+def watched_exceptions(exploring: Callable[[], bool]) -> Iterator[None]:
+    """Runs `check_exception` on every exception within the block, also on those that user code catches.
+
+    `exploring`: whether a function of single rows runs, for the session's handlers.
+    """
     bugs: list[InternalError] = []
     depth = 0
 
@@ -123,6 +126,7 @@ def watched_exceptions() -> Iterator[None]:
         nonlocal depth
         if _package(frame) in OURS or _asks_numpy(frame):
             return None
+        current().handling.watch(frame, event, exploring())
         depth += 1
         if depth > _MOST_CALLS:
             refuse("SW231")
@@ -135,6 +139,7 @@ def watched_exceptions() -> Iterator[None]:
                 check_exception(arg[1])
             except InternalError as bug:
                 bugs.append(bug)
+        current().handling.watch(frame, event, exploring())
         depth -= event == "return"
         return of_line
 

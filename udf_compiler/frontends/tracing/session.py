@@ -16,6 +16,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.tracing.dispatch import Dispatch
+from udf_compiler.frontends.tracing.handlers import Handlers
 from udf_compiler.process.context_variables import assigned
 
 _T = TypeVar("_T")
@@ -49,7 +50,7 @@ class Session:
     - `dispatch`: the operations of the frontends above.
     - `elements`: the type of the elements of an array that a scalar function is declared to return, or the fields of a struct.
     - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
-      its whole batch, as the handler would see the exception of any row.
+      its whole batch, as the handler would see the exception of any row. `handling`: the handlers of code called so far.
     """
 
     loop: LoopBuilder | None
@@ -71,6 +72,7 @@ class Session:
     refused: Refusal | None = None
     catching: bool = False
     caught: bool = False
+    handling: Handlers = field(default_factory=Handlers)
 
     def note(self, text: str) -> None:
         if text not in self.notes:

@@ -274,3 +274,96 @@ def test_refused_iterators(function):
 def test_rows_that_a_filter_has_kept_are_refused():
     fields = StructType([StructField("doubled", NUMBERS)])
     assert compare_with_worker(rows_of_a_filter, BATCHES, fields, MAP_PANDAS).refused == "SW262"
+
+
+def in_dicts(a, n, s):
+    rows = []
+    for x, y, text in zip(a, n, s):  # noqa: B905 - as people write it
+        label = f"{y}-{text}" if x > 1 else "none"
+        rows.append({"a": f"{x:.2f}/{y}" if y > 4 else "few", "b": label, "c": "large" if y > 5 else f"<{label}>"})
+    return pd.DataFrame(rows)
+
+
+def in_tuples(a, n, s):
+    rows = []
+    for x, y, text in zip(a, n, s):  # noqa: B905
+        row = ("{}:{}".format(y, "n"), f"{text}", f"{x > 1}")
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["a", "b", "c"])
+
+
+def in_lists_of_their_own(a, n, s):
+    first, second, third = [], [], []
+    for y, text in zip(n, s):  # noqa: B905
+        name = f"{y}"
+        first.append(name)
+        second.append(f"{name}/{text}")
+        if y > 4:
+            third.append(f"{y:05d}")
+        else:
+            third.append(None)
+    return pd.DataFrame({"a": first, "b": second, "c": third})
+
+
+def by_a_condition_of_it(n):
+    rows = []
+    for y in n:
+        rows.append({"a": f"{y}" or "none", "b": "b"})
+    return pd.DataFrame(rows)
+
+
+def as_a_key(n):
+    rows = []
+    for y in n:
+        rows.append({f"{y}": 1, "a": "x", "b": "y"})
+    return pd.DataFrame(rows)[["a", "b"]]
+
+
+def of_a_variable_that_is_read(n):
+    rows = []
+    for y in n:
+        name = f"{y}"
+        rows.append({"a": name, "b": name if name != "4" else "four"})
+    return pd.DataFrame(rows)
+
+
+def of_a_dict_that_is_read(n):
+    rows = []
+    for y in n:
+        row = {"a": f"{y}", "b": "y"}
+        row["b"] = row["a"].zfill(9)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def in_another_list(n):
+    rows = []
+    for y in n:
+        row = {"a": "a", "b": [f"{y}"][0] + "b"}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _struct(names):
+    return StructType([StructField(name, STRINGS) for name in names])
+
+
+@pytest.mark.parametrize("function", [in_dicts, in_tuples, in_lists_of_their_own])
+def test_formatted_parts_of_rows(function):
+    compared = compare_with_worker(function, BATCHES[:1], _struct("abc"), SCALAR_PANDAS, kernel=True)
+    assert not compared.refused and compared.decided == 1, compared
+
+    def mapped(frames):
+        for frame in frames:
+            yield function(frame["a"], frame["n"], frame["s"].fillna(""))
+
+    compared = compare_with_worker(mapped, BATCHES[:1], _struct("abc"), MAP_PANDAS)
+    assert not compared.refused and compared.decided == 1, compared
+
+
+@pytest.mark.parametrize(
+    "function", [by_a_condition_of_it, as_a_key, of_a_variable_that_is_read, of_a_dict_that_is_read, in_another_list]
+)
+def test_formatted_parts_that_are_examined_are_refused(function):
+    batches = [batch.select(["n"]) for batch in BATCHES]
+    assert compare_with_worker(function, batches, _struct("ab"), SCALAR_PANDAS).refused == "SW602"

@@ -21,7 +21,7 @@ from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.apply.positions import Position, element_at
 from udf_compiler.frontends.pandas.apply.results import ListSeries, explored, series_of_tree
 from udf_compiler.frontends.pandas.apply.row_iterator import Positions, Rows, check_loop, row_list, rows_of, source_of
-from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, RowLoops
+from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, NO_ELEMENT, RowLoops
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -254,7 +254,10 @@ def _without_loop(column: Any) -> TracedSeries | None:
 
 
 def _elements_of_list(loops: RowLoops, data: list[Any]) -> tuple[list[Any], int, bool]:
-    """Returns the elements of all lists of the loop, the number of this list, and whether it is the first that a call takes."""
+    """Returns the elements of all lists of the loop, the number of this list, and whether it is the first that a call takes.
+
+    There are none on a path that appends nothing.
+    """
     flow = loops.pending
     if flow is None or flow.frame is not _user_frame():
         refuse("SW600")
@@ -263,7 +266,10 @@ def _elements_of_list(loops: RowLoops, data: list[Any]) -> tuple[list[Any], int,
     name = next((name for name in loops.waiting if lists[name] is data), None)
     if name is None or offset_of(flow.frame) != flow.calls[name] or any(len(x) != 1 for x in lists.values()):
         refuse("SW600")
-    return [x[0] for x in lists.values()], [*lists].index(name), loops.taken(name)
+    elements = [x[0] for x in lists.values() if x[0] is not NO_ELEMENT]
+    if len(elements) not in (0, len(lists)):
+        refuse("SW600")
+    return elements, [*lists].index(name), loops.taken(name)
 
 
 def _user_frame() -> FrameType | None:

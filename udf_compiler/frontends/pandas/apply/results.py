@@ -42,10 +42,10 @@ class RowSeries(Traced):
     """A Series whose dtype depends on the kinds of values in the batch (`kinds`, which may include "None").
 
     `value`: nullable, a bool or a float64; NULL where the function returns None. A guard keeps its ints within 2**53, so that
-    they are the same numbers in every dtype.
+    they are the same numbers in every dtype. Frames set the other slots of their columns.
     """
 
-    __slots__ = ("kinds", "value")
+    __slots__ = ("has_nat", "kinds", "shared", "value", "viewed")
     what = "Series whose dtype depends on the batch"
     stands_for = pd.Series
 
@@ -54,6 +54,7 @@ class RowSeries(Traced):
 
     def __init__(self, value: Value, kinds: frozenset[str]) -> None:
         self.value, self.kinds = value, kinds
+        self.has_nat = self.shared = self.viewed = False
 
     __class__ = property(series_class)  # type: ignore[assignment]
 
@@ -61,6 +62,10 @@ class RowSeries(Traced):
     def loop(self) -> LoopBuilder:
         """The loop of the values."""
         return self.value.loop
+
+    def twin(self, shared: bool) -> RowSeries:
+        """Returns another Series of the same values."""
+        return type(self)(self.value, self.kinds)
 
     def __getattr__(self, name: str) -> Any:
         if name == "astype":
@@ -76,6 +81,12 @@ class RowSeries(Traced):
 
     def _refuse(self, call: str) -> NoReturn:
         refuse("SW297", call=call, kinds=_listed(self.kinds))
+
+    def _other(self) -> NoReturn:
+        self._refuse("A method of a DataFrame with this column")
+
+    # what methods of frames ask of their columns
+    kind = _dtype = missing = batch_dependent = known_name = nat_objects = to_array = new = property(_other)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> NoReturn:
         self._refuse(f"Series {name} ...")
@@ -96,7 +107,7 @@ class RowSeries(Traced):
 class ListSeries(RowSeries):
     """A Series of Python lists, None where NULL; it too can only be returned."""
 
-    __slots__ = ("kinds", "value")
+    __slots__ = RowSeries.__slots__
     what = "Series of lists"
 
     def _astype(self, dtype: Any) -> NoReturn:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
@@ -15,7 +15,7 @@ from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import list_of
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.positions import Position
-from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, RowLoops
+from udf_compiler.frontends.pandas.apply.row_loops import LOOPS, NO_ELEMENT, RowLoops
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.python.flow import Flow, flow_of_list
 from udf_compiler.frontends.python.lists import of_list
@@ -24,9 +24,10 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, explorer
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.tracing.frames import instruction
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import leave_unseen, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import identity_of
+from udf_compiler.function.plain_data import is_scalar
 
 
 class Rows(StandIn):
@@ -83,7 +84,7 @@ class Rows(StandIn):
         record = _record(frame, flow)
         self._state = (explore_with(loops.enter(loop)), frame, frame.f_lasti, record, flow)
         loops.active = self
-        explorer().collector = None if flow is None else (frame, frame.f_lasti)
+        explorer().collector = None if flow is None else (frame, frame.f_lasti, flow.appends)
         return self._element()
 
     def _element(self) -> Any:
@@ -131,7 +132,32 @@ class Rows(StandIn):
         explore_with(before)
         record.check()
         if flow is not None:
+            _settle(flow)
             loops.flows(flow)
+
+
+def _settle(flow: Flow) -> None:
+    """Fills the lists to which this path has appended nothing: the batch has other rows, as a guard shows.
+
+    A batch without such rows runs in Python, and may go on to the next one where a list is tested. Refuses (SW600) objects that
+    the next round may read, and that such a batch could change.
+    """
+    variables = flow.frame.f_locals
+    for items in (variables[name] for name in flow.calls if name):
+        if not items:
+            items.append(NO_ELEMENT)
+    if flow.carried is None:
+        return
+    leave_unseen()
+    if any(not _is_fixed(variables[name]) for name in flow.carried if name in variables):
+        refuse("SW600")
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether nothing can change an object: a scalar, a class, a module, a function, a stand-in, or a tuple of these."""
+    if type(x) in (tuple, frozenset):
+        return all(map(_is_fixed, x))
+    return is_scalar(x) or isinstance(x, type | ModuleType | FunctionType) or issubclass(type(x), StandIn)
 
 
 def source_of(column: Any) -> Callable[[], Any]:

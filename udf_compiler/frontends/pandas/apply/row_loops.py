@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from sparkweld.errors import Refusal
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.types import BOOL
 from sparkweld.reasons import has
 from udf_compiler.frontends.pandas.apply.interpreted_helpers import interpreting
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
@@ -17,6 +18,7 @@ from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.frontends.python.regions.machine import is_of_user
+from udf_compiler.frontends.python.result_kinds import merged
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
 from udf_compiler.frontends.tracing.values import moved
@@ -24,7 +26,7 @@ from udf_compiler.process.context_variables import assigned
 
 
 class _Elements(BaseException):
-    """The elements of the row on this path, one for each list; they end the run.
+    """The elements of the row on this path, one for each list; they end the run. There are none where the path appends nothing.
 
     As a BaseException, they evade the user's handlers. `framed`: each element has a value for each column of a frame.
     """
@@ -34,19 +36,40 @@ class _Elements(BaseException):
         self.values, self.framed = values, framed
 
 
+#: The only element of a list to which a path has appended nothing.
+NO_ELEMENT = object()
+
+
+class _NoElement(Exception):
+    """Ends a path that appends nothing, in the tree of the appended elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A finished loop: the columns of its lists, and the decisions of one path.
+
+    `appended`: the condition that a row appends to the lists; None if all rows do. The columns are those of the other rows then.
+    """
+
+    columns: list[Any]
+    decisions: list[bool]
+    appended: Value | None
+
+
 @dataclass(slots=True)
 class RowLoops:
-    """The loops over rows of one UDF: the columns of each finished loop in order, with the decisions of one path each.
+    """The loops over rows of one UDF, finished ones in order.
 
     The columns of each list of a loop are a Series, or those of a frame by name. `driven`: the elements of a generator are taken
     now. `active`: the loop that runs now; loops are not nested, as an inner one would run over all rows for each row. `batch`:
     the loop of the present batch. A function of an iterator receives a second batch, for which its loops take the same paths.
-    `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left.
+    `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left. `kept`:
+    the rows of the last loop that append something.
     """
 
     loop: LoopBuilder
     handlers: bool
-    done: list[tuple[list[Any], list[bool]]] = field(default_factory=list)
+    done: list[_Done] = field(default_factory=list)
     explorer: Explorer | None = None
     position: int = 0
     pending: Flow | None = None
@@ -54,6 +77,7 @@ class RowLoops:
     driven: bool = False
     active: Any = None
     batch: LoopBuilder = field(init=False)
+    kept: LoopBuilder | None = None
 
     def run(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
         """Returns the result of `call`, which calls a user's function. May interpret its helpers in a second attempt."""
@@ -104,20 +128,38 @@ class RowLoops:
         ends = list(leaves(tree))
         if any(leaf.error is None and not isinstance(leaf.value, _Elements) for leaf in ends):
             refuse("SW600")
-        good = next((leaf for leaf in ends if leaf.error is None), None)
+        good = next((leaf for leaf in ends if leaf.error is None and leaf.value.values), None)
+        if good is None and any(leaf.error is None for leaf in ends):
+            refuse("SW600")
         if good is None:
             error = ends[0].error
             assert error is not None
             refuse("SW261", at=place_of(error), error=told(error))
         framed, count = good.value.framed, len(good.value.values)
         ends = [leaf for leaf in ends if leaf.error is None]
-        if any(leaf.value.framed != framed or len(leaf.value.values) != count for leaf in ends):
+        if any(leaf.value.framed != framed or len(leaf.value.values) not in (0, count) for leaf in ends):
             refuse("SW600")
+        finished(self.loop, tree, self.handlers)
+        appended = None if all(leaf.value.values for leaf in ends) else self._appended(tree)
         columns = []
         for at in range(count):
-            elements = finished(self.loop, _parts(tree, partial(_elements_at, at)), self.handlers)
+            elements = _parts(tree, partial(_elements_at, at))
             columns.append(frame_of_tree(self.loop, elements) if framed else series_of_tree(self.loop, elements))
-        self.done.append((columns, _decisions(tree, good)))
+        self.done.append(_Done(columns, _decisions(tree, good), appended))
+
+    def _appended(self, tree: Node) -> Value:
+        """Returns the condition that a row appends to the lists. A batch without such a row has empty lists, and runs in Python.
+
+        A flagged row therefore concerns its batch: alone, it might leave the lists empty. Refuses (SW600) an aggregate that
+        merges partial results.
+        """
+        session = current()
+        if session.groups is not None:
+            refuse("SW600")
+        session.caught = True
+        found = merged(self.loop, tree, BOOL, lambda ended: self.loop.const(bool(ended.values), BOOL))
+        self.loop.guard_some(found)
+        return found
 
     def enter(self, batch: LoopBuilder) -> Explorer:
         """Returns the explorer of the loop that starts now: a new one to explore, or a known one that repeats one path."""
@@ -126,7 +168,7 @@ class RowLoops:
             self._next_batch(batch)
         if self.position == len(self.done):
             return self.explorer if batch is self.loop else refuse("SW600")
-        return Explorer.repeating(batch, self.handlers, self.done[self.position][1])
+        return Explorer.repeating(batch, self.handlers, self.done[self.position].decisions)
 
     def _next_batch(self, batch: LoopBuilder) -> None:
         """Begins a further batch, which has all rows; refuses (SW262) rows that a filter has kept, and an earlier batch."""
@@ -149,7 +191,7 @@ class RowLoops:
     def collected(self, elements: Sequence[Any], at: int = 0, first: bool = True, framed: bool = False) -> Any:
         """Returns the result of the call that takes a list of a loop; ends the run where that is not known yet.
 
-        `elements`: those of all lists; the call takes number `at`. `first`: no call has taken a list of the loop before.
+        `elements`: those of all lists, or none; the call takes number `at`. `first`: no call has taken a list of the loop before.
         `framed`: the call takes rows of a frame, and receives the columns by name.
         """
         if first:
@@ -157,12 +199,25 @@ class RowLoops:
         if self.position > len(self.done):
             with exploring(self.explorer):
                 raise _Elements(tuple(map(assembled, elements)), framed)
-        columns = self.done[self.position - 1][0][at]
+        done = self.done[self.position - 1]
+        columns, loop = done.columns[at], self.batch
         if isinstance(columns, dict) != framed:
             refuse("SW600")
-        if self.batch is self.loop:
+        if done.appended is not None:
+            if first or self.kept is None:
+                self.kept = _numbered(loop.kept(moved(done.appended, loop)))
+            loop = self.kept
+        if loop is self.loop:
             return columns
-        return {name: moved(x, self.batch) for name, x in columns.items()} if framed else moved(columns, self.batch)
+        return {name: moved(x, loop) for name, x in columns.items()} if framed else moved(columns, loop)
+
+
+def _numbered(kept: LoopBuilder) -> LoopBuilder:
+    """Returns the loop of some rows, labelled from 0 on: pandas numbers the elements of a list."""
+    kept.numbered, group = True, current().group
+    if group is not None:
+        group.renumber(kept)
+    return kept
 
 
 LOOPS: ContextVar[RowLoops | None] = ContextVar("sparkweld_row_loops", default=None)
@@ -193,7 +248,11 @@ def _elements_at(at: int, ended: _Elements) -> Any:
 def _parts(tree: Node, part: Callable[[Any], Any]) -> Node:
     """Returns the tree of a part of each result."""
     if isinstance(tree, Leaf):
-        return tree if tree.error is not None else Leaf(part(tree.value), None, tree.guards)
+        if tree.error is not None:
+            return tree
+        if isinstance(tree.value, _Elements) and not tree.value.values:
+            return Leaf(None, _NoElement(), tree.guards)
+        return Leaf(part(tree.value), None, tree.guards)
     return Fork(tree.condition, tree.guards, _parts(tree.yes, part), _parts(tree.no, part))
 
 

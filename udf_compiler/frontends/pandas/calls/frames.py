@@ -18,6 +18,7 @@ from udf_compiler.frontends.pandas import masked
 from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, collect_rows, is_collection
 from udf_compiler.frontends.pandas.apply.positions import Position
+from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
@@ -64,7 +65,7 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse("SW262", call=call, what=raw(data))
     listed = [name for name, v in data.items() if type(v) is Values or (type(v) is list and is_collection(v))]
     data = {name: collect(v) if name in listed else v for name, v in data.items()}
-    loop = next((v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray)), None)
+    loop = next((v.loop for v in data.values() if isinstance(v, TracedSeries | TracedArray | RowSeries)), None)
     if loop is None:
         refuse("SW262", call=call, what="a dict without a column")
     if of_rows or not any(isinstance(v, TracedSeries) for name, v in data.items() if name not in listed):
@@ -131,6 +132,8 @@ def _column(loop: Any, value: Any, call: str) -> TracedSeries:
         value = texts_of(value)
     if isinstance(value, TracedSeries) and value.loop is loop:
         return copy_series(value)
+    if isinstance(value, RowSeries) and value.loop is loop:
+        return value.twin(shared=False)  # type: ignore[return-value]  # whoever reads it refuses
     if isinstance(value, TracedArray) and value.loop is loop and value.ndim == 1:
         return TracedSeries(loop, value.value, value.dtype)
     if is_number(value) or type(value) is str:

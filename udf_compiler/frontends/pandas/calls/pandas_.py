@@ -108,12 +108,18 @@ def _make_series(*args: Any, **kwargs: Any) -> Any:
 
 
 def _make_frame(*args: Any, **kwargs: Any) -> Any:
-    if has_traced(args) or has_traced(kwargs):
+    given = (*args, *kwargs.values())
+    if has_traced(args) or has_traced(kwargs) or any(map(_holds_rows, given)):
         made = None if current().group is None else _frame_of_group(args, kwargs)
         return called(frames.make_frame, "pd.DataFrame")(*args, **kwargs) if made is None else made
-    if is_exploring() and any(map(holds_none, (*args, *kwargs.values()))):
+    if is_exploring() and any(map(holds_none, given)):
         leave_none()
     refuse("SW262", call="pd.DataFrame", what="a DataFrame of constants")
+
+
+def _holds_rows(x: Any) -> bool:
+    """Whether x may have the elements of a loop over rows, which are constants on some paths."""
+    return is_collection(x) or (type(x) is dict and any(map(is_collection, x.values())))
 
 
 def _frame_of_group(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,0 +1,61 @@
+"""Finds handlers of exceptions that protect code of whole columns, and those that only protect the body of a loop over rows."""
+
+from __future__ import annotations
+
+import dis
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from types import CodeType, FrameType
+
+from sparkweld.errors import Refusal
+
+
+@dataclass(slots=True)
+class Handlers:
+    """The code called for whole columns in which a handler may end an exception, with its refusal.
+
+    A handler is exposed if code that it protects runs outside of an exploration of single rows. It may then catch the exception
+    of any row. In the body of a loop over rows, it catches those of its own row.
+    """
+
+    _refusals: dict[CodeType, Refusal] = field(default_factory=dict)
+    _calls: Counter[CodeType] = field(default_factory=Counter)
+    _watched: set[CodeType] = field(default_factory=set)
+    _exposed: set[CodeType] = field(default_factory=set)
+
+    def add(self, code: CodeType, error: Refusal) -> None:
+        """Notes a call of such code."""
+        self._refusals.setdefault(code, error)
+        self._calls[code] += 1
+
+    def watch(self, frame: FrameType, event: str, exploring: bool) -> None:
+        """Receives the events of a frame from a trace function: its call, then lines, and from then on also instructions."""
+        code = frame.f_code
+        if event == "call":
+            self._calls[code] -= not exploring
+        if event == "call" or code not in self._refusals:
+            return
+        if event != "opcode":
+            frame.f_trace_opcodes = True
+            return
+        self._watched.add(code)
+        if not exploring and any(start <= frame.f_lasti < end for start, end in _protected(code)):
+            self._exposed.add(code)
+
+    def refusal(self) -> Refusal | None:
+        """Returns the refusal of an exposed handler, or of one whose instructions were not all seen; None if there is none."""
+        for code, error in self._refusals.items():
+            if code in self._exposed or code not in self._watched or self._calls[code] != 0:
+                return error
+        return None
+
+
+@cache
+def _protected(code: CodeType) -> tuple[tuple[int, int], ...]:
+    """Returns where exceptions reach a handler. Other entries of the table only clean up after a handler, and raise again."""
+    entries = getattr(dis.Bytecode(code), "exception_entries", None)
+    if entries is None:  # CPython 3.10 has no table of exceptions
+        return ((0, len(code.co_code)),)
+    names = {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+    return tuple((entry.start, entry.end) for entry in entries if names.get(entry.target) == "PUSH_EXC_INFO")
