@@ -238,7 +238,7 @@ CLAIMS: list[Claim] = [
      ArrayType(D), ""),
     ("`astype`, also to `\"string\"`", [lambda s: s.astype("string").fillna("")], SCALAR_PANDAS, ("string",), S, ""),
     ("that append once to each of some new lists", [rows_of_lists], MAP_PANDAS, (FRAME[0],), ROWS, ""),
-    ("loops may skip rows, and then `if rows: yield pd.DataFrame(rows)`", [rows_without_errors], MAP_PANDAS, (FRAME[0],),
+    ("loops may skip rows; in maps, then `if rows: yield pd.DataFrame(rows)`", [rows_without_errors], MAP_PANDAS, (FRAME[0],),
      ROWS, ""),
     ("`functools.reduce`, `map` and `filter`", [lambda xs: functools.reduce(lambda a, b: a + b, xs, 0.0),
       lambda xs: sum(map(abs, xs))], PLAIN, ("array<double>",), D, ""),

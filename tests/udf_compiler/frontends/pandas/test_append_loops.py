@@ -234,12 +234,16 @@ def begins_with_an_element(a, n, s):
 
 @pytest.mark.parametrize(
     "function",
-    [total, previous, ends_early, returns_within, skips_rows, appends_twice, reads_the_list, reads_the_last_round,
+    [total, previous, ends_early, returns_within, appends_twice, reads_the_list, reads_the_last_round,
      counts_in_a_list, counts_in_a_dict, uses_the_list_twice, begins_with_an_element],
 )  # fmt: skip
 def test_refused_loops(function):
     compared = compare_with_worker(function, BATCHES, NUMBERS, SCALAR_PANDAS)
     assert compared.refused in ("SW600", "SW295"), compared
+
+
+def test_a_scalar_function_that_skips_rows():
+    assert compare_with_worker(skips_rows, BATCHES, NUMBERS, SCALAR_PANDAS).refused == "SW107"
 
 
 def counts_batches(batches):

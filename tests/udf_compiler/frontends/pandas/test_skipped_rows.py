@@ -11,7 +11,7 @@ from sparkweld.contract.constants import MAP_PANDAS, SCALAR_PANDAS
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, request, udf
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.groups import compare_groups
+from tests.helpers.groups import compare_aggregate, compare_groups
 
 BATCHES = [
     pa.record_batch({"x": pa.array([1.5, -2.0, 0.0]), "s": pa.array(["1", "22", "-3"])}),
@@ -65,6 +65,33 @@ def test_loops_that_skip_rows(function):
     assert (compared.refused, compared.decided, compared.raised) == ("", len(BATCHES), 0), compared
     compared = compare_with_worker(function, EMPTY, RETURNS, MAP_PANDAS)
     assert (compared.refused, compared.flagged) == ("", len(EMPTY)), compared
+
+
+def of_dicts(frames):
+    for frame in frames:
+        yield pd.DataFrame([{"t": row.s.upper(), "n": len(row.s)} for row in frame.itertuples() if row.s and row.s != "x"])
+
+
+def of_strings(frames):
+    for frame in frames:
+        texts = [f"{s}!" for s in frame["s"] if s and s != "x"]
+        yield pd.DataFrame({"t": texts}).assign(n=1)
+
+
+@pytest.mark.parametrize("function", [of_dicts, of_strings])
+def test_comprehensions_with_conditions(function):
+    compared = compare_with_worker(function, [*BATCHES, *EMPTY], RETURNS, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged) == ("", len(BATCHES), len(EMPTY)), compared
+
+
+def mean_of_large(x):
+    return pd.Series([value for value in x if value >= 1]).mean()
+
+
+def test_some_values_of_an_aggregate():
+    groups = [batch.select(["x"]) for batch in [*BATCHES, *EMPTY]]
+    compared = compare_aggregate(mean_of_large, groups, DoubleType(), ["x"])
+    assert (compared.refused, compared.decided) == (None, len(BATCHES)), compared
 
 
 def raises_without_rows(frames):

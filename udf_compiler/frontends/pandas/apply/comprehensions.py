@@ -264,9 +264,9 @@ def _elements_of_list(loops: RowLoops, data: list[Any]) -> tuple[list[Any], int,
     variables = flow.frame.f_locals
     lists = {name: data if name == "" else variables[name] for name in flow.calls}
     name = next((name for name in loops.waiting if lists[name] is data), None)
-    if name is None or offset_of(flow.frame) != flow.calls[name] or any(len(x) != 1 for x in lists.values()):
+    if name is None or offset_of(flow.frame) != flow.calls[name] or any(len(x) > 1 for x in lists.values()):
         refuse("SW600")
-    elements = [x[0] for x in lists.values() if x[0] is not NO_ELEMENT]
+    elements = [x[0] for x in lists.values() if x and x[0] is not NO_ELEMENT]
     if len(elements) not in (0, len(lists)):
         refuse("SW600")
     return elements, [*lists].index(name), loops.taken(name)
