@@ -45,7 +45,7 @@ from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
-from udf_compiler.frontends.python.undecided import Undecided, decided
+from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar, of_value
 from udf_compiler.frontends.python.vectors import vector_of_row
 from udf_compiler.frontends.tracing.session import current, refuse, running

@@ -33,9 +33,10 @@ def padded(fn: str, x: Any, width: Any, fill: str = "0") -> TracedScalar:
         raise_type_error("the width cannot be interpreted as an integer")
     if len(fill) != 1:
         raise_type_error("The fill character must be exactly one character long")
-    loop, text, size = explorer().loop, as_text(x), make_int(as_int(width))
+    loop, text = explorer().loop, as_text(x)
+    size: Any = make_int(as_int(width))
     missing = as_int(size - make_int(loop.emit(StrCall("length"), text)))
-    count = make_int(loop.call("maximum", missing, loop.const(0, I64)))
+    count: Any = make_int(loop.call("maximum", missing, loop.const(0, I64)))
     if fn == "ljust":
         return _joined(text, _start_of_many(fill, count))
     if fn == "center":  # CPython puts an odd character on the left where the width is odd, too
