@@ -98,8 +98,8 @@ class LazyList(Traced):
         raise NotImplementedError
 
     @property
-    def whole(self) -> Value:
-        """Returns the list itself."""
+    def whole(self) -> Any:
+        """Returns the list itself, as a value or as one of tuples."""
         raise NotImplementedError
 
     def __contains__(self, part: Any) -> bool:
@@ -125,7 +125,10 @@ def is_lazy(x: object) -> bool:
 
 def as_list(x: Any) -> Any:
     """Returns the list of the row for a lazy one; anything else unchanged."""
-    return of_list(x.whole) if is_lazy(x) else x
+    if not is_lazy(x):
+        return x
+    whole = x.whole
+    return of_list(whole) if type(whole) is Value else whole
 
 
 def is_empty(x: TracedScalar) -> Value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from udf_compiler.frontends.python.numbers import make_int
 from udf_compiler.frontends.python.of_text import OfText
 from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TUPLE, TracedRecords
 from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, certain, pattern_of, template_of
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
@@ -142,7 +144,16 @@ def _findall(pattern: Any, call: str, string: Any) -> Any:
     groups = (0, 1) if pattern.groups == 1 else (0,)
     regex = Regex(text, flags, call, groups, repeated=True)
     counted = Regex(text, flags, call, (0,), repeated=True).emit(run.loop, string.value, "count", guard=run.guard)
-    return TracedFound(counted, None if pattern.groups > 1 else partial(_all, regex, string.value, len(groups) - 1))
+    if pattern.groups > 1:
+        return TracedFound(counted, partial(_tuples, Regex(text, flags, call, repeated=True), string.value, pattern.groups))
+    return TracedFound(counted, partial(_all, regex, string.value, len(groups) - 1))
+
+
+def _tuples(regex: Regex, text: Value, count: int) -> TracedRecords:
+    """Returns the groups of all matches as a list of tuples; a group that takes no part in a match is empty."""
+    numbers = range(1, count + 1)
+    parts = [of_list(_all(replace(regex, groups=(0, number)), text, 1)) for number in numbers]
+    return TracedRecords(TUPLE, [*map(str, numbers)], parts, [None] * count, None)
 
 
 def _all(regex: Regex, text: Value, index: int) -> Value:
@@ -167,19 +178,18 @@ def _split(pattern: Any, call: str, string: Any, maxsplit: Any = 0) -> Any:
 
 
 class TracedFound(LazyList):
-    """The list of all matches: `value` counts them, `made` builds the list; None for lists of tuples."""
+    """The list of all matches: `value` counts them, `made` builds the list, which may be one of tuples."""
 
     __slots__ = ("made", "value")
     what = "list of matches"
 
-    def __init__(self, value: Value, made: Callable[[], Value] | None) -> None:
+    def __init__(self, value: Value, made: Callable[[], Value | TracedRecords]) -> None:
         self.value, self.made = value, made
 
     @property
-    def whole(self) -> Value:
-        """Returns the list itself."""
-        made = object.__getattribute__(self, "made")
-        return refuse("SW251", call="a list of tuples of matches") if made is None else made()
+    def whole(self) -> Any:
+        """Returns the list itself, as a value or as one of tuples."""
+        return object.__getattribute__(self, "made")()
 
     @property
     def count(self) -> Any:

@@ -163,6 +163,11 @@ class TracedRecords(TracedRows):
         return Records(self.form, self.names, parts, self.gone is not None)
 
     @property
+    def is_pairs(self) -> bool:
+        """Whether the elements are tuples of two values, none of which is None."""
+        return self.form == TUPLE and len(self.parts) == len(self.columns) == 2
+
+    @property
     def keys(self) -> list[TracedScalar]:
         """Returns the lists by which Python orders the elements; refuses (SW222) what it does not order, and bools."""
         ordered = self.form == TUPLE and self.gone is None and all(x is None for x in self.absent)

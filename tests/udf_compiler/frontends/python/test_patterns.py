@@ -45,7 +45,7 @@ def test_splits(source):
         ("re.sub('a*', '-', a)", "SW272"),
         ("re.sub('a', lambda m: 'b', a)", "SW262"),
         ("DIGITS.search(a, 1)", "SW262"),
-        ("re.findall('(a)(b)', a)[0]", "SW251"),
+        ("re.findall('(a)(b)', a)[0]", "SW293"),
         ("re.split('(a)(b)?', a)", "SW262"),
         ("re.split('((a)b)+', a)", "SW272"),
         ("re.split(r'(?<=a)', a)", "SW272"),

@@ -14,7 +14,7 @@ from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson, plain
-from udf_compiler.frontends.python.maps import is_map, no_key
+from udf_compiler.frontends.python.maps import is_map, last_of_each, no_key
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
@@ -173,7 +173,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     if is_as_dict(function):
         return Mapping(made)  # a new dict, which the function may change
-    return lists.as_list(made) if type(made) is TracedFound and made.made is not None else made
+    return lists.as_list(made) if type(made) is TracedFound else made
 
 
 def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -202,6 +202,8 @@ def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str,
         if made is not None:
             return (made,)
         items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
+        if kind is dict and type(items) is TracedRecords and items.is_pairs:
+            return (last_of_each(*items.columns),)
         if kind is not defaultdict and (type(items) in (Together, Elements, Letters) or is_scalar(items)):
             if not any(map(is_scalar, within(items))):
                 return (constructed(kind, [remaining(items)], {}),)
