@@ -118,6 +118,20 @@ def xgboost(trees: int, depth: int) -> Contest:
     return contest(forest, "xgboost", scored, lambda folder: booster.save_model(folder / "model.json"))
 
 
+def catboost(trees: int, depth: int) -> Contest:
+    import catboost as library
+
+    from udf_compiler.frontends.models.forests import of_catboost
+
+    x, y, _ = numbers()
+    model = library.CatBoostClassifier(
+        iterations=trees, depth=depth, boost_from_average=False, verbose=0, allow_writing_files=False, thread_count=1
+    ).fit(x, y)
+    scored = partial(model.predict, prediction_type="RawFormulaVal", thread_count=1)
+    forest = of_catboost.read(model).forest(0, trees)
+    return contest(forest, "catboost", scored, lambda folder: model.save_model(folder / "model.cbm"))
+
+
 def histogram(trees: int) -> Contest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -146,6 +160,8 @@ TREES: dict[str, Callable[[], Contest]] = {
     "LightGBM 1,000 x 31 leaves": lambda: lightgbm(1000, 31),
     "LightGBM 100 x 255 leaves": lambda: lightgbm(100, 255),
     "XGBoost 100 x depth 6": lambda: xgboost(100, 6),
+    "CatBoost 100 x depth 6": lambda: catboost(100, 6),
+    "CatBoost 1,000 x depth 6": lambda: catboost(1000, 6),
     "HistGradientBoosting 100 x 31 leaves": lambda: histogram(100),
     "RandomForest 100 x depth 10": lambda: random_forest(100, 10),
 }
