@@ -47,7 +47,7 @@ from udf_compiler.backends.worker_pipelines import stand_ins as worker
 from udf_compiler.eval_types.batches import Batches
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import batch, modules
-from udf_compiler.frontends.models import loaders, matrices, output
+from udf_compiler.frontends.models import loaders, matrices, output, row_labels
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
@@ -293,6 +293,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],
+        row_labels.RowLabels: [
+            (row_labels.RowLabels(scalars.of_value(read("s")), 1), np.array(["a"], object)),
+            (row_labels.RowLabels(scalars.of_value(read("s")), 2), np.array([["a"]], object)),
+        ],
         output.TracedLabels: [(output.TracedLabels(choose.TracedTexts(text)), np.array([["a"]], object))],
         output.TracedSparse: [(output.TracedSparse(Features(loop, (read("x"),))), scipy.sparse.csr_matrix((1, 1)))],
         matrices.TracedMatrix: [

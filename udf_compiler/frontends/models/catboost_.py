@@ -21,6 +21,7 @@ from udf_compiler.frontends.models.labels import keep, labels
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, expit, softmax, sums_of
 from udf_compiler.frontends.pandas.calls.reductions import argmax
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -33,6 +34,8 @@ _NEAR = 1e-9
 
 class Trees(Translator):
     """The base of all classes: sums of leaves and what prediction types make of them."""
+
+    SINGLE = True
 
     def _loss(self) -> str:
         return str(self.model._object._get_loss_function_name())
@@ -49,6 +52,10 @@ class Trees(Translator):
         Columns that no tree uses are those of any other feature.
         """
         names, columns = x.names, [x.loop.cast(v, F32) for v in x.values]
+        if is_exploring():  # the library converts numbers of a list to float64 first, which is exact up to 2**53
+            for v in x.values:
+                if v.type == I64:
+                    x.loop.guard(x.loop.call("less_equal", x.loop.call("absolute", v), x.loop.const(1 << 53, v.type)), local=True)
         used = list(read.positions.values())
         if names is not None and "" not in used and len(set(used)) == len(used) and set(used) <= {*map(str, names)}:
             places = {at: [str(name) for name in names].index(name) for at, name in read.positions.items()}

@@ -13,19 +13,21 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.models.features import features_of
 from udf_compiler.frontends.models.labels import labels
 from udf_compiler.frontends.models.matrices import TracedMatrix
-from udf_compiler.frontends.models.output import TracedSparse, contained, given_back
+from udf_compiler.frontends.models.output import TracedLabels, TracedSparse, contained, given_back
+from udf_compiler.frontends.models.row_labels import RowLabels
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
 from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, is_collection
 from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.lists import Rows, for_model, stack_of, stacked
-from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
+from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.operands import as_text, is_text
+from udf_compiler.frontends.python.operands import as_text, is_number, is_text
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, made_of, vector
+from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -95,6 +97,8 @@ def _width_of(model: Any) -> int | None:
     """Returns the number of features that a fitted model takes, None when it does not report it."""
     if hasattr(model, "num_feature"):  # a Booster of LightGBM
         return int(model.num_feature())
+    if type(model).__module__ == "catboost.core":  # whose n_features_in_ is 0 after unpickling
+        return len(model.feature_names_) if model.is_fitted() else None
     return getattr(model, "n_features_in_", None)
 
 
@@ -108,6 +112,9 @@ def _computed(
 ) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
+    single = translator.SINGLE and is_exploring() and _is_flat(x, call)
+    if single:
+        x = RowMatrix([x]) if is_scalar(x) else [x if type(x) is list else x.tolist()]
     x = row_argument(x, call) if is_exploring() else rows_argument(x)
     x = for_model(x, _width_of(translator.model), call)
     if isinstance(x, TracedSparse):
@@ -122,7 +129,20 @@ def _computed(
         # A model that another version fitted, or a version whose classes have other attributes.
         refuse("SW812", name=type(error.obj).__name__, attribute=error.name)
     result = given_back(contained(translator, made) if name == "transform" else made, call)
-    return row_result(result, call) if is_exploring() else result
+    if not is_exploring():
+        return result
+    result = row_result(result, call, getattr(translator.model, "classes_", None))
+    return result[0] if single else result
+
+
+def _is_flat(x: Any, call: str) -> bool:
+    """Whether a value of a row holds single values: a list of numbers, or an array of one dimension. Refuses (SW810) a tuple."""
+    if type(x) is tuple:
+        refuse("SW810", call=call, what="a tuple")
+    if is_scalar(x):
+        return bool(x.numpy == "ndarray")
+    constants = type(x) is np.ndarray and x.ndim == 1  # such as three NULLs
+    return constants or (type(x) is list and bool(x) and all(map(is_number, x)))
 
 
 def row_argument(x: Any, call: str) -> Any:
@@ -143,10 +163,17 @@ def row_argument(x: Any, call: str) -> Any:
     return stack_of(explorer().loop, x.rows[0].value)
 
 
-def row_result(result: Any, call: str) -> Any:
-    """Returns the array, or the sparse matrix, that a model returns for one row. Refuses (SW818) anything but numbers."""
+def row_result(result: Any, call: str, classes: Any = None) -> Any:
+    """Returns the array, or the sparse matrix, that a model returns for one row.
+
+    Refuses (SW818) anything but numbers, and labels of `classes` if these are objects. Elements of other arrays of strings are
+    np.str_, whose operators return other classes than those of str.
+    """
     if type(result) is TracedSparse:
         return result
+    if type(result) in (TracedTexts, TracedLabels) and np.asarray(classes).dtype == object:
+        texts, dimensions = (result, 1) if type(result) is TracedTexts else (result.texts, 2)
+        return RowLabels(of_value(texts_of(texts).value), dimensions)
     if type(result) is not TracedArray:
         refuse("SW818", call=call)
     row = vector([numpy_scalar(value, value.type.dtype) for value in result.columns])

@@ -36,6 +36,8 @@ class Translator:
     KEPT: ClassVar[tuple[str, ...]] = ()
     #: Whether it accepts pandas' category columns.
     CATEGORIES: ClassVar[bool] = False
+    #: Whether its methods take the values of one row, and then return the first element of their result.
+    SINGLE: ClassVar[bool] = False
 
     model: Any
     rebuild: Rebuild | None = field(default=None, compare=False, repr=False)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType
 
+from sparkweld.contract.constants import ARROW_BATCHED
+from tests.helpers.compiled import compare_with_worker
 from tests.helpers.models import batch_of, compare, id_of
 from tests.helpers.real import rows, table, with_gaps
 
@@ -177,6 +179,38 @@ def test_other_classes() -> None:
     values, target = table("linnerud")
     several = cb.CatBoostRegressor(**QUIET, loss_function="MultiRMSE").fit(values, target)
     check(lambda d: several.predict(d)[:, 2], rows("linnerud"))
+
+
+ROWS = pa.record_batch({
+    "a": [1.5, None, -0.25, float("nan"), 3.0],
+    "b": pa.array([3, -1, 2**60 + 1, 2**24 + 1, 0], pa.int64()),
+    "c": [True, False, True, None, True],
+})  # fmt: skip
+_X = np.column_stack([np.linspace(-2, 4, 90), np.arange(90) % 7, np.arange(90) % 2])
+NUMBER = cb.CatBoostRegressor(**QUIET).fit(_X, _X[:, 0] * _X[:, 2] + _X[:, 1])
+CHANCE = cb.CatBoostClassifier(**QUIET).fit(_X, _X[:, 0] > 1)
+WORD = cb.CatBoostClassifier(**QUIET).fit(_X, pd.Series(np.array(["low", "mid", "high"])[np.arange(90) // 30], dtype=object))
+
+
+def test_single_rows() -> None:
+    """Functions of one row pass a list of values, or a list of one row; NULL and integers beyond 2**53 run in Python."""
+    functions: list[tuple[Callable[..., Any], DataType]] = [
+        (lambda a, b, c: float(NUMBER.predict([a, b, c])), DoubleType()),
+        (lambda a, b, c: float(NUMBER.predict([[a, b, c]])[0]), DoubleType()),
+        (lambda a, b, c: float(NUMBER.predict(np.array([a, b, c], dtype=float))), DoubleType()),
+        (lambda a, b, c: float(CHANCE.predict_proba([a, b, c])[1]), DoubleType()),
+        (lambda a, b, c: bool(CHANCE.predict([a, b, c])), BooleanType()),
+        (lambda a, b, c: WORD.predict([a, b, c])[0].upper(), StringType()),
+        (lambda a, b, c: WORD.predict([[a, b, c]])[0][0], StringType()),
+        (lambda a, b, c: WORD.predict([[a, b, c]]).flatten()[0] + "!", StringType()),
+        (lambda a, b, c: WORD.predict([[a, b, c]])[0, 0], StringType()),
+        (lambda a, b, c: WORD.predict([a, b, c]).item(), StringType()),
+    ]
+    for at, (function, returns) in enumerate(functions):
+        compared = compare_with_worker(function, [ROWS], returns, ARROW_BATCHED, kernel=True)
+        assert (at, compared.refused, compared.decided, compared.flagged) == (at, "", 1, 1), compared
+    a_tuple = compare_with_worker(lambda a, b, c: float(NUMBER.predict((a, b, c))), [ROWS], DoubleType(), ARROW_BATCHED)
+    assert a_tuple.refused == "SW810"
 
 
 def test_refusals() -> None:

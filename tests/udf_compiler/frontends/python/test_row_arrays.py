@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from numpy.linalg import norm
-from pyspark.sql.types import ArrayType, DoubleType, LongType
+from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
@@ -241,6 +241,7 @@ NAMED = DecisionTreeClassifier(max_depth=3).fit(X, (X.a > X.b).astype(int))
 SCALER = StandardScaler().fit(X.values)
 SCALER.mean_, SCALER.scale_ = np.array([1.0, 2.0, 4.0]), np.array([0.5, 2.0, 8.0])
 TEXTS = LogisticRegression().fit(X.values, np.where(X.a > 0, "up", "down"))
+OBJECTS = LogisticRegression().fit(X.values, pd.Series(np.where(X.a > 0, "up", "down"), dtype=object))
 ROWS = [
     pa.record_batch({"a": pa.array([0.5, -2.0, 3.0, 0.2]), "b": pa.array([1.0, None, 2.0, -8.0]), "c": pa.array([4, 1, None, 0])})
 ]
@@ -303,6 +304,19 @@ def test_rows_with_a_null_are_left_to_python(function):
     compared = compare_with_worker(function, [*rows, ROWS[0]], DoubleType(), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.flagged == 2, compared
 
+
+
+def test_labels_of_one_row():
+    """Labels that are objects are strings of Python."""
+
+    def label(a, b, c):
+        if a is None or b is None or c is None:
+            return "none"
+        first, [second] = OBJECTS.predict([[a, b, c]])[0], OBJECTS.predict([[c, b, a]])
+        return first.upper() + second + OBJECTS.predict([[a, a, c]]).item() + OBJECTS.predict([[c, c, c]]).tolist()[0]
+
+    compared = compare_with_worker(label, ROWS, StringType(), ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.flagged) == ("", 0)
 
 
 def test_models_of_rows_that_are_refused():

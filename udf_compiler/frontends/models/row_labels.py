@@ -1,0 +1,55 @@
+"""Represents the array of strings that a classifier returns for the one row of a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced, ndarray_class
+
+#: Indices of the only element, by dimensions; an index of one dimension of two returns the array of shape (1,).
+_ELEMENT: dict[int, tuple[Any, ...]] = {1: (0, -1), 2: ((0, 0), (0, -1), (-1, 0), (-1, -1))}
+
+
+class RowLabels(Traced):
+    """An array of objects of shape (1,), or (1, 1), with one string."""
+
+    __slots__ = ("dimensions", "label")
+    what = "array"
+    stands_for = np.ndarray
+
+    def __init__(self, label: TracedScalar, dimensions: int) -> None:
+        self.label, self.dimensions = label, dimensions
+
+    __class__ = property(ndarray_class)  # type: ignore[assignment]
+
+    def __getitem__(self, key: Any) -> Any:
+        plain = type(key) is int or (type(key) is tuple and all(type(part) is int for part in key))
+        if plain and key in _ELEMENT[self.dimensions]:
+            return self.label
+        if plain and self.dimensions == 2 and key in _ELEMENT[1]:
+            return RowLabels(self.label, 1)
+        _refuse("array[...]")
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.label if self.dimensions == 1 else RowLabels(self.label, 1)
+
+    def __getattr__(self, name: str) -> Any:
+        made: Any
+        if name == "item":
+            made = self.label
+        elif name == "tolist":
+            made = [self.label] if self.dimensions == 1 else [[self.label]]
+        elif name in ("ravel", "flatten"):
+            made = RowLabels(self.label, 1)
+        else:
+            _refuse(f"array.{name}")
+        return lambda: made
+
+
+def _refuse(call: str) -> NoReturn:
+    refuse("SW818", call=call)
