@@ -80,10 +80,48 @@ def map_parts(type: str) -> tuple[str, str, str] | None:
     return None if found is None else (f"array<{found[1]}>", f"array<{found[2]}>", "array<boolean>")
 
 
+_MAP_OF_LISTS = re.compile(f"map<({'|'.join(ELEMENTS)}),(array<.+>)>")
+
+
+def list_parts(type: str) -> tuple[tuple[str, str], ...] | None:
+    """Returns the names and types of the arrays that an array of arrays is stored as; None for another type.
+
+    These are the indices at which each array starts and ends among the elements of all, and these elements, or their parts.
+    """
+    inner = type.removeprefix("array<").removesuffix(">")
+    if not inner.startswith("array<") or inner == type:
+        return None
+    element = inner.removeprefix("array<").removesuffix(">")
+    inside = (("elements", inner),) if element in ELEMENTS else list_parts(inner)
+    if inside is None:
+        return None
+    found = inside if element in ELEMENTS else tuple((f"elements.{name}", part) for name, part in inside)
+    return (("starts", "array<long>"), ("ends", "array<long>"), *found)
+
+
+def map_of_lists(type: str) -> tuple[str, str] | None:
+    """Returns the types of the arrays of the keys and of the values of a map to arrays; None for another type."""
+    found = _MAP_OF_LISTS.fullmatch(type)
+    return None if found is None else (f"array<{found[1]}>", f"array<{found[2]}>")
+
+
+def _parts_of(type: str) -> list[tuple[str, str]] | None:
+    """Returns the names and types of the arrays that a map, or an array of arrays, is stored as; None for another type."""
+    parts = map_parts(type)
+    if parts is not None:
+        return list(zip(MAP_PARTS, parts, strict=True))
+    keyed = map_of_lists(type)
+    inside = list_parts(type if keyed is None else keyed[1])
+    if inside is None:
+        return None
+    return list(inside) if keyed is None else [("keys", keyed[0]), *((f"values.{name}", part) for name, part in inside)]
+
+
 def columns_of(type: ReturnType) -> tuple[StructField, ...] | None:
     """Returns the columns that values of a struct, a map or an array of structs are stored as; None for another type.
 
-    A map is stored as arrays (`MAP_PARTS`), a struct as one column for each field, or the columns of a map. An array of structs
+    A map is stored as arrays (`MAP_PARTS`), and so is an array of arrays (`list_parts`). A map to arrays is stored as its keys
+    and the parts of its values. A struct is stored as one column for each field, or the columns of these. An array of structs
     is stored as two arrays for each field: its values, and whether a value is NULL. One more array is whether an element is NULL.
     Each of these arrays of bools is NULL where nothing is.
     """
@@ -105,11 +143,11 @@ def _columns_of_elements(fields: tuple[StructField, ...]) -> tuple[StructField, 
 
 
 def _columns_of_field(field: StructField) -> tuple[StructField, ...]:
-    parts = map_parts(field.type)
+    parts = _parts_of(field.type)
     if parts is None:
         return (field,)
-    named = [replace(field, name=f"{field.name}.{part}", type=type) for part, type in zip(MAP_PARTS, parts, strict=True)]
-    return (*named[:2], replace(named[2], nullable=True))
+    named = [replace(field, name=f"{field.name}.{part}", type=type) for part, type in parts]
+    return tuple(replace(part, nullable=True) if name == "absent" else part for part, (name, _) in zip(named, parts, strict=True))
 
 
 def name_of(type: Any) -> str:

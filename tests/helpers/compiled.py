@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.linalg import VectorUDT
-from pyspark.sql.types import ArrayType, BooleanType, DataType, MapType, StructType, _parse_datatype_json_string
+from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, MapType, StructType, _parse_datatype_json_string
 
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.spark_types import columns_of as columns_of_type
@@ -30,6 +30,7 @@ from tests.helpers.cases import Case, Mismatch
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, python_step, request, udf
 from tests.helpers.lines import VECTOR, PythonEvalType, arrow_type_of, spark_type_of
+from tests.helpers.nested import argument_of, is_partwise, lists_of, parts_of
 from tests.helpers.outcomes import same, token
 from tests.helpers.worker import run_in_worker
 from udf_compiler.boundary.columns import ONE_FORM
@@ -270,24 +271,11 @@ def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_struct(array.type):
             found |= {f"{name}.{field.name}": part for field, part in zip(array.type, array.flatten(), strict=True)}
-        elif pa.types.is_map(array.type) or (pa.types.is_list(array.type) and pa.types.is_struct(array.type.value_type)):
-            found |= {f"{name}.{part}": values for part, values in _parts_of(array).items()}
+        elif is_partwise(array.type):
+            found |= parts_of(name, array)
         else:
             found[name] = array
     return found
-
-
-def _parts_of(array: pa.Array) -> dict[str, pa.Array]:
-    """Returns the arrays of a map's keys and values, or of the fields of structs."""
-    rows = array.to_pylist()
-    if pa.types.is_map(array.type):
-        types = {"keys": array.type.key_type, "values": array.type.item_type}
-        rows = [row and [dict(zip(types, item, strict=True)) for item in row] for row in rows]
-    else:
-        types = {field.name: field.type for field in array.type.value_type}
-    return {
-        name: pa.array([row and [x and x[name] for x in row] for row in rows], pa.list_(type)) for name, type in types.items()
-    }
 
 
 def name_of_arrow(type: pa.DataType) -> str:
@@ -341,11 +329,8 @@ def _step(
 
 
 def _argument(field: pa.Field, name: str, inputs: dict[str, str]) -> dict[str, Any]:
-    if pa.types.is_map(field.type) or (pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)):
-        parts = [part for part in inputs if part.startswith(f"{name}.")]
-        op = "MapFromArrays" if pa.types.is_map(field.type) else "ArraysZip"
-        args = [column(part, inputs[part]) for part in parts]
-        return {"op": op, "names": [part[len(name) + 1 :] for part in parts], "args": args, "type": "parts"}
+    if is_partwise(field.type):
+        return argument_of(name, field.type, inputs)
     if not pa.types.is_struct(field.type):
         return column(name, inputs[name])
     names = [part.name for part in field.type]
@@ -412,6 +397,12 @@ def _assembled(columns: Iterator[Array], type: DataType) -> list[Any]:
     if isinstance(type, StructType):
         fields = [_assembled(columns, field.dataType) for field in type]
         return [{str(at): value for at, value in enumerate(row)} for row in zip(*fields, strict=True)]
+    if isinstance(type, MapType) and isinstance(type.valueType, ArrayType):
+        keys, values = values_of(next(columns), ArrayType(type.keyType)), _assembled(columns, ArrayType(type.valueType))
+        return [None if k is None else list(zip(k, v, strict=True)) for k, v in zip(keys, values, strict=True)]
+    if isinstance(type, ArrayType) and isinstance(type.elementType, ArrayType):
+        starts, ends = (values_of(next(columns), ArrayType(LongType())) for _ in range(2))
+        return [lists_of(*row) for row in zip(starts, ends, _assembled(columns, type.elementType), strict=True)]
     if isinstance(type, MapType):
         parts = [values_of(next(columns), ArrayType(part)) for part in (type.keyType, type.valueType, BooleanType())]
         return [None if keys is None else _items(keys, values, absent) for keys, values, absent in zip(*parts, strict=True)]

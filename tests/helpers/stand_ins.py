@@ -39,7 +39,7 @@ from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, Struc
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.annotations import Rows, annotate
-from sparkweld.ir.ops import StrCall
+from sparkweld.ir.ops import MakeList, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
 from udf_compiler.backends.aggregates import compute, objects, reductions
@@ -101,8 +101,10 @@ from udf_compiler.frontends.python import (
     hex_numbers,
     json_values,
     library_calls,
+    lists,
     maps,
     math_calls,
+    nested_lists,
     patterns,
     records,
     row_lists,
@@ -179,6 +181,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     schema = StructType([StructField("x", StringType())])
     numbers = scalars.of_value(read("v"))
     words = scalars.TracedScalar("list<str>", loop.emit(StrCall("split", (",", -1)), read("s")))
+    ends = loop.emit(MakeList(list_of(I64)), read("n"))
     rebuilder = Rebuilder(find_stand_in)
     linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model = TracedModel(find(linear, lambda held: held))
@@ -221,6 +224,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         rows.TracedStruct: [(rows.TracedStruct(["x"], [lambda: scalar["float"]]), Row(x=1.5))],
         maps.TracedMap: [(maps.TracedMap(words, numbers), {"a": 1.5})],
         maps.TracedItems: [(maps.TracedItems(maps.TracedMap(words, numbers)), {"a": 1.5}.items())],
+        nested_lists.TracedLists: [(nested_lists.TracedLists(words, *[lists.of_list(ends)] * 2), [["a"]])],
         row_lists.TracedRows: [(row_lists.TracedRows(["x"], [numbers]), [Row(x=1.5)])],
         row_lists.TracedPairs: [(row_lists.TracedPairs(("key", "value"), [words, numbers]), [("a", 1.5)])],
         records.TracedRecord: [(records.TracedRecord(["a"], [scalar["float"]]), {"a": 1.5})],

@@ -73,7 +73,7 @@ class Kind(Protocol):
 
     #: Whether NULLs in a batch decide the dtype of a non-float column that the function sees (the states of a pandas dtype).
     sees_batch_state: bool
-    #: Whether functions take binary values, nested structs, maps and arrays of structs.
+    #: Whether functions take binary values, nested structs, maps, and arrays of structs, arrays or maps.
     takes_parts: bool = False
     #: Whether its functions may take vectors of Spark's ML library.
     takes_vectors: bool = False
@@ -96,8 +96,11 @@ class Kind(Protocol):
         """Returns the object that the function sees for a struct column whose rows are never NULL."""
         ...
 
-    def parts(self, op: str, names: tuple[str, ...], values: tuple[Value, ...], title: str, type: str) -> Any:
-        """Returns the object that the function sees for a map or an array of structs. Refuses (SW101) unsupported ones."""
+    def parts(self, op: str, names: tuple[str, ...], values: tuple[Any, ...], title: str, type: str) -> Any:
+        """Returns the object that the function sees for a map, or an array of structs, arrays or maps.
+
+        Its parts are values, or such objects. Refuses (SW101) unsupported ones.
+        """
         raise refusal("SW101", column=title, type=type)
 
     def describe(self, argument: Any) -> str:

@@ -150,7 +150,7 @@ def _python_value(argument: Value | Struct | Parts | RowResult) -> Any:
                 _guard_conversion(value)
         return TracedStruct(argument.names, [partial(_python_value, value) for value in argument.values])
     if isinstance(argument, Parts):
-        argument.guard(argument.values[0].loop)
+        argument.guard(argument.columns[0].loop)
         return argument.python()
     _guard_conversion(argument)
     value = argument.loop.value_of(argument)

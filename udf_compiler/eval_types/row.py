@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import MAP_PARTS, VECTOR_TYPE, StructArray, StructField, columns_of, fields_of, map_parts
+from sparkweld.contract.spark_types import (
+    MAP_PARTS,
+    VECTOR_TYPE,
+    StructArray,
+    StructField,
+    columns_of,
+    fields_of,
+    list_parts,
+    map_of_lists,
+    map_parts,
+)
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
@@ -17,8 +27,9 @@ from udf_compiler.eval_types.kind import Call, Kind, declared
 from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naive_datetime, result_of_row
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
-from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, part_argument
+from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, only_lists, part_argument
 from udf_compiler.frontends.python.map_results import dict_tree, map_trees
+from udf_compiler.frontends.python.nested_results import ListsResult, values_of_maps
 from udf_compiler.frontends.python.path_explorer import Node, decided
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
@@ -93,9 +104,9 @@ class Row(Kind):
         check_names(names, title)
         return Struct(names, tuple(self.argument(loop, field) for field in fields))
 
-    def parts(self, op: str, names: tuple[str, ...], values: tuple[Value, ...], title: str, type: str) -> Any:
-        made = part_argument(op, names, values) if self._over_arrow else None
-        if made is None:
+    def parts(self, op: str, names: tuple[str, ...], values: tuple[Any, ...], title: str, type: str) -> Any:
+        made = part_argument(op, names, values)
+        if made is None or not (self._over_arrow or only_lists(made)):
             raise refusal("SW101", column=title, type=type)
         return made
 
@@ -103,7 +114,7 @@ class Row(Kind):
         if isinstance(argument, DenseArgument):
             return "vector"
         if isinstance(argument, Parts):
-            return f"{len(argument.values)} parts"
+            return f"{len(argument.columns)} parts"
         if isinstance(argument, Struct):
             return f"Row of {len(argument.names)} fields"
         return "result" if isinstance(argument, _Result) else str(argument.type)
@@ -192,19 +203,47 @@ class Row(Kind):
         return running(Session(call.loop, call.exact, call.place, call.notes, call.kept, dispatch=DISPATCH))
 
     def _columns(self, call: Call, tree: Node, pruned: Node | None, type: str, field: bool = False) -> list[Value]:
-        """Returns the columns of a result: several arrays for a map, else one column."""
+        """Returns the columns of a result: several arrays for a map or an array of arrays, else one column."""
+        if list_parts(type) is not None:
+            return self._lists(call, tree, pruned, type)
+        keyed = map_of_lists(type)
+        if keyed is not None and list_parts(keyed[1]) is not None:
+            return self._map_of_lists(call, tree, pruned, type, keyed)
         parts = map_parts(type)
         if parts is None:
             return [self._column(call, tree, pruned, type, field)]
+        dicts = self._dicts(call, tree, type)
+        trees = map_trees(dicts)
+        others = [None] * len(parts) if pruned is None else map_trees(dict_tree(pruned, call.place, type))
+        made = zip(trees, others, parts, MAP_PARTS, strict=True)
+        return [self._column(call, tree, other, part, none=name == "values") for tree, other, part, name in made]
+
+    @staticmethod
+    def _dicts(call: Call, tree: Node, type: str) -> Node:
+        """Returns the tree of a map. Rows for which it is no dict are flagged."""
         if call.eval_type == BATCHED:
             raise refusal("SW104", call.place, type=f"{type}, whose order a pickled dict does not keep")
         dicts = dict_tree(tree, call.place, type)
         if dicts is not tree:
             call.loop.guard(decided(call.loop, dicts))
-        trees = map_trees(dicts)
-        others = [None] * len(parts) if pruned is None else map_trees(dict_tree(pruned, call.place, type))
-        made = zip(trees, others, parts, MAP_PARTS, strict=True)
-        return [self._column(call, tree, other, part, none=name == "values") for tree, other, part, name in made]
+        return dicts
+
+    def _lists(self, call: Call, tree: Node, pruned: Node | None, type: str) -> list[Value]:
+        """Returns the columns of an array of arrays."""
+        parts = list_parts(type) or ()
+        made = ListsResult(call.loop, len(parts) // 2 + 1, call.place, type)
+        trees = made.trees(tree)
+        others = [None] * len(trees) if pruned is None else replace(made, loop=None).trees(pruned)
+        given = zip(trees, others, parts, strict=True)
+        return [self._column(call, part, other, of) for part, other, (_, of) in given]
+
+    def _map_of_lists(self, call: Call, tree: Node, pruned: Node | None, type: str, keyed: tuple[str, str]) -> list[Value]:
+        """Returns the columns of a map to arrays: the keys, and the parts of the values."""
+        dicts = self._dicts(call, tree, type)
+        other = None if pruned is None else dict_tree(pruned, call.place, type)
+        keys = self._column(call, map_trees(dicts)[0], None if other is None else map_trees(other)[0], keyed[0])
+        values = self._lists(call, values_of_maps(dicts), None if other is None else values_of_maps(other), keyed[1])
+        return [keys, *values]
 
     def _struct_lists(self, call: Call, type: StructArray, row: RowResult) -> list[Value]:
         """Returns the columns of an array of structs."""

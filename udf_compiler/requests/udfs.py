@@ -44,8 +44,8 @@ from udf_compiler.requests.form_agreement import BatchCall
 from udf_compiler.requests.handed_on import HandedOn, Identities
 from udf_compiler.requests.trace_cache import TracedCall, traces
 
-#: Operators of arguments that are stored as parts: arrays of keys and values, and arrays of the fields of structs.
-PARTS = ("MapFromArrays", "ArraysZip")
+#: Operators of arguments that are stored as parts: maps, arrays of structs, and arrays of arrays or maps.
+PARTS = ("MapFromArrays", "ArraysZip", "Slices")
 
 #: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"
@@ -349,10 +349,14 @@ class UdfTracer:
         return fields
 
     def _parts(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Any:
-        """Returns a map or an array of structs, whose parts are columns."""
+        """Returns a map, or an array of structs, arrays or maps, whose parts are columns or of these types themselves."""
         if not kind.takes_parts:
             raise refusal("SW101", column=title, type=expr.type)
-        values = tuple(self._columns.read(loop, arg.name) for arg in expr.args)
+
+        def part(arg: Expression) -> Any:
+            return self._parts(kind, loop, arg, title) if arg.op in PARTS else self._columns.read(loop, arg.name)
+
+        values = tuple(map(part, expr.args))
         return kind.parts(expr.op, expr.names, values, title, expr.type)
 
     def _field(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Field:

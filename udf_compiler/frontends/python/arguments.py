@@ -1,15 +1,19 @@
-"""Describes arguments of plain UDFs that are stored as parts: a binary value, a map, and an array of structs."""
+"""Describes arguments of plain UDFs that are stored as parts: binary values, maps, and arrays of structs, arrays or maps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
+from sparkweld.ir.types import BOOL, I64, list_of
 from udf_compiler.frontends.python.byte_strings import TracedBytes
+from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import guard_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap
+from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.row_lists import TracedRows
 
@@ -18,47 +22,63 @@ from udf_compiler.frontends.python.row_lists import TracedRows
 class Parts:
     """An argument that is NULL where its first part is."""
 
-    values: tuple[Value, ...]
+    values: tuple[Value | Parts, ...]
+
+    @property
+    def columns(self) -> list[Value]:
+        """Returns all columns that it is stored as."""
+        return [y for x in self.values for y in (x.columns if isinstance(x, Parts) else [x])]
 
     def python(self) -> Any:
         """Returns the Python value on the explored path, or None."""
-        first = self.values[0]
+        first = self.columns[0]
         if first.type.nullable and not explorer().decide(first.loop.is_valid(first)):
             return None
-        return self.made([x.loop.value_of(x) for x in self.values])
+        return self.present()
 
-    def made(self, values: list[Value]) -> Any:
+    def present(self) -> Any:
+        """Returns the Python value where it is not NULL."""
+        return self.made([x.present() if isinstance(x, Parts) else x.loop.value_of(x) for x in self.values])
+
+    def made(self, values: list[Any]) -> Any:
         """Returns the Python value of parts that are not NULL."""
         raise NotImplementedError
 
     def guard(self, loop: LoopBuilder) -> None:
         """Guards rows with a NULL within, or with a string that is not valid UTF-8."""
         for value in self.values:
-            guard_list(loop, loop.value_of(value))
+            if isinstance(value, Parts):
+                value.guard(loop)
+            else:
+                guard_list(loop, loop.value_of(value))
 
 
 class BinaryArgument(Parts):
     """A binary value. Rows whose bytes are not valid UTF-8 run in Python: kernels hold bytes as strings."""
 
-    def made(self, values: list[Value]) -> Any:
+    def made(self, values: list[Any]) -> Any:
         return TracedBytes(values[0])
 
     def guard(self, loop: LoopBuilder) -> None:
-        loop.guard(loop.emit(StrCall("valid_utf8"), loop.value_of(self.values[0])))
+        loop.guard(loop.emit(StrCall("valid_utf8"), loop.value_of(self.columns[0])))
 
 
+@dataclass(frozen=True, slots=True)
 class MapArgument(Parts):
-    """A map, as the arrays of its keys and of its values. Rows with a repeated key run in Python, where the last value counts."""
+    """A map, as the array of its keys and that of its values.
 
-    def made(self, values: list[Value]) -> Any:
-        return TracedMap(*map(of_list, values))
+    Rows with a repeated key run in Python, where the last value counts. `alone`: it is the value of a row, not of an array.
+    """
+
+    alone: bool = True
+
+    def made(self, values: list[Any]) -> Any:
+        return TracedMap(*map(_sequence, values))
 
     def guard(self, loop: LoopBuilder) -> None:
         Parts.guard(self, loop)
-        keys = loop.value_of(self.values[0])
-        places = loop.emit(ListCall("first_at", keys.type), keys)
-        sizes = (loop.emit(ListCall("length", x.type), x) for x in (places, keys))
-        loop.guard(loop.call("equal", *sizes))
+        if self.alone:
+            loop.guard(_no_key_repeats(loop, loop.value_of(self.columns[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +87,54 @@ class RowsArgument(Parts):
 
     names: tuple[str, ...] = ()
 
-    def made(self, values: list[Value]) -> Any:
-        return TracedRows(self.names, [of_list(x) for x in values])
+    def made(self, values: list[Any]) -> Any:
+        return TracedRows(self.names, list(map(_sequence, values)))
 
 
-def part_argument(op: str, names: tuple[str, ...], values: tuple[Value, ...]) -> Parts | None:
+class ListsArgument(Parts):
+    """An array of arrays or maps, as the indices at which each starts and ends, and the elements of all."""
+
+    def made(self, values: list[Any]) -> Any:
+        starts, ends, elements = map(_sequence, values)
+        return TracedLists(elements, starts, ends)
+
+    def guard(self, loop: LoopBuilder) -> None:
+        Parts.guard(self, loop)
+        maps = self.values[2]
+        if not isinstance(maps, MapArgument):
+            return
+        starts, ends, keys = map(loop.value_of, self.columns[:3])
+
+        def unique(block: LoopBuilder, bounds: Sequence[Value], row: Sequence[Value]) -> Value:
+            own = block.emit(ListCall("slice", keys.type), row[0], *(block.cast(x, I64) for x in bounds))
+            found = _no_key_repeats(block, own)
+            block.guard(found)
+            return found
+
+        loop.guard(loop.is_valid(mapped(loop, [starts, ends], [keys], list_of(BOOL), unique)))
+
+
+def _sequence(x: Any) -> Any:
+    return of_list(x) if isinstance(x, Value) else x
+
+
+def _no_key_repeats(loop: LoopBuilder, keys: Value) -> Value:
+    places = loop.emit(ListCall("first_at", keys.type), keys)
+    return loop.call("equal", *(loop.emit(ListCall("length", x.type), x) for x in (places, keys)))
+
+
+def part_argument(op: str, names: tuple[str, ...], values: tuple[Value | Parts, ...]) -> Parts | None:
     """Returns the argument of an expression of parts; None for a map whose keys kernels do not compare."""
     if op == "ArraysZip":
         return RowsArgument(values, names)
-    return None if values[0].type.element.is_float else MapArgument(values)
+    if op == "Slices":
+        starts, ends, elements = values
+        inside = replace(elements, alone=False) if isinstance(elements, MapArgument) else elements
+        return ListsArgument((starts, ends, inside))
+    keys = values[0]
+    return MapArgument(values) if isinstance(keys, Value) and not keys.type.element.is_float else None
 
 
+def only_lists(x: Value | Parts) -> bool:
+    """Whether a value has no structs or maps within."""
+    return isinstance(x, Value) or (type(x) is ListsArgument and all(map(only_lists, x.values)))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, records, row_lists, strings, sums
+from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, nested_lists, records, row_lists, strings, sums
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.list_texts import text_of_list
@@ -102,7 +102,7 @@ def _bool(x: Any) -> Any:
 #: Objects of the row whose `count` is their length.
 _COUNTED = (
     maps.TracedMap, row_lists.TracedRows, row_lists.TracedPairs, byte_strings.TracedBytes, json_values.TracedMembers,
-    json_values.TracedTexts, records.TracedRecords,
+    json_values.TracedTexts, records.TracedRecords, nested_lists.TracedLists,
 )  # fmt: skip
 
 

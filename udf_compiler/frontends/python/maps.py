@@ -1,4 +1,4 @@
-"""Models dicts of the row as two lists, of their keys and of their values: lookups, membership, size and iteration."""
+"""Models dicts of the row as a list of their keys and a sequence of their values: lookups, membership, size and iteration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.nested_lists import Change, changed, element
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
@@ -17,7 +18,7 @@ from udf_compiler.frontends.tracing.values import Traced
 
 
 class TracedMap(Traced):
-    """A dict of the row. `key_list` holds its keys in order, each once; `value_list` holds their values."""
+    """A dict of the row. `key_list` holds its keys in order, each once; `value_list`, a sequence, holds their values."""
 
     __slots__ = ("key_list", "value_list")
     __dataclass_fields__ = ("key_list", "value_list")  # as in the other elements of a region's state
@@ -26,9 +27,9 @@ class TracedMap(Traced):
     exact = False
 
     key_list: TracedScalar
-    value_list: TracedScalar
+    value_list: Any
 
-    def __init__(self, key_list: TracedScalar, value_list: TracedScalar) -> None:
+    def __init__(self, key_list: TracedScalar, value_list: Any) -> None:
         self.key_list, self.value_list = key_list, value_list
 
     __class__ = dict  # type: ignore[assignment]
@@ -43,7 +44,11 @@ class TracedMap(Traced):
         at = lists.sought("find", self.key_list, key, "[...] of a dict")
         if not explorer().decide(_found(at)):
             return missing()
-        return lists.element(self.value_list, make_int(at, (0, lists.LONGEST)))
+        return element(self.value_list, make_int(at, (0, lists.LONGEST)))
+
+    def mapped(self, change: Change) -> TracedMap:
+        """Returns the dict of some items, by a change that permutes or drops elements of a list."""
+        return TracedMap(change(self.key_list), changed(self.value_list, change))
 
     def __getitem__(self, key: Any) -> Any:
         return self.value_of(key, no_key)

@@ -15,6 +15,7 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.list_maps import repeated
+from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.new_lists import list_of as list_with
 from udf_compiler.frontends.python.operands import make_int
@@ -179,6 +180,8 @@ class TracedRecords(TracedRows):
         """Returns the list with a change of each of its lists, which permutes or drops elements."""
         return TracedRecords.of(self.kind, [change(x) for x in self.columns])
 
+    moved = mapped
+
     def at(self, position: Any) -> Any:
         """Returns the element at an index within the list."""
         if self.gone is not None and lists.element(self.gone, position):
@@ -240,13 +243,13 @@ class TracedRecords(TracedRows):
 
 
 def is_rows(x: object) -> bool:
-    """Whether `x` is a list of Rows, pairs or records; `isinstance` would trust `__class__`."""
-    return type(x) in (TracedRows, TracedPairs, TracedRecords)
+    """Whether `x` is a list of Rows, pairs, records, lists or dicts; `isinstance` would trust `__class__`."""
+    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists)
 
 
 def as_records(x: Any) -> Any:
-    """Returns a list of Rows or pairs as one of records; anything else unchanged."""
-    if type(x) not in (TracedRows, TracedPairs):
+    """Returns a list of Rows or pairs as one of records, unless it has lists or dicts within; anything else unchanged."""
+    if type(x) not in (TracedRows, TracedPairs) or not all(map(lists.is_list, x.parts)):
         return x
     names = x.names if type(x) is TracedRows else ("0", "1")
     return TracedRecords(ROW if type(x) is TracedRows else TUPLE, names, x.parts, [None] * len(x.parts), None)

@@ -1,4 +1,4 @@
-"""Models an array of structs of the row as a list of Rows: a list of the row for each field, all of one length."""
+"""Models an array of structs of the row as a list of Rows: a sequence for each field (`nested_lists`), all of one length."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.maps import TracedItems
+from udf_compiler.frontends.python.nested_lists import changed, element, first_of, item
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.rows import TracedStruct
 from udf_compiler.frontends.python.values import TracedScalar
@@ -15,7 +16,7 @@ from udf_compiler.frontends.tracing.values import Traced, raw
 
 
 class TracedRows(Traced):
-    """A list of Rows. `parts` holds the list of each field's values."""
+    """A list of Rows. `parts` holds the sequence of each field's values."""
 
     __slots__ = ("names", "parts")
     __dataclass_fields__ = ("names", "parts")  # as in the other elements of a region's state
@@ -23,33 +24,36 @@ class TracedRows(Traced):
     stands_for = list
 
     names: tuple[str, ...]
-    parts: tuple[TracedScalar, ...]
+    parts: tuple[Any, ...]
 
-    def __init__(self, names: Sequence[str], parts: Sequence[TracedScalar]) -> None:
+    def __init__(self, names: Sequence[str], parts: Sequence[Any]) -> None:
         self.names, self.parts = tuple(names), tuple(parts)
 
     __class__ = list  # type: ignore[assignment]
 
     @property
+    def first(self) -> TracedScalar:
+        """Returns a list of the row of the same length."""
+        return first_of(self.parts[0])
+
+    @property
     def count(self) -> Any:
         """Returns the number of Rows."""
-        return lists.length(self.parts[0])
+        return lists.length(self.first)
 
     def at(self, position: Any) -> TracedElement:
         """Returns the Row at an index within the list."""
-        return TracedElement(self.names, [lists.element(part, position) for part in self.parts])
+        return TracedElement(self.names, [element(part, position) for part in self.parts])
 
     def mapped(self, change: Any) -> TracedRows:
         """Returns the list of Rows with a change of each field's list."""
-        return TracedRows(self.names, [change(part) for part in self.parts])
+        return TracedRows(self.names, [changed(part, change) for part in self.parts])
 
     def __bool__(self) -> bool:
-        return explorer().decide(lists.truth(self.parts[0]))
+        return explorer().decide(lists.truth(self.first))
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return self.mapped(lambda part: lists.item(part, key))
-        return TracedElement(self.names, [lists.item(part, key) for part in self.parts])
+        return item(self, key)
 
     def __iter__(self) -> Any:
         refuse("SW223")
@@ -87,16 +91,11 @@ class TracedPairs(TracedRows):
 
     def at(self, position: Any) -> Any:
         """Returns the pair at an index within the list."""
-        return tuple(lists.element(part, position) for part in self.parts)
+        return tuple(element(part, position) for part in self.parts)
 
     def mapped(self, change: Any) -> TracedPairs:
         """Returns the list of pairs with a change of each of its lists, which permutes or drops elements."""
-        return TracedPairs(self.names, [change(part) for part in self.parts])
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return self.mapped(lambda part: lists.item(part, key))
-        return tuple(lists.item(part, key) for part in self.parts)
+        return TracedPairs(self.names, [changed(part, change) for part in self.parts])
 
 
 def pairs_of(x: Any) -> Any:

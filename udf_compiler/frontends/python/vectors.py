@@ -40,7 +40,7 @@ class DenseArgument(Parts):
 
     @property
     def value(self) -> Value:
-        return self.values[0]
+        return self.columns[0]
 
     def made(self, values: list[Value]) -> Any:
         return vector_of(values[0])

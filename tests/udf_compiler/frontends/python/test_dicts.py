@@ -186,7 +186,7 @@ def shared(words, ns, s):
     ("function", "code"),
     [
         (grows_in_its_own_loop, "SW282"),  # Python raises
-        (nested, "SW280"),
+        (nested, "SW244"),
         (passed_on, "SW282"),
         (lambda words, ns, s: {n / 2: 1 for n in ns or []}, "SW244"),  # NaN is no key that a lookup finds
         (lambda words, ns, s: Counter(words or []).elements(), "SW251"),

@@ -294,7 +294,7 @@ def expected(source, row, returns):
         ("lambda xs: tuple(xs)[0]", "list<i32>", "SW223"),
         ("lambda xs: [x if x > 0 else 1.5 for x in xs]", "list<i32>", "SW244"),
         ("lambda xs: len([None if x > 0 else x for x in xs])", "list<i32>", "SW244"),
-        ("lambda xs: len([[x] for x in xs])", "list<i32>", "SW281"),
+        ('lambda xs: len([[x, "a"] for x in xs])', "list<i32>", "SW281"),
     ],
 )
 def test_refused_functions(source, type, code):

@@ -19,7 +19,8 @@ from sparkweld.ir.types import I64, Type
 from udf_compiler.frontends.python.json_kinds import text_of
 from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap, is_map
-from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
+from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, is_nested, kind_of_lists, lists_of
+from udf_compiler.frontends.python.new_lists import kind_of, list_of
 from udf_compiler.frontends.python.of_text import of
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, explorer, leaves
 from udf_compiler.frontends.python.records import (
@@ -32,8 +33,16 @@ from udf_compiler.frontends.python.records import (
 )
 from udf_compiler.frontends.python.regions.code import BRANCHES, Code, code_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
-from udf_compiler.frontends.python.regions.growing import Growing
+from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.instructions import advance
+from udf_compiler.frontends.python.regions.list_kinds import (
+    check_shared,
+    element_of,
+    empty_of,
+    of_both,
+    of_kind,
+    varying,
+)
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import RESULTS, Kind, is_json, kind_of_whole, order_of, results_of, types_of
@@ -46,6 +55,7 @@ from udf_compiler.frontends.python.values import TYPES as _TYPES
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.function.bytecode import Namespace
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
@@ -219,22 +229,23 @@ class GraphBuilder:
         instead: dict[int, Any] = {}
         for number, items in enumerate(shape.lists):
             place = (key, number)
-            kind, size = _varying(items)
+            kind, size = varying(items)
             differs = size is None or self.lengths.setdefault(place, size) != size
             if kind is not None and place in self.growing:
-                kind_of_all = _of_both(self.growing[place], kind)
+                kind_of_all = of_both(self.growing[place], kind)
             else:
                 kind_of_all = kind if differs else None
             if kind_of_all is not None and kind_of_all != self.growing.get(place):
                 self.growing[place], self.changed = kind_of_all, True
             known = self.growing.get(place)
             if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
-                instead[id(items)] = items.logged(draft.loop, known, partial(_element, draft))
-            if type(known) is Records:
-                made = _as_records(draft, items, kind, known)
+                instead[id(items)] = items.logged(draft.loop, known, partial(element_of, draft))
+            if isinstance(known, Records | Lists):
+                check_shared(state, items, known)
+                made = of_kind(draft, items, kind, known)
                 instead.update({id(items): made} if made is not None else {})
             elif type(items) is list and known is not None and (not items or kind == known):
-                elements = [_element(draft, x) for x in items]
+                elements = [element_of(draft, x) for x in items]
                 instead[id(items)] = Growing(list_of(draft.loop, known, elements))
         return state.mapped(lambda x: x, self.outer, instead) if instead else state
 
@@ -268,48 +279,19 @@ class GraphBuilder:
     def _settle_empty_lists(self) -> None:
         """Turns empty lists into the kind of the other returned lists, if these have a single kind."""
         lists: set[Any] = {(x.kind, x.numpy) for _, x in self.returns if is_list(x)}
-        lists |= {x.kind for _, x in self.returns if type(x) is TracedRecords}
+        lists |= {x.kind for _, x in self.returns if type(x) in (TracedRecords, TracedLists)}
         if len(lists) != 1:
             return
         (kind,) = lists
         for at, (draft, x) in enumerate(self.returns):
             if type(x) is list:
-                made = records_of(draft.loop, kind, ()) if type(kind) is Records else list_of(draft.loop, kind, ())
-                self.returns[at] = (draft, made)
+                self.returns[at] = (draft, empty_of(draft.loop, kind))
 
     def _check_ops(self) -> None:
         """Refuses (SW258) a graph with too many values for a region."""
         ops = [let.op for draft in self.drafts for let in draft.loop.body if not isinstance(let.op, Arg)]
         if len(ops) > _MOST_VALUES:
             refuse("SW258", limit=_MOST_VALUES)
-
-
-def _element(draft: _Draft, x: Any) -> Value:
-    return draft.value(element_value(draft.loop, draft.leaf(x)))
-
-
-def _of_both(known: Any, kind: Any) -> Any:
-    """Returns the kind of a list that grows: the known one, or that of the records of both."""
-    return (known.joined(kind) or known) if type(known) is Records else known
-
-
-def _as_records(draft: _Draft, items: Any, kind: Any, known: Records) -> Growing | None:
-    """Returns a list at a loop head as one of records of the known kind; None where it is one, or has other elements."""
-    fits = type(kind) is Records and known.joined(kind) == known
-    if type(items) is list and (fits or not items):
-        return Growing(records_of(draft.loop, known, items, partial(_element, draft)))
-    if type(items) is Growing and fits and kind != known:
-        return Growing(items.value.mapped(draft.leaf).widened(draft.loop, known))
-    return None
-
-
-def _varying(x: Any) -> tuple[Any, Any]:
-    """Returns the kind of a list or dict, and what must be equal in all rounds for a constant shape; None where it differs."""
-    if type(x) is Mapping:
-        return x.kinds, None if x.log is not None else tuple(x.known)
-    if type(x) is Growing:
-        return x.value.kind if type(x.value) is TracedRecords else (x.value.kind, x.value.numpy), None
-    return kind_of(x) or kind_of_records(x), len(x)
 
 
 def _argument(draft: _Draft, x: Any) -> Any:
@@ -323,29 +305,33 @@ def _result(draft: _Draft, x: Any, whole: bool) -> Any:
     if whole and type(x) is tuple and x:
         return tuple(_result(draft, part, whole) for part in x)
     x = _as_map(draft, x, whole)
-    if is_map(x):
+    if is_map(x) and is_list(x.value_list):
         return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
     x = as_records(x)
-    if type(x) is TracedRecords:
-        return x.mapped(draft.leaf)
+    if type(x) is TracedRecords or (type(x) is TracedLists and x.kind is not None):
+        return x.moved(draft.leaf)
     if type(x) is TracedRecord:
         x = dict(zip(x.names, x.values_, strict=True))
     if type(x) is dict:
         return {key: _result(draft, part, whole) for key, part in x.items()}
     found = kind_of(x) if type(x) is list else None
     if found is not None:
-        return list_of(draft.loop, found, [_element(draft, item) for item in x])
+        return list_of(draft.loop, found, [element_of(draft, item) for item in x])
     if type(x) is list and not x:
         return x
     records = kind_of_records(x) if type(x) is list else None
     if records is not None:
-        return records_of(draft.loop, records, x, partial(_element, draft))
+        return records_of(draft.loop, records, x, partial(element_of, draft))
+    items = list(map(current, x)) if type(x) is list else []
+    nested = kind_of_lists(items)
+    if nested is not None:
+        return lists_of(draft.loop, nested, items, partial(element_of, draft))
     if type(x) in (Distinct, Seen):
         refuse("SW293", type="the elements of a set in Python's order, which depends on hashes")
     if isinstance(x, tuple | list) and not is_list(x):
         refuse("SW293", type=type(x).__name__)
-    if kind_of_whole(x) not in RESULTS:
-        refuse("SW293", type=str(kind_of_whole(x)))
+    if is_map(x) or is_nested(x) or kind_of_whole(x) not in RESULTS:
+        refuse("SW293", type=raw(x) if is_map(x) or is_nested(x) else str(kind_of_whole(x)))
     return draft.leaf(x)
 
 
@@ -367,7 +353,7 @@ def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
         return {}
     if whole and x.log is None and all(type(key) is str for key in x.known):
         return dict(x.known)
-    made = x.as_map(draft.loop, partial(_element, draft))
+    made = x.as_map(draft.loop, partial(element_of, draft))
     if made is None:
         refuse("SW293", type="a dict with keys or values of several classes")
     return made

@@ -19,6 +19,7 @@ from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import optional
 from udf_compiler.frontends.python.lists import as_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap
+from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.new_lists import index_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -277,6 +278,8 @@ def _result(graph: Graph, kinds: tuple[Kind, ...], values: Sequence[Any]) -> Any
 def _python(kind: Kind, value: Any, *more: Any) -> Any:
     if isinstance(kind, Records):
         return TracedRecords.of(kind, [of_list(x) for x in (value, *more)])
+    if isinstance(kind, Lists):
+        return TracedLists.of(kind, [of_list(x) for x in (value, *more)])
     if not isinstance(kind, str):
         rest, parts = [value, *more], []
         for part in kind.kinds:

@@ -14,7 +14,7 @@ from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson, plain
-from udf_compiler.frontends.python.maps import is_map, last_of_each, no_key
+from udf_compiler.frontends.python.maps import is_map, last_of_each
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
@@ -23,6 +23,7 @@ from udf_compiler.frontends.python.patterns import TracedFound
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.counts import most_common
 from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share, shared_value
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
@@ -36,7 +37,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
 from udf_compiler.frontends.python.regions.gathering import is_append, pop_element
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
-from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
+from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list, snapshot
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -51,6 +52,7 @@ from udf_compiler.frontends.python.regions.machine import (
     pop_undecided,
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read, recorded
+from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import extreme_by, in_order, sorted_by
@@ -104,7 +106,10 @@ def _call_with(machine: Machine, i: Instruction, s: State) -> None:
     """Calls ``f(*args, **kwargs)``."""
     kwargs = pop(s, 1)[0] if i.arg & 1 else {}
     (args,) = pop(s, 1)
-    s.stack.append(_called(machine, s, as_python(list, args), as_python(dict, kwargs)))
+    whole = gathering(next(x for x in s.stack[-2:] if x is not UNSET), args) if not kwargs else None
+    if whole is not None:
+        s.stack[-2:] = [whole if x is not UNSET else x for x in s.stack[-2:]]
+    s.stack.append(_called(machine, s, as_python(list, args) if whole is None else [args], as_python(dict, kwargs)))
 
 
 def _made(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -127,7 +132,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     check_exceptions((*args, *kwargs.values()))
     if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function) and not is_append(function):
         return _any_or_all(s, is_builtin(function, any), args[0])
-    made = _of_dict(machine, function, args, kwargs) or changed(machine, s, function, args, kwargs)
+    made = _of_dict(machine, s, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
         return made[0]
     args, kwargs = list(map(constant, args)), {name: constant(x) for name, x in kwargs.items()}
@@ -189,11 +194,13 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
     return wanted if any(as_python(bool, decide(s, part)) == wanted for part in parts) else not wanted
 
 
-def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
+def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
     """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
+    if args and type(args[0]) is Expression and (function in _DICTS or _is_from_keys(function)):
+        args = [_reduced(machine, "list", args[0], s), *args[1:]]
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
-            return (_most_common(machine, function.owner, *args),)
+            return (most_common(machine, function.owner, *args),)
         check_growing(x for x in args if type(x) is Growing or function.name != "update")
         return (as_python(function.owner.method(function.name), *args, **kwargs),)
     kind = next((k for k in _DICTS if function is k), None)
@@ -204,7 +211,7 @@ def _of_dict(machine: Machine, function: Any, args: list[Any], kwargs: dict[str,
         items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
         if kind is dict and type(items) is TracedRecords and items.is_pairs:
             return (last_of_each(*items.columns),)
-        if kind is not defaultdict and (type(items) in (Together, Elements, Letters) or is_scalar(items)):
+        if kind is not defaultdict and (type(items) in (Together, Elements, Letters, Walk) or is_scalar(items)):
             if not any(map(is_scalar, within(items))):
                 return (constructed(kind, [remaining(items)], {}),)
             made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
@@ -233,19 +240,6 @@ def _is_from_keys(function: Any) -> bool:
     return type(function) is BuiltinMethodType and function.__self__ is dict and function.__name__ == "fromkeys"
 
 
-def _most_common(machine: Machine, counts: Mapping, n: Any = None) -> Any:
-    """Returns ``counts.most_common(n)``."""
-    if not counts:
-        return []
-    keys = counts.iterate()
-    if not lists.is_list(keys) or type(n) not in (int, type(None)):
-        refuse("SW251", call="Counter.most_common of constants, or of a number that is not constant,")
-    if n == 1:
-        best = machine.call(by_key(max), [keys, Method(read(counts), "get")], {})
-        return [(best, counts.get(best, no_key))]
-    pairs = pairs_of(counts.method("items")())
-    made = in_order(pairs, pairs.parts[1:], reverse=True)
-    return made if n is None else made[: max(n, 0)]
 
 
 def _plain(machine: Machine, function: Any, args: list[Any]) -> Any:
@@ -340,6 +334,9 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     """
     if not args and is_builtin(function, set):
         return Seen([])
+    nested = of_nested(machine, function, args)
+    if nested is not None:
+        return nested[0]
     makes = any(is_builtin(function, f) for f in (list, set, frozenset))
     pairs = pairs_of(current(args[0])) if len(args) == 1 and is_builtin(function, sorted) else None
     if type(pairs) is TracedPairs:  # no two keys are equal, so no values are compared
@@ -371,7 +368,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
     if machine.reduction in ("list", YIELDS):
-        x = pop_element(machine, s)
+        x = snapshot(machine, s, pop_element(machine, s), s.variables[TOTAL])
         x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
         check_growing((x,))
         s.variables[TOTAL].append(x)

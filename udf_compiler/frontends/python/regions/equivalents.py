@@ -91,6 +91,28 @@ def _elements(items):  # type: ignore[no-untyped-def]
     return made
 
 
+def _flattened(items):  # type: ignore[no-untyped-def]
+    made = []
+    for item in items:
+        for x in item:
+            made.append(x)
+    return made
+
+
+def _any(items):  # type: ignore[no-untyped-def]
+    for item in items:
+        if item:
+            return True
+    return False
+
+
+def _all(items):  # type: ignore[no-untyped-def]
+    for item in items:
+        if not item:
+            return False
+    return True
+
+
 def _pairs(items):  # type: ignore[no-untyped-def]
     made: dict[Any, Any] = {}
     for key, value in items:
@@ -163,6 +185,8 @@ PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
 PARTS_OF_KEYS = interpreted(_parts_of_keys)
 #: The list of the characters of a string, of the numbers of a range, and of the tuples of a zip.
 ELEMENTS = interpreted(_elements)
+#: The elements of all lists of a list, and whether any or all of these are true.
+FLATTEN, ANY, ALL = map(interpreted, (_flattened, _any, _all))
 #: Those that read an iterator once, to its end.
 CONSUMERS = (PAIRS, COUNT, ELEMENTS)
 

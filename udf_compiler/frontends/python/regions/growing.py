@@ -14,6 +14,7 @@ from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.lists import as_list, is_list
+from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import is_number, make_int
@@ -32,13 +33,23 @@ _LONGEST_CHANGED = 128
 
 @dataclass(slots=True, eq=False)
 class Growing:
-    """A list of the row that the function changes; `value` is its current list, which may be one of records."""
+    """A list of the row that the function changes; `value` is its current list, which may be one of records or of lists.
+
+    `frozen`: it is an element of another list, so nothing may change it any more.
+    """
 
     value: Any
+    frozen: bool = False
+
+    def check(self) -> None:
+        """Refuses (SW282) a change of a list that another one holds."""
+        if self.frozen:
+            refuse("SW282", what="a list that it changes after it has added it to another list,")
 
     def append(self, x: Any, /) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
-        if type(self.value) is TracedRecords:
+        self.check()
+        if type(self.value) in (TracedRecords, TracedLists):
             self.value = self.value.appended(x)
             return
         value, x = self.value, element(x)
@@ -49,8 +60,12 @@ class Growing:
 
     def extend(self, items: Any, /) -> None:
         """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
+        self.check()
         items = as_records(as_list(current(items)))
         if type(items) is TracedRecords and type(self.value) is TracedRecords:
+            self.value = self.value.extended(items)
+            return
+        if is_nested(items) and is_nested(self.value):
             self.value = self.value.extended(items)
             return
         if is_list(items) and not is_rows(self.value) and (items.kind, items.numpy) == (self.value.kind, self.value.numpy):
@@ -62,9 +77,10 @@ class Growing:
             self.append(x)
 
     def _guard_short(self) -> None:
-        """Guards long lists before a change that copies all elements. Refuses (SW282) changes within a list of records."""
+        """Guards long lists before a change that copies all elements. Refuses (SW282) changes in one of records or lists."""
+        self.check()
         if is_rows(self.value):
-            refuse("SW282", what="a list of tuples, dicts or Rows, which it changes other than at its end,")
+            refuse("SW282", what="a list of lists, tuples, dicts or Rows, which it changes other than at its end,")
         run = explorer()
         run.guard(run.loop.call("less_equal", lists.call("length", self.value), run.loop.const(_LONGEST_CHANGED, I64)))
 
@@ -116,21 +132,32 @@ class Growing:
 
     def sort(self, *, key: Any = None, reverse: Any = False) -> None:
         """Sorts the list; refuses a key (SW222). Guards NaN."""
+        self.check()
         if is_rows(self.value):
             refuse("SW222", call=".sort()", kind="list of tuples, dicts or Rows")
         self.value = lists.sorted_(self.value, key, reverse)
 
     def reverse(self) -> None:
         """Reverses the list."""
+        self.check()
         self.value = self.value.mapped(lists.reversed_) if is_rows(self.value) else lists.reversed_(self.value)
 
     def clear(self) -> None:
         """Removes all elements."""
+        self.check()
         self.value = self.value[:0]
 
 
 #: The methods of a list that change it.
 METHODS = frozenset("append extend pop insert remove sort reverse clear".split())
+
+
+def held(x: Any) -> Any:
+    """Returns the current list of a growing one that another object takes: nothing may change it any more. Else returns `x`."""
+    if type(x) is not Growing:
+        return x
+    x.frozen = True
+    return x.value
 
 
 def current(x: Any) -> Any:

@@ -20,16 +20,16 @@ from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecord, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
-from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.iteration import iteration
-from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed
+from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed, snapshot, value_of
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -350,12 +350,14 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
     if isinstance(key, slice):
         s.stack.append(fresh(machine, as_python(operator.getitem, container, key)))
         return
-    is_position = not is_scalar(known) and isinstance(known, list | tuple | str) and is_scalar(key)
+    of_known_length = not is_scalar(known) and not is_rows(known) and isinstance(known, list | tuple | str)
+    is_position = of_known_length and is_scalar(key)
     s.stack.append(subscript(known, key) if is_position else as_python(operator.getitem, container, key))
 
 
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     x, container, key = pop_any(s, 3)
+    x = value_of(machine, s, x) if type(container) is Mapping else x
     check_growing((x, key))
     if type(container) in (Mapping, Growing):
         container.set(key, x)
@@ -389,7 +391,7 @@ def _build_map(machine: Machine, i: Instruction, s: State) -> None:
     if joining is not None:
         s.stack.append(joining)
         return
-    items = [constant(decide(s, x)) for x in items]
+    items = [constant(value_of(machine, s, decide(s, x))) for x in items]
     check_growing(items)
     s.stack.append(made(items))
 
@@ -401,13 +403,15 @@ def _build_const_key_map(machine: Machine, i: Instruction, s: State) -> None:
     if joining is not None:
         s.stack.append(joining)
         return
-    values = [constant(decide(s, x)) for x in values]
+    values = [constant(value_of(machine, s, decide(s, x))) for x in values]
     check_growing(values)
     s.stack.append(made([x for pair in zip(keys, values, strict=True) for x in pair]))
 
 
 def _map_add(machine: Machine, i: Instruction, s: State) -> None:
-    key, value = pop(s, 2)
+    key, value = pop_any(s, 2)
+    value = value_of(machine, s, value)
+    check_growing((key, value))
     s.stack[-i.arg].set(key, value)
 
 
@@ -435,14 +439,14 @@ def _build(
 
 
 def _build_list(machine: Machine, i: Instruction, s: State) -> None:
-    items = [recorded(x, machine.outer) for x in pop_undecided(s, i.arg)]
+    items = [held(recorded(x, machine.outer)) for x in pop_undecided(s, i.arg)]
     check_exceptions(items)
     check_growing(items)
     s.stack.append(items)
 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    x = pop_element(machine, s)
+    x = snapshot(machine, s, pop_element(machine, s), s.stack[-i.arg])
     check_growing((x,))
     s.stack[-i.arg].append(x)
 
@@ -465,7 +469,16 @@ def _extended(items: Any, more: Any) -> Any:
 
 
 def _build_set(machine: Machine, i: Instruction, s: State) -> None:
-    s.stack.append(displayed_set(pop(s, i.arg)))
+    used = {x.name for x in code_of(machine.function.__code__).instructions}
+    comprehension = not i.arg and "SET_ADD" in used and "SET_UPDATE" not in used
+    s.stack.append(Seen([]) if comprehension else displayed_set(pop(s, i.arg)))
+
+
+def _set_add(machine: Machine, i: Instruction, s: State) -> None:
+    (x,) = pop(s, 1)
+    if type(s.stack[-i.arg]) is not Seen:
+        refuse("SW282", what="a set comprehension beside a display of a set")
+    s.stack[-i.arg].add(x)
 
 
 def _set_update(machine: Machine, i: Instruction, s: State) -> None:
@@ -618,7 +631,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
     "STORE_SUBSCR": _store_subscript, "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
-    "BUILD_SET": _build_set, "SET_UPDATE": _set_update,
+    "BUILD_SET": _build_set, "SET_UPDATE": _set_update, "SET_ADD": _set_add,
     "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build_list, "BUILD_STRING": _build(join_parts),
     "LIST_APPEND": _list_append,
     "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,

@@ -8,21 +8,23 @@ from typing import Any
 
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.lists import as_list, is_list
+from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.of_text import element as of_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.gathering import element
-from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current
+from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held
 from udf_compiler.frontends.python.regions.iteration import Walk
+from udf_compiler.frontends.python.regions.list_kinds import check_shared
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
 from udf_compiler.frontends.python.undecided import holds_undecided
-from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import MAX, MIN, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -48,26 +50,38 @@ def fresh(machine: Machine, made: Any) -> Any:
     return Growing(made) if machine.changes and is_list(made) and not made.numpy else made
 
 
-def grown(machine: Machine, s: State, items: list[Any], value: TracedScalar | None = None) -> Growing:
+def grown(machine: Machine, s: State, items: list[Any], value: Any = None, owner: Any = None) -> Growing:
     """Makes a list of known length a list of the row, `value` if given, for all names and objects that refer to it.
+
+    `owner`: a list of the row that remains the same object.
 
     Refuses lists that outlive the call (SW256), those with elements of several classes or large ints, and those that an unrolled
     loop goes over (SW282).
     """
     if machine.outer is None or id(items) in machine.outer:
         refuse("SW256", call="a list")
-    loop, kind = explorer().loop, kind_of(list(map(of_text, items)))
-    held = (part for x in (*s.stack, *s.variables.values()) for part in within(x))
+    parts = (part for x in (*s.stack, *s.variables.values()) for part in within(x))
     large = any(type(x) is int and not MIN <= x <= MAX for x in items)
-    if any(type(part) is Walk and part.items is items for part in held) or large or (kind is None and value is None):
+    if value is None and not large:
+        value = _of_known(s, items)
+    if any(type(part) is Walk and part.items is items for part in parts) or value is None:
         refuse("SW282", what="a list that it changes, in a loop over it or with elements of several classes,")
-    if value is None and kind is not None:
-        value = list_of(loop, kind, [element_value(loop, of_text(x)) for x in items])
-    assert value is not None
     made = Growing(value)
-    changed = s.mapped(lambda x: x, machine.outer, {id(items): made})
+    changed = s.mapped(lambda x: x, machine.outer, {id(items): made, id(owner): owner})
     s.stack[:], s.variables = changed.stack, changed.variables
     return made
+
+
+def _of_known(s: State, items: list[Any]) -> Any:
+    """Returns a list of known length as one of the row; None for elements of several classes."""
+    loop, kind = explorer().loop, kind_of(list(map(of_text, items)))
+    if kind is not None:
+        return list_of(loop, kind, [element_value(loop, of_text(x)) for x in items])
+    nested = kind_of_lists(items)
+    if nested is None:
+        return None
+    check_shared(s, items, nested)
+    return lists_of(loop, nested, items, lambda x: element_value(loop, of_text(x)))
 
 
 def indexed(machine: Machine, s: State, items: Any, key: Any) -> tuple[Any, Any]:
@@ -91,21 +105,22 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         refuse("SW282", what="a list that a generator expression changes")
     owner = function.owner
     if function.name == "append":
-        args[:] = [element(machine, s, x) for x in args]
-    holds = len(args) == 1 and (type(args[0]) is TracedRecord or holds_undecided(args[0]))
+        args[:] = [snapshot(machine, s, element(machine, s, x), owner) for x in args]
+    holds = len(args) == 1 and (type(args[0]) is TracedRecord or holds_undecided(args[0]) or is_list(args[0]))
     if type(owner) is list and function.name == "append" and holds:
         if machine.outer is None or id(owner) in machine.outer:
             refuse("SW256", call="a list")
         owner.append(args[0])
         return (None,)
     if type(owner) is list and function.name == "extend" and len(args) == 1 and not kwargs:
-        owner = _with_list(machine, s, owner, as_list(current(args[0])))
+        owner = _with_list(machine, s, owner, as_records(as_list(current(args[0]))))
     if function.name in ("pop", "insert") and args:
         owner, args[0] = indexed(machine, s, owner, args[0])
     if type(owner) is not Growing:
         return None
     check_growing((*args, *kwargs.values()) if function.name != "extend" else ())
     if function.name == "sort" and not args and kwargs.get("key") is not None and kwargs.keys() <= {"key", "reverse"}:
+        owner.check()
         owner.value = sorted_by(machine, owner.value, **kwargs)
         return (None,)
     return (as_python(getattr(owner, function.name), *args, **kwargs),)
@@ -113,9 +128,40 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
 
 def _with_list(machine: Machine, s: State, items: list[Any], more: Any) -> list[Any] | Growing:
     """Returns a list of known length, which a list of the row extends, as a list of the row; itself for other elements."""
-    if not is_list(more) or more.numpy:
+    if not (is_list(more) and not more.numpy) and type(more) not in (TracedRecords, TracedLists):
         return items
     return grown(machine, s, items, more[:0] if not items else None)
+
+
+def snapshot(machine: Machine, s: State, x: Any, owner: Any) -> Any:
+    """Returns a list of the row that a list takes as an element, as a value: the function may not change it any more.
+
+    A Python list remains one as the element of a Python list. Anything else is unchanged.
+    """
+    kind = owner.value.kind if type(owner) is Growing and type(owner.value) is TracedLists else None
+    if type(x) is list and kind is not None:
+        inner = str(kind.inner)
+        if not x and not inner and _is_named(s, x):
+            refuse("SW282", what="an empty list that is an element of another one and has a second name,")
+        if x or inner:
+            x = grown(machine, s, x, None if x else list_of(explorer().loop, (inner, ""), ()), owner)
+    return held(x)
+
+
+def value_of(machine: Machine, s: State, x: Any) -> Any:
+    """Returns a list that a dict takes as a value of the row: the function may not change it any more. Else returns `x`.
+
+    A Python list that another object refers to remains one.
+    """
+    if type(x) is not list or not x or machine.outer is None or id(x) in machine.outer:
+        return held(x)
+    made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(s, x)
+    return x if made is None else made
+
+
+def _is_named(s: State, x: Any) -> bool:
+    """Whether some object of the state is or holds `x`."""
+    return any(part is x for y in (*s.stack, *s.variables.values()) for part in within(y))
 
 
 def _consumes(function: Any) -> bool:

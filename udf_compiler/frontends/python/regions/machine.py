@@ -9,7 +9,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.code import YIELDS
-from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
 from udf_compiler.frontends.python.undecided import Undecided, decided, is_same
@@ -84,8 +84,11 @@ def pop_arguments(s: State, count: int) -> list[Any]:
 
 
 def pop_parts(s: State, count: int) -> list[Any]:
-    """Pops the top values for a tuple or list, which may hold undecided arguments; refuses what `pop` refuses."""
-    values = pop_undecided(s, count)
+    """Pops the top values for a tuple, which may hold undecided arguments; refuses exceptions and dicts among them (SW282).
+
+    A growing list among them may not change any more.
+    """
+    values = list(map(held, pop_undecided(s, count)))
     check_exceptions(values)
     check_growing(values)
     return values

@@ -18,10 +18,11 @@ from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.json_results import collected_parts
 from udf_compiler.frontends.python.json_values import settled
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
+from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.tables import Display, lookup
 from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
@@ -79,7 +80,8 @@ class Mapping:
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
         key, value = settled(key), settled(value)
-        if type(value) is not TracedScalar and type(value) not in _CONSTANTS:
+        empty = type(value) is list and not value and self.log is None and not is_scalar(key)
+        if not empty and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
         if self.log is None and not is_scalar(key):
             as_python(hash, key)

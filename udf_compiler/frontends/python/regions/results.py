@@ -12,6 +12,7 @@ from udf_compiler.frontends.python.json_kinds import text_of
 from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list
 from udf_compiler.frontends.python.maps import is_map
+from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.undecided import Undecided
@@ -42,12 +43,12 @@ class Parts:
     keys: tuple[str, ...] | None = None
 
 
-Kind = str | Parts | Records
+Kind = str | Parts | Records | Lists
 
 
 def types_of(kind: Kind) -> tuple[Type, ...]:
     """Returns the types of the values in which a region returns a result."""
-    if isinstance(kind, Records):
+    if isinstance(kind, Records | Lists):
         return kind.types
     return RESULTS[kind] if isinstance(kind, str) else tuple(type for part in kind.kinds for type in types_of(part))
 
@@ -71,7 +72,7 @@ def _words(loop: LoopBuilder, x: Any, kind: Kind) -> list[int]:
     if isinstance(kind, Parts):
         parts: Iterable[Any] = x if kind.keys is None else x.values()
         return [word for part, of in zip(parts, kind.kinds, strict=True) for word in _words(loop, part, of)]
-    if isinstance(kind, Records):
+    if isinstance(kind, Records | Lists):
         return [part.value.id for part in x.columns]
     if is_map(x):
         return [x.key_list.value.id, x.value_list.value.id]
@@ -102,8 +103,8 @@ def kind_of_whole(x: Any) -> Kind:
         return Parts(tuple(map(kind_of_whole, parts)), keys)
     if type(x) in (list, dict):
         return "[]" if type(x) is list else "{}"
-    if type(x) is TracedRecords:
-        return x.kind
+    if type(x) in (TracedRecords, TracedLists):
+        return x.kind  # type: ignore[no-any-return]
     if is_json(x):
         return "json"
     if is_map(x):

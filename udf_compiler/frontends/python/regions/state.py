@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import itertools
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ import numpy as np
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
+from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct
@@ -86,6 +88,7 @@ def check_kept(x: Any) -> None:
 
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
+    TracedLists,
     *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
 
@@ -137,7 +140,7 @@ class _Copy:
             made.extend(map(self, x))
             return made
         if type(x) is Growing:
-            self.seen[id(x)] = Growing(self(x.value))
+            self.seen[id(x)] = Growing(self(x.value), x.frozen)
             return self.seen[id(x)]
         if type(x) is Mapping:
             copy = self.seen[id(x)] = replace(x, known={}, log=None)
@@ -239,7 +242,7 @@ class Shape:
         if _is_fixed(x):
             self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
-        if type(x) is types.BuiltinMethodType and (type(x.__self__) is str or x.__self__ is dict):
+        if type(x) is types.BuiltinMethodType and (type(x.__self__) is str or x.__self__ in (dict, itertools.chain)):
             return "method", x.__self__, x.__name__
         if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
             return type(x).__name__, repr(x)
@@ -250,7 +253,7 @@ class Shape:
                 return "list", number
             self.lists.append(x)
         if type(x) is Growing:
-            return "growing", self.of(x.value)
+            return "growing", x.frozen, self.of(x.value)
         if type(x) is Mapping:
             rules = x.missing, x.counts, x.frozen, x.iterated, x.void
             if x.log is not None:

@@ -282,10 +282,10 @@ object InputColumn {
   }
 
   /** Returns an input for a type. Throws IllegalArgumentException for one that kernels do not support. */
-  def of(dataType: DataType, nullable: Boolean): InputColumn = of(dataType, nullable, None)
+  def of(dataType: DataType, nullable: Boolean): InputColumn = of(dataType, nullable, Nil)
 
-  /** As above. `part`: of a map or an array of structs, see `KernelInput`. */
-  def of(dataType: DataType, nullable: Boolean, part: Option[Int]): InputColumn =
+  /** As above. `part`: of a nested type, see [[NestedParts]]. */
+  def of(dataType: DataType, nullable: Boolean, part: Seq[Int]): InputColumn =
     if (StringViews.holds(dataType) || dataType == BinaryType) new StringInput(dataType, nullable)
     else ListViews.elementOf(dataType).map(new ListInput(dataType, nullable, _, part)).getOrElse(
       new FixedWidthInput(dataType, nullable, ColumnLayout.of(dataType)))

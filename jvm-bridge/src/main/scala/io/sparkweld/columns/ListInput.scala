@@ -6,8 +6,7 @@ import io.sparkweld.spark.VectorInternals
 
 import org.apache.arrow.vector.ValueVector
 import org.apache.arrow.vector.complex.ListVector
-import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.util.{ArrayData, GenericArrayData}
+import org.apache.spark.sql.catalyst.util.ArrayData
 import org.apache.spark.sql.execution.vectorized._
 import org.apache.spark.sql.types._
 import org.apache.spark.sql.vectorized.{ArrowColumnVector, ColumnVector}
@@ -16,9 +15,9 @@ import org.apache.spark.unsafe.Platform
 /**
  * Converts columns of arrays to views of elements; `elements` converts the elements of any vector to a kernel's layout.
  *
- * @param part of a map, 0: its keys, 1: its values. Of an array of structs: this field, NULL where the struct is.
+ * @param part of a map, or of an array of structs, arrays or maps: the part that is read, see [[NestedParts]]
  */
-private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType, part: Option[Int])
+private[columns] final class ListInput(dataType: DataType, nullable: Boolean, element: DataType, part: Seq[Int])
   extends InputColumn(dataType, nullable, StringViews.Width) {
   private val width = ColumnLayout.width(element)
   private val elements = InputColumn.of(element, nullable = true)
@@ -43,17 +42,17 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   }
 
   private def typeOf(dataType: DataType): Option[DataType] = (dataType, part) match {
-    case (map: MapType, Some(at)) => Some(if (at == 0) map.keyType else map.valueType)
-    case (ArrayType(struct: StructType, _), Some(at)) => Some(struct(at).dataType)
-    case (other, None) => ListViews.elementOf(other)
+    case (map: MapType, Seq(at)) => Some(if (at == 0) map.keyType else map.valueType)
+    case (ArrayType(struct: StructType, _), Seq(at)) => Some(struct(at).dataType)
+    case (other, Seq()) => ListViews.elementOf(other)
     case _ => None
   }
 
   /** Returns the column of the elements, in which a NULL struct has NULL fields. */
   private def elementsOf(vector: WritableColumnVector): WritableColumnVector = (vector.dataType, part) match {
-    case (_: MapType, Some(at)) => vector.getChild(at)
-    case (_, Some(at)) => vector.arrayData.getChild(at)
-    case (_, None) => vector.arrayData
+    case (_: MapType, Seq(at)) => vector.getChild(at)
+    case (_, Seq(at)) => vector.arrayData.getChild(at)
+    case _ => vector.arrayData
   }
 
   private[columns] override def newTable(): DictionaryTable =
@@ -124,29 +123,39 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   private[columns] override def startRows(): Unit = rows.reset()
 
   private[columns] override def copyRow(vector: ColumnVector, row: Int, to: Long): Unit = {
-    val array = arrayOf(vector, row)
-    val length = array.numElements()
+    val arrays = if (part.isEmpty) Seq(vector.getArray(row)) else NestedParts.arrays(vector, row, part)
+    val length = arrays.map(_.numElements()).sum
+    val (values, offset) = arrays match {
+      case Seq(array) => elementsOf(array)
+      case several => joined(several, length)
+    }
+    val address = rows.put(values, offset.toLong, length * width)
+    val missing = arrays.exists(array => (0 until array.numElements()).exists(array.isNullAt))
+    StringViews.put(to, 0, address, if (missing) ~length else length)
+  }
+
+  /** Returns a JVM array of the elements in the kernel's layout, with NaN for NULL floats, and the array's base offset. */
+  private def elementsOf(array: ArrayData): (AnyRef, Int) = {
     val (values, offset) = if (StringViews.holds(element)) (strings(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
-    val missing = (0 until length).filter(array.isNullAt)
+    val missing = (0 until array.numElements()).filter(array.isNullAt)
     (values: @unchecked) match {
       case floats: Array[Float] => missing.foreach(floats(_) = Float.NaN)
       case doubles: Array[Double] => missing.foreach(doubles(_) = Double.NaN)
       case _ => ()
     }
-    val address = rows.put(values, offset.toLong, length * width)
-    StringViews.put(to, 0, address, if (missing.isEmpty) length else ~length)
+    (values, offset)
   }
 
-  private def arrayOf(vector: ColumnVector, row: Int): ArrayData = (vector.dataType, part) match {
-    case (_: MapType, Some(0)) => vector.getMap(row).keyArray
-    case (_: MapType, Some(_)) => vector.getMap(row).valueArray
-    case (ArrayType(struct: StructType, _), Some(at)) =>
-      val structs = vector.getArray(row)
-      val get = InternalRow.getAccessor(element, nullable = true)
-      new GenericArrayData((0 until structs.numElements()).map { i =>
-        if (structs.isNullAt(i)) null else get(structs.getStruct(i, struct.length), at)
-      }.toArray[Any])
-    case _ => vector.getArray(row)
+  private def joined(arrays: Seq[ArrayData], length: Int): (AnyRef, Int) = {
+    val made = new Array[Byte](length * width)
+    var at = 0
+    arrays.foreach { array =>
+      val (values, offset) = elementsOf(array)
+      val bytes = array.numElements() * width
+      Platform.copyMemory(values, offset.toLong, made, (Platform.BYTE_ARRAY_OFFSET + at).toLong, bytes.toLong)
+      at += bytes
+    }
+    (made, Platform.BYTE_ARRAY_OFFSET)
   }
 
   /** Copies the elements' bytes into the store and returns their views; the view of a NULL is empty. */

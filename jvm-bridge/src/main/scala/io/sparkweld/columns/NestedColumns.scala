@@ -14,6 +14,8 @@ import org.apache.spark.unsafe.types.UTF8String
  * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is
  * stored as three arrays: its keys, its values, and whether a value is NULL. The last array is itself NULL where no value is. An
  * array of structs is stored as two arrays for each field, its values and whether a value is NULL, and one of whether an element is.
+ * Arrays within an array, or as the values of a map, are never NULL. They are stored as the indices at which they start and end among
+ * the elements of all of them, and these elements.
  */
 private[sparkweld] object NestedColumns {
 
@@ -30,13 +32,32 @@ private[sparkweld] object NestedColumns {
     case ArrayType(struct: StructType, _) if holds(struct) =>
       val parts = struct.fields.toSeq.flatMap(field => Seq(field.name -> ArrayType(field.dataType), s"${field.name}.absent" -> Bools))
       Some(parts :+ ("absent" -> Bools))
+    case MapType(key, values: ArrayType, _) if ListViews.holds(ArrayType(key)) && holdsLists(values) =>
+      Some(("keys" -> ArrayType(key)) +: elementsOf(values, "values."))
+    case ArrayType(inner: ArrayType, _) if holdsLists(inner) => Some(elementsOf(inner, ""))
     case vector if MlStages.isVector(vector) => Some(Seq("numbers" -> Numbers))
     case _ => None
   }
 
-  /** Returns the same for a field of a struct; one column unless it is a map. */
+  /** Returns the columns of the elements of lists whose elements are arrays. */
+  private def elementsOf(array: ArrayType, name: String): Seq[(String, DataType)] = {
+    val bounds = Seq(s"${name}starts" -> NestedParts.Indices, s"${name}ends" -> NestedParts.Indices)
+    array.elementType match {
+      case inner: ArrayType => bounds ++ elementsOf(inner, s"${name}elements.")
+      case leaf => bounds :+ (s"${name}elements" -> ArrayType(leaf))
+    }
+  }
+
+  /** Whether the innermost elements of arrays within arrays are of a type that kernels support. */
+  private def holdsLists(array: ArrayType): Boolean = array.elementType match {
+    case inner: ArrayType => holdsLists(inner)
+    case leaf => ListViews.holds(ArrayType(leaf))
+  }
+
+  /** Returns the same for a field of a struct; one column unless it is a map or has arrays within an array. */
   def columnsOf(field: StructField): Seq[(String, DataType)] = field.dataType match {
-    case map: MapType => of(map).fold(Seq(field.name -> field.dataType))(_.map { case (part, of) => s"${field.name}.$part" -> of })
+    case nested @ (_: MapType | ArrayType(_: ArrayType, _)) =>
+      of(nested).fold(Seq(field.name -> field.dataType))(_.map { case (part, of) => s"${field.name}.$part" -> of })
     case other => Seq(field.name -> other)
   }
 
@@ -53,12 +74,33 @@ private[sparkweld] object NestedColumns {
     case struct: StructType =>
       val fields = struct.fields.map(field => made(field.dataType, columns))
       new StructColumnVector(struct, fields, columns.nextOption())
-    case map: MapType => new MapColumnVector(map, columns.next(), columns.next(), columns.next())
+    case map @ MapType(_, values: ArrayType, _) =>
+      val keys = columns.next()
+      new MapColumnVector(map, keys, nested(values, columns))
+    case map: MapType =>
+      val (keys, values, absent) = (columns.next(), columns.next(), columns.next())
+      new MapColumnVector(map, keys, row => ListViews.elements(values.dataAddress, row, map.valueType, nulls(absent, row)))
+    case ArrayType(inner: ArrayType, _) =>
+      val starts = columns.next()
+      new ListsColumnVector(dataType, starts, nested(inner, Iterator(starts) ++ columns))
     case ArrayType(struct: StructType, _) if holds(struct) =>
       val fields = struct.fields.map(_ => columns.next() -> columns.next())
       new StructsColumnVector(dataType, struct, fields, columns.next())
     case vector if MlStages.isVector(vector) => new DenseVectorColumn(columns.next())
     case _ => columns.next()
+  }
+
+  /** Returns the elements of one row's list of arrays. */
+  private def nested(array: ArrayType, columns: Iterator[NativeColumnVector]): Int => ColumnVector = {
+    val (starts, ends) = (columns.next(), columns.next())
+    val inside: Int => ColumnVector = array.elementType match {
+      case inner: ArrayType => nested(inner, columns)
+      case leaf =>
+        val elements = columns.next()
+        row => ListViews.elements(elements.dataAddress, row, leaf)
+    }
+    row => new Slices(array, ListViews.elements(starts.dataAddress, row, LongType), ListViews.elements(ends.dataAddress, row, LongType),
+      inside(row))
   }
 
   /** Whether keys and values are types of elements that kernels support. */
@@ -72,9 +114,12 @@ private[sparkweld] object NestedColumns {
     if (absent.isNullAt(row)) 0 else StringViews.address(absent.dataAddress, row)
 }
 
-/** Presents columns of equally long arrays as maps. A map is NULL where the array of its keys is. */
-private final class MapColumnVector(
-    map: MapType, keys: NativeColumnVector, values: NativeColumnVector, absent: NativeColumnVector) extends NestedVector(map) {
+/**
+ * Presents keys and values as maps. A map is NULL where the array of its keys is.
+ *
+ * @param values returns the values of one row's map
+ */
+private final class MapColumnVector(map: MapType, keys: NativeColumnVector, values: Int => ColumnVector) extends NestedVector(map) {
   override def hasNull: Boolean = keys.hasNull
   override def numNulls: Int = keys.numNulls
   override def isNullAt(row: Int): Boolean = keys.isNullAt(row)
@@ -82,8 +127,37 @@ private final class MapColumnVector(
     if (isNullAt(row)) null
     else new ColumnarMap(
       ListViews.elements(keys.dataAddress, row, map.keyType),
-      ListViews.elements(values.dataAddress, row, map.valueType, NestedColumns.nulls(absent, row)),
-      0, StringViews.length(keys.dataAddress, row))
+      values(row), 0, StringViews.length(keys.dataAddress, row))
+  override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/**
+ * Presents arrays of arrays, which are NULL where the array of their starts is.
+ *
+ * @param elements returns the arrays of one row
+ */
+private final class ListsColumnVector(dataType: DataType, starts: NativeColumnVector, elements: Int => ColumnVector)
+    extends NestedVector(dataType) {
+  override def hasNull: Boolean = starts.hasNull
+  override def numNulls: Int = starts.numNulls
+  override def isNullAt(row: Int): Boolean = starts.isNullAt(row)
+  override def getArray(row: Int): ColumnarArray =
+    if (isNullAt(row)) null else new ColumnarArray(elements(row), 0, StringViews.length(starts.dataAddress, row))
+  override def getMap(row: Int): ColumnarMap = none
+  override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/** Presents ranges of elements as arrays, none of which is NULL. */
+private final class Slices(dataType: DataType, starts: ColumnVector, ends: ColumnVector, elements: ColumnVector)
+    extends NestedVector(dataType) {
+  override def hasNull: Boolean = false
+  override def numNulls: Int = 0
+  override def isNullAt(at: Int): Boolean = false
+  override def getArray(at: Int): ColumnarArray = {
+    val start = starts.getLong(at).toInt
+    new ColumnarArray(elements, start, ends.getLong(at).toInt - start)
+  }
+  override def getMap(at: Int): ColumnarMap = none
   override def getChild(ordinal: Int): ColumnVector = none
 }
 

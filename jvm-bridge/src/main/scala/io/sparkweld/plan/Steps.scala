@@ -92,9 +92,9 @@ object Step {
 /**
  * A request input: its location in a batch (`path`: column of the child, then fields of structs), and the treatment of its NULLs.
  *
- * @param part of a map, 0: the array of its keys, 1: that of its values. Of an array of structs: the array of this field.
+ * @param part of a map, or of an array of structs, arrays or maps: the array that is read, see [[columns.NestedParts]]
  */
-final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy, part: Option[Int] = None)
+final case class KernelInput(path: Array[Int], dataType: DataType, nulls: NullPolicy, part: Seq[Int] = Nil)
 
 /** Decides how NULLs in an input column of a batch affect the choice of a kernel. */
 sealed trait NullPolicy extends Serializable {

@@ -79,7 +79,7 @@ object FunctionRequest {
       val python = ArrowEvalPythonExec(udfs, results, CurrentSpark.emptyTable(input), EvalTypes.ScalarPandas)
       val appConf = CurrentSpark.activeSparkConf
       val pipeline = new PipelineBuilder(nodes(python), input, None, conf, appConf).build()
-      for (in <- pipeline.inputs if in.part.isDefined) { // no expression has these arrays
+      for (in <- pipeline.inputs if in.part.nonEmpty) { // no expression has these arrays
         val column = input(in.path.head)
         throw new ChainRefused(Refusal("SW101", "column" -> column.name, "type" -> column.dataType.simpleString))
       }

@@ -5,7 +5,7 @@ import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{contract, SparkWeldConf}
-import io.sparkweld.columns.NestedColumns
+import io.sparkweld.columns.{NestedColumns, NestedParts}
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, OneVsRest, StageTable, UnknownStage}
@@ -45,7 +45,7 @@ final class PipelineBuilder(
   import PipelineBuilder._
 
   private val sources = mutable.HashMap.empty[ExprId, Source]
-  private val inputs = mutable.LinkedHashMap.empty[(Seq[Int], Option[Int]), Input]
+  private val inputs = mutable.LinkedHashMap.empty[(Seq[Int], Seq[Int]), Input]
   private val blobs = mutable.ArrayBuffer.empty[Array[Byte]]
   private val payloads = mutable.HashMap.empty[String, Int]
   private val includes = mutable.LinkedHashSet.empty[String]
@@ -196,13 +196,10 @@ final class PipelineBuilder(
       case attribute: Attribute if attribute.dataType.isInstanceOf[StructType] =>
         contract.Argument(expr = Some(flatten(udf, attribute)), name = name)
       case attribute: Attribute if isPartwise(attribute.dataType) =>
-        val found = sources.get(attribute.exprId).collect { case FromChild(i) =>
-          partwise(udf, Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
-        }
-        contract.Argument(expr = Some(found.getOrElse(throw wrongType(udf, attribute.name, attribute.dataType))), name = name)
+        contract.Argument(expr = Some(partwise(udf, attribute)), name = name)
       case expression =>
         taking = Some(udf)
-        try contract.Argument(expr = Some(codec.encode(expression)), name = name)
+        try contract.Argument(expr = Some(withParts(udf, expression)), name = name)
         catch {
           case unsupported: UnsupportedExpression =>
             throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> unsupported.what))
@@ -225,30 +222,34 @@ final class PipelineBuilder(
     struct(udf, dataType)(dataType.fields.indices.map(field(attribute, _)))
   }
 
-  /** Whether it is a type of arguments only: binary, a map, or an array of structs. */
-  private def isPartwise(dataType: DataType): Boolean = dataType match {
-    case BinaryType => true
-    case map: MapType => NestedColumns.holds(map)
-    case ArrayType(struct: StructType, _) => NestedColumns.holds(struct)
-    case _ => false
+  /** Whether it is a type of arguments only: binary, a map, or an array of structs, arrays or maps. */
+  private def isPartwise(dataType: DataType): Boolean = dataType == BinaryType || NestedParts.holds(dataType)
+
+  /** Encodes an argument, which may be a struct of columns that only arguments have. */
+  private def withParts(udf: PythonUDF, expression: Expression): contract.Expression = expression match {
+    case struct: CreateNamedStruct if struct.exists(inside => isPartwise(inside.dataType)) =>
+      val values = struct.valExprs.map {
+        case attribute: Attribute if isPartwise(attribute.dataType) => partwise(udf, attribute)
+        case other => withParts(udf, other)
+      }
+      contract.Expression("CreateNamedStruct", `type` = ExpressionCodec.typeOf(struct.dataType), nullable = Some(false),
+        args = Some(values), names = Some(struct.names.map(String.valueOf(_))))
+    case other => codec.encode(other)
+  }
+
+  private def partwise(udf: PythonUDF, attribute: Attribute): contract.Expression = sources.get(attribute.exprId) match {
+    case Some(FromChild(i)) => partwise(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
+    case _ => throw wrongType(udf, attribute.name, attribute.dataType)
   }
 
   /** Encodes a column of the child, or a field of it, as the arrays of its parts. */
-  private def partwise(udf: PythonUDF, path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): contract.Expression = {
-    def column(part: Option[Int], name: String, of: DataType): contract.Expression = {
+  private def partwise(path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): contract.Expression = {
+    def column(part: Seq[Int], name: String, of: DataType): contract.Expression = {
       val input = inputAt(path, name, of, nullable, part)
       input.nulls = NullPolicy.Read
       ExpressionCodec.column(input.name, of, nullable)
     }
-    def parts(op: String, names: Seq[String], types: Seq[DataType]): contract.Expression =
-      contract.Expression(op, `type` = ExpressionCodec.typeOf(dataType), nullable = Some(nullable), names = Some(names),
-        args = Some(names.zip(types).zipWithIndex.map { case ((name, of), i) => column(Some(i), s"$title.$name", ArrayType(of)) }))
-    dataType match {
-      case BinaryType => column(None, title, BinaryType)
-      case map: MapType => parts("MapFromArrays", Seq("keys", "values"), Seq(map.keyType, map.valueType))
-      case ArrayType(struct: StructType, _) => parts("ArraysZip", struct.fieldNames.toSeq, struct.fields.map(_.dataType).toSeq)
-      case other => throw wrongType(udf, title, other)
-    }
+    if (dataType == BinaryType) column(Nil, title, BinaryType) else new PartExpressions(nullable, column).of(dataType, title)
   }
 
   /** Encodes a field of a struct column, or of the struct that a UDF of this chain returns. */
@@ -295,7 +296,7 @@ final class PipelineBuilder(
         }
         Some(contract.Expression("CreateNamedStruct", `type` = ExpressionCodec.typeOf(of), nullable = Some(false), args = Some(fields),
           names = Some(of.fieldNames.toSeq)))
-      case other if isPartwise(other) => Some(partwise(udf, path, title, other, nullable))
+      case other if isPartwise(other) => Some(partwise(path, title, other, nullable))
       case _ => None
     }
 
@@ -345,7 +346,7 @@ final class PipelineBuilder(
     case _ => None
   }
 
-  private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean, part: Option[Int] = None): Input =
+  private def inputAt(path: Seq[Int], name: String, dataType: DataType, nullable: Boolean, part: Seq[Int] = Nil): Input =
     inputs.getOrElseUpdate((path, part), new Input(fresh(name), path, dataType, nullable, part,
       if (!nullable) NullPolicy.Python else if (seesBatchState) NullPolicy.ofSeries(dataType) else NullPolicy.Read))
 
@@ -430,7 +431,7 @@ object PipelineBuilder {
       val path: Seq[Int],
       val dataType: DataType,
       val nullable: Boolean,
-      val part: Option[Int],
+      val part: Seq[Int],
       var nulls: NullPolicy)
 
   /** Whether the UDFs of a node see the NULLs of their whole batch, as the dtype. */

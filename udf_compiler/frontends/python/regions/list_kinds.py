@@ -1,0 +1,82 @@
+"""Decides which lists of a state become lists of the row at a loop head, and of which kind."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, kind_of_lists, lists_of
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
+from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, records_of
+from udf_compiler.frontends.python.regions.growing import Growing
+from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.state import State, within
+from udf_compiler.frontends.tracing.session import refuse
+
+
+def element_of(draft: Any, x: Any) -> Value:
+    """Returns an element, or a list of the row, as a value of a block."""
+    return draft.value(element_value(draft.loop, draft.leaf(x)))  # type: ignore[no-any-return]
+
+
+def of_both(known: Any, kind: Any) -> Any:
+    """Returns the kind of a list that grows: the known one, or that of the records or lists of both."""
+    return (known.joined(kind) or known) if type(known) in (Records, Lists) else known
+
+
+def of_kind(draft: Any, items: Any, kind: Any, known: Records | Lists) -> Growing | None:
+    """Returns a list at a loop head as one of a known kind; None where it is one, or has other elements."""
+    if type(known) is Lists:
+        return _as_lists(draft, items, kind, known)
+    assert type(known) is Records
+    return _as_records(draft, items, kind, known)
+
+
+def _as_records(draft: Any, items: Any, kind: Any, known: Records) -> Growing | None:
+    fits = type(kind) is Records and known.joined(kind) == known
+    if type(items) is list and (fits or not items):
+        return Growing(records_of(draft.loop, known, items, partial(element_of, draft)))
+    if type(items) is Growing and fits and kind != known:
+        return Growing(items.value.mapped(draft.leaf).widened(draft.loop, known), items.frozen)
+    return None
+
+
+def _as_lists(draft: Any, items: Any, kind: Any, known: Lists) -> Growing | None:
+    fits = type(kind) is Lists and known.joined(kind) == known
+    if type(items) is list and (fits or not items):
+        return Growing(lists_of(draft.loop, known, items, partial(element_of, draft)))
+    if type(items) is Growing and fits and kind != known:
+        return Growing(items.value.moved(draft.leaf).widened(draft.loop, known), items.frozen)
+    return None
+
+
+def check_shared(state: State, items: Any, known: Any) -> None:
+    """Refuses (SW282) a list of lists that becomes one of the row while another object refers to one of its lists.
+
+    A change of that object would change the list of lists, too.
+    """
+    inner = {id(x) for x in items if type(x) is list} if type(items) is list and type(known) is Lists else set()
+    if not inner:
+        return
+    held = [id(part) for x in (*state.stack, *state.variables.values()) for part in within(x)]
+    if any(held.count(x) > 1 for x in inner):
+        refuse("SW282", what="a list that is an element of another one and has a second name,")
+
+
+def varying(x: Any) -> tuple[Any, Any]:
+    """Returns the kind of a list or dict, and what must be equal in all rounds for a constant shape; None where it differs."""
+    if type(x) is Mapping:
+        return x.kinds, None if x.log is not None else tuple(x.known)
+    if type(x) is Growing:
+        return x.value.kind if type(x.value) in (TracedRecords, TracedLists) else (x.value.kind, x.value.numpy), None
+    return kind_of(x) or kind_of_records(x) or kind_of_lists(x), len(x)
+
+
+def empty_of(loop: LoopBuilder, kind: Any) -> Any:
+    """Returns the empty list of a kind."""
+    if type(kind) is Records:
+        return records_of(loop, kind, ())
+    if type(kind) is Lists:
+        return TracedLists.of(kind, [list_of(loop, (str(x), ""), ()) for x in kind.types])
+    return list_of(loop, kind, ())
