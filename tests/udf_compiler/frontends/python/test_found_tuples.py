@@ -73,7 +73,8 @@ def changed(s):
 @pytest.mark.parametrize(
     ("function", "returns"),
     [
-        (in_a_loop, LIST), (as_dict, MAP), (of_dict, TEXT), (dict_of_a_loop, MAP), (returned, PAIRS), (dicts, PAIRS), (total, COUNT),
+        (in_a_loop, LIST), (as_dict, MAP), (of_dict, TEXT), (dict_of_a_loop, MAP), (returned, PAIRS), (dicts, PAIRS),
+        (total, COUNT),
         (optional_group, TEXT), (by_index, TEXT), (counted, COUNT),
     ],
 )  # fmt: skip
