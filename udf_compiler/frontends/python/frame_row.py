@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from udf_compiler.frontends.python.numpy_scalars import is_numpy, python_scalar
+from udf_compiler.frontends.tracing.constants import wrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
 
@@ -41,9 +43,32 @@ class TracedRow(Traced):
     def _more_names(self) -> Any:
         return self.sources
 
+    def __contains__(self, key: Any) -> bool:
+        if not isinstance(key, str):
+            refuse("SW262", call="in a row of a DataFrame", what="anything but the name of a column")
+        return key in self.sources
+
+    def _get(self, key: Any, default: Any = None) -> Any:
+        if not isinstance(key, str):
+            refuse("SW262", call="Series.get of a row", what="anything but the name of a column")
+        return self[key] if key in self.sources else default
+
+    def _to_dict(self) -> dict[Any, Any]:
+        """Returns the values by column, as Python's own."""
+        return dict(zip(self.sources, self, strict=True))
+
+    def _keys(self) -> Any:
+        return wrapped(pd.Index(list(self.sources)), "Series.keys of a row")
+
+    def _items(self) -> Any:
+        return zip(self.sources, self, strict=True)
+
     def __getattr__(self, name: str) -> Any:
-        if name == "get":
-            return lambda key: self[key]
+        if name == "index":
+            return self._keys()
+        method: Any = {"get": self._get, "to_dict": self._to_dict, "keys": self._keys, "items": self._items}.get(name)
+        if method is not None:
+            return lambda *args, **kwargs: as_python(method, *args, **kwargs)
         if name not in self.sources or hasattr(pd.Series, name):
             refuse("SW251", call=f"row.{name}")
         return self.sources[name]()

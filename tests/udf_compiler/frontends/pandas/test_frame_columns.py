@@ -150,6 +150,25 @@ def test_named_series_beside_a_frame():
     assert (compared.refused, compared.decided) == ("", len(BATCHES))
 
 
+def _joins_a_dict(frame):
+    return pd.concat({"t": frame["t"], "b": frame["b"] * 2, "a": frame["a"].rename("z")}, axis=1)
+
+
+def _joins_a_part_of_a_dict(frame):
+    return pd.concat({"a": frame["a"], "b": frame["b"], "t": frame["t"]}, axis=1, keys=["a", "b", "t"])
+
+
+def _joins_a_dict_of_frames(frame):
+    return pd.concat({"p": frame, "q": frame}, axis=1)
+
+
+def test_a_dict_of_series():
+    compared = compare_with_worker(over_frames(_joins_a_dict), BATCHES, ROWS, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided) == ("", len(BATCHES)), compared
+    for function in (_joins_a_part_of_a_dict, _joins_a_dict_of_frames):
+        assert compare_with_worker(over_frames(function), BATCHES, ROWS, MAP_PANDAS).refused == "SW262"
+
+
 def _joins_without_a_name(frame):
     return pd.concat([frame, frame["b"].rename("c") * 2], axis=1)
 

@@ -1,7 +1,7 @@
 """Compiles DataFrame.apply(function, axis=1) by exploring the function on a row: a Series of the columns' common dtype.
 
 Columns of one dtype, or of numbers with a common dtype, yield NumPy scalars of it (DataFrame.values). Bools beside numbers, and
-strings and arrays beside anything, yield Python objects, each according to its own column.
+strings, dates and arrays beside anything, yield Python objects, each according to its own column.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pandas as pd
 
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -29,8 +30,8 @@ from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "DataFrame.apply"
 
-#: Kinds of Series of Python objects: strings and arrays.
-_OBJECTS = (STRINGS, ARRAY_OBJECTS)
+#: Kinds of Series of Python objects. A row with datetimes may become a Series of them, and its None a NaT.
+_OBJECTS = (STRINGS, ARRAY_OBJECTS, DATES)
 
 
 def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:
@@ -65,7 +66,7 @@ def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype, call: str
 
 
 def _common_dtype(frame: TracedFrame, call: str) -> np.dtype:
-    """Returns the dtype of a row; refuses dates and dtypes that depend on the batch (SW264), and float32 (SW254)."""
+    """Returns the dtype of a row; refuses times and dtypes that depend on the batch (SW264), and float32 (SW254)."""
     if any(s.kind not in (NUMBERS, *_OBJECTS) for s in frame.series.values()):
         refuse("SW264", call=call)
     protos = {n: pd.Series(["x"], dtype=object) if s.kind in _OBJECTS else np.ones(1, s.dtype) for n, s in frame.series.items()}

@@ -305,10 +305,12 @@ def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
 
 
 def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
-    """Implements pd.concat along the columns, of DataFrames and named Series, or of Series only; `keys` names the Series."""
+    """Implements pd.concat along the columns, of DataFrames and named Series, or of Series only, which `keys` or a dict names."""
     call = "pd.concat"
     if axis not in (1, "columns"):
         refuse("SW250", call=call)
+    if type(objs) is dict and keys is None:
+        keys, objs = list(objs), list(objs.values())
     if not isinstance(objs, list | tuple) or not objs or not all(type(o) in (TracedFrame, TracedSeries) for o in objs):
         refuse("SW262", call=call, what="anything but DataFrames and Series")
     if any(o.loop is not objs[0].loop for o in objs):

@@ -1,0 +1,98 @@
+"""Compares rows of frames that functions read like dicts with PySpark's worker, also rows with dates."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import StringType, StructField, StructType
+
+from sparkweld.contract.constants import MAP_PANDAS
+from tests.helpers.compiled import compare_with_worker
+
+TEXT = StructType([StructField("t", StringType())])
+BATCHES = [
+    pa.record_batch({
+        "i": pa.array([1, 2]), "x": pa.array([1.5, None]), "b": pa.array([True, False]), "s": pa.array(["a", None]),
+        "d": pa.array([datetime.date(2020, 1, 31), None]),
+    }),
+    pa.record_batch({
+        "i": pa.array([1, 2**60]), "x": pa.array([1.5, -0.0]), "b": pa.array([True, False]), "s": pa.array(["a", "b"]),
+        "d": pa.array([datetime.date(2020, 1, 31), datetime.date(1920, 2, 29)]),
+    }),
+]  # fmt: skip
+
+
+def _of_rows(function, *columns):
+    def mapped(frames):
+        for frame in frames:
+            rows = []
+            for _, row in frame[list(columns)].iterrows():
+                rows.append({"t": function(row)})
+            yield pd.DataFrame(rows)
+
+    return mapped
+
+
+def gets(row):
+    return row.get("s", "none") if row.get("q") is None else row.get("i", default=3)
+
+
+def looks_up_names(row):
+    return ("s" if "s" in row else "") + ("q" if "q" in row else "")
+
+
+def as_dict(row):
+    d = row.to_dict()
+    d["more"] = 1
+    return str(d["i"]) + str(d["x"]) + str(d["b"]) + (d.pop("s") or "") + str(isinstance(d["i"], int)) + ",".join(d)
+
+
+def as_pairs(row):
+    kept = {name: value for name, value in row.items() if name != "x"}
+    return str(len(kept)) + str(kept["i"]) + list(row.index)[0] + ",".join(row.keys()) + str(dict(row)["b"])
+
+
+def classes_of_numbers(row):
+    """Items of a row of floats are NumPy's, and the values of its dict are Python's."""
+    values = [isinstance(value, np.float64) for _, value in row.items()]
+    return str(isinstance(dict(row)["i"], np.float64)) + str(isinstance(row.to_dict()["i"], np.float64)) + str(values[0])
+
+
+def years(row):
+    return str(row["d"].year) + row["d"].isoformat() if row["d"] else "missing"
+
+
+@pytest.mark.parametrize(
+    ("function", "columns"),
+    [(gets, "is"), (looks_up_names, "is"), (as_dict, "ixbsd"), (as_pairs, "ixbs"), (classes_of_numbers, "ix"), (years, "ixd"),
+     (years, "d"), (years, "sd")],
+)  # fmt: skip
+def test_rows_as_mappings(function, columns):
+    compared = compare_with_worker(_of_rows(function, *columns), BATCHES, TEXT, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided, compared.raised) == ("", len(BATCHES), 0), compared
+
+
+def test_applied_functions_of_rows_with_dates():
+    def applied(frames):
+        for frame in frames:
+            yield pd.DataFrame({"t": frame[["d", "s"]].apply(years, axis=1)})
+
+    assert compare_with_worker(applied, BATCHES, TEXT, MAP_PANDAS).decided == len(BATCHES)
+
+
+@pytest.mark.parametrize(("function", "code"), [
+    (lambda row: row.get(0), "SW262"), (lambda row: "a" if 0 in row else "b", "SW262"), (lambda row: row.pop("s"), "SW251"),
+    (lambda row: row["q"], "SW262"),
+])  # fmt: skip
+def test_refusals(function, code):
+    assert compare_with_worker(_of_rows(function, "i", "s"), BATCHES, TEXT, MAP_PANDAS).refused == code
+
+
+def test_rows_with_times_are_refused():
+    """pandas makes datetimes of a row of times and None, and so NaT of None."""
+    times = pa.record_batch({"s": pa.array(["a"]), "t": pa.array([1], pa.timestamp("us", "UTC"))})
+    assert compare_with_worker(_of_rows(lambda row: row["s"], "s", "t"), [times], TEXT, MAP_PANDAS).refused == "SW264"
