@@ -1,4 +1,4 @@
-"""Lowers methods of a str whose separator, or start of a search, is a value of the same row."""
+"""Lowers methods of a str whose separator, or start of a search, is a value of the same row, and those that split lines."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import I64, STR
-from udf_compiler.frontends.python.lists import of_list
+from udf_compiler.frontends.python.lists import length, of_list
 from udf_compiler.frontends.python.operands import as_text, make_int, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regex_calls import Regex
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.session import refuse
 
+#: What ends a line, by `str.splitlines`.
+_BREAKS = "\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]"
 #: More characters than any string has.
 END = 2**62
 
@@ -38,6 +42,18 @@ def parts_by(x: TracedScalar, separator: TracedScalar) -> tuple[Any, Any, Any]:
     before = loop.select(found, _call("substring", x.value, first, start), x.value)
     after = loop.select(found, _call("substring", x.value, end, _call("length", x.value)), nothing)
     return make_text(before), make_text(loop.select(found, separator.value, nothing)), make_text(after)
+
+
+def lines(x: TracedScalar, keepends: Any = False) -> TracedScalar:
+    """Returns ``x.splitlines()``: no line follows a break at the end of the string."""
+    if keepends is not False:
+        refuse("SW262", call="str.splitlines", what="keepends")
+    run, loop = explorer(), explorer().loop
+    breaks = Regex(_BREAKS, 0, "str.splitlines", (0,), repeated=True)
+    pieces: Any = of_list(breaks.emit(loop, x.value, "split", guard=run.guard))
+    last = pieces[-1]
+    ends = loop.call("equal", last.value, loop.const("", STR))
+    return pieces[: length(pieces) - make_int(loop.cast(ends, I64))]  # type: ignore[no-any-return]
 
 
 def replaced(x: TracedScalar, old: TracedScalar, new: Any) -> TracedScalar:

@@ -26,7 +26,7 @@ from udf_compiler.frontends.python.operands import (
 )
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.repetition import padded, repeated
-from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, parts_by, pieces_by, replaced
+from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, lines, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -383,7 +383,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "removeprefix": _affix("remove_prefix"), "removesuffix": _affix("remove_suffix"),
     "startswith": _ends("starts_with"), "endswith": _ends("ends_with"), "index": _index("find"), "rindex": _index("rfind"),
     "join": _join, "split": _split("split_part"), "rsplit": _split("rsplit_part"), "partition": _partition("partition_part"),
-    "rpartition": _partition("rpartition_part"), "encode": encode,
+    "rpartition": _partition("rpartition_part"), "encode": encode, "splitlines": lines,
 }  # fmt: skip
 
 
