@@ -98,6 +98,7 @@ from udf_compiler.frontends.python import (
     byte_strings,
     data_types,
     digest_calls,
+    found_matches,
     hex_numbers,
     json_values,
     library_calls,
@@ -215,6 +216,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse)
         },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
+        found_matches.FoundMatch: [(found_matches.FoundMatch(["0"], [scalar["str"]]), real_match)],
+        found_matches.FoundMatches: [(patterns.PatternConstant(pattern).finditer(scalar["str"]), [real_match])],
         patterns.PatternConstant: [(patterns.PatternConstant(pattern), pattern)],
         ConstantVector: [(ConstantVector(np.array([0.5, 2.0])), DenseVector([0.5, 2.0]))],
         builtin_calls.TracedRange: [(builtin_calls.TracedRange(0, scalar["int"], 1), range(3))],

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from sparkweld.ir import Value
+from udf_compiler.frontends.python.found_matches import OPTIONAL, FoundMatches
 from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.list_maps import interleaved
 from udf_compiler.frontends.python.lists import LazyList, of_list, present
@@ -126,9 +127,11 @@ class TracedMatch(OfText):
         return {name: default if (g := self._group(number)) is None else g for name, number in names.items()}
 
     def _group(self, key: Any = 0) -> Any:
+        if type(key) not in (int, str):
+            refuse("SW262", call="Match.group", what=raw(key))
         pattern = object.__getattribute__(self, "pattern")
         number = pattern.groupindex.get(key, -1) if type(key) is str else key
-        if type(number) is not int or not 0 <= number <= pattern.groups:
+        if not 0 <= number <= pattern.groups:
             raise in_place(IndexError("no such group"))
         run, first = explorer(), self._first()
         value = first.group(run.loop, object.__getattribute__(self, "value"), number)
@@ -154,6 +157,20 @@ def _tuples(regex: Regex, text: Value, count: int) -> TracedRecords:
     numbers = range(1, count + 1)
     parts = [of_list(_all(replace(regex, groups=(0, number)), text, 1)) for number in numbers]
     return TracedRecords(TUPLE, [*map(str, numbers)], parts, [None] * count, None)
+
+
+def _finditer(pattern: Any, call: str, string: Any) -> FoundMatches:
+    if not is_scalar(string) or string.kind != "str":
+        refuse("SW262", call=call, what=raw(string))
+    text, flags = pattern_of(pattern, 0, call)
+    known, names = certain(text, flags), {number: name for name, number in pattern.groupindex.items()}
+    regex, numbers = Regex(text, flags, call, (0,), repeated=True), range(1, pattern.groups + 1)
+    parts = [of_list(_all(regex, string.value, 0))]
+    for number in numbers:
+        certainly = number in known
+        parts.append(of_list(_all(replace(regex, groups=(0, number)), string.value, 1)) if certainly else parts[0])
+    marks = [("" if number in known else OPTIONAL) + names.get(number, str(number)) for number in numbers]
+    return FoundMatches(["0", *marks], parts)
 
 
 def _all(regex: Regex, text: Value, index: int) -> Value:
@@ -207,6 +224,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "fullmatch": _matching("fullmatch"),
     "sub": _sub,
     "findall": _findall,
+    "finditer": _finditer,
     "split": _split,
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.list_maps import repeated
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
@@ -244,7 +245,7 @@ class TracedRecords(TracedRows):
 
 def is_rows(x: object) -> bool:
     """Whether `x` is a list of Rows, pairs, records, lists or dicts; `isinstance` would trust `__class__`."""
-    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists)
+    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists, FoundMatches)
 
 
 def as_records(x: Any) -> Any:

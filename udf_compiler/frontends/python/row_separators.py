@@ -51,9 +51,8 @@ def lines(x: TracedScalar, keepends: Any = False) -> TracedScalar:
     run, loop = explorer(), explorer().loop
     breaks = Regex(_BREAKS, 0, "str.splitlines", (0,), repeated=True)
     pieces: Any = of_list(breaks.emit(loop, x.value, "split", guard=run.guard))
-    last = pieces[-1]
-    ends = loop.call("equal", last.value, loop.const("", STR))
-    return pieces[: length(pieces) - make_int(loop.cast(ends, I64))]  # type: ignore[no-any-return]
+    ends: Any = make_int(loop.cast(loop.call("equal", pieces[-1].value, loop.const("", STR)), I64))
+    return pieces[: length(pieces) - ends]  # type: ignore[no-any-return]
 
 
 def replaced(x: TracedScalar, old: TracedScalar, new: Any) -> TracedScalar:

@@ -74,8 +74,7 @@ def changed(s):
     ("function", "returns"),
     [
         (in_a_loop, LIST), (as_dict, MAP), (of_dict, TEXT), (dict_of_a_loop, MAP), (returned, PAIRS), (dicts, PAIRS),
-        (total, COUNT),
-        (optional_group, TEXT), (by_index, TEXT), (counted, COUNT),
+        (total, COUNT), (optional_group, TEXT), (by_index, TEXT), (counted, COUNT),
     ],
 )  # fmt: skip
 def test_tuples(function, returns):

@@ -11,7 +11,7 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 
 _PLAIN = frozenset("A ASCII I IGNORECASE M MULTILINE S DOTALL U UNICODE VERBOSE X NOFLAG RegexFlag Pattern escape".split())
-_SEARCHES = frozenset("match search fullmatch findall".split())
+_SEARCHES = frozenset("match search fullmatch findall finditer".split())
 
 
 def _search(name: str) -> Callable[..., Any]:

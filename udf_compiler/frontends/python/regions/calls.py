@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson, plain
 from udf_compiler.frontends.python.maps import is_map, last_of_each
@@ -178,7 +179,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
     if is_as_dict(function):
         return Mapping(made)  # a new dict, which the function may change
-    return lists.as_list(made) if type(made) is TracedFound else made
+    return Elements(made, 0) if type(made) is FoundMatches else lists.as_list(made) if type(made) is TracedFound else made
 
 
 def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

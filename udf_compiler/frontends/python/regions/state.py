@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from udf_compiler.frontends.python.found_matches import FoundMatch, FoundMatches
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
@@ -89,7 +90,7 @@ def check_kept(x: Any) -> None:
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
     TracedLists,
-    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
+    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided, FoundMatch, FoundMatches),
 )
 
 
