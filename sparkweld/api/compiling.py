@@ -28,10 +28,11 @@ from sparkweld.contract.replies import Compiled, Refused
 from sparkweld.contract.spark_types import name_of
 from sparkweld.errors import UserError
 from sparkweld.ir.ops import ForestSums
-from sparkweld.ir.program import Program, output_types
+from sparkweld.ir.program import Program, output_types, print_program
 from sparkweld.kernels import Kernel as LoadedKernel
 from sparkweld.kernels import ObjectCache, compile_program, program_allocates
 from sparkweld.kernels.runtime.object_code import compile_shared
+from sparkweld.kernels.runtime.other_cpus import compile_for
 from sparkweld.optimizer.choose_layouts import choose_layouts
 from sparkweld.serving.columns import ARROW
 from sparkweld.serving.forms import Form, Kernel, Parts
@@ -207,7 +208,9 @@ def _loaded(program: Program, types: Mapping[str, str], outputs: Sequence[str]) 
     made = zip(program.outputs, outputs, output_types(program), strict=True)
     results = tuple(Column(name, kind, type.kind, type.nullable) for name, kind, type in made)
     signature = Signature(inputs, results, code.memory, program_allocates(program), code.symbol)
-    return Kernel(signature, blocks, lambda: compile_shared(program, cache)), Runner(signature, kernel.address, blocks, kernel)
+    text = print_program(program)
+    served = Kernel(signature, blocks, lambda: compile_shared(program, cache)[0], program=text, compile_for=compile_for)
+    return served, Runner(signature, kernel.address, blocks, kernel)
 
 
 def _takes_series(function: Any) -> bool:

@@ -17,15 +17,16 @@ import pickle
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sparkweld.errors import UserError
+from sparkweld.serving.cpus import LEVELS, cpu_features
 from sparkweld.serving.forms import Form, Kernel, Parts
-from sparkweld.serving.linking import cpu_features, linked
+from sparkweld.serving.linking import Others, code_for, linked
 from sparkweld.serving.original import Original
 from sparkweld.serving.runner import Runner, aligned
 from sparkweld.serving.signature import Column, Signature
@@ -47,16 +48,22 @@ class Contents:
     digest: str
 
 
-def save(program: Parts, path: str | os.PathLike[str], python: bool) -> None:
-    """Writes the file atomically. Raises UserError without a linker, without a function to store, and for an unwritable path."""
+def save(program: Parts, path: str | os.PathLike[str], python: bool, cpus: Sequence[str] = ()) -> None:
+    """Writes the file atomically; `ServedProgram.save` describes the arguments.
+
+    Raises UserError without a linker, without a function to store, for an unknown CPU, and for an unwritable path.
+    """
     if python and program.original is None:
         raise UserError(f"{program.name} does not hold its function, so python=True has nothing to store")
     entries: dict[str, bytes] = {}
     forms = []
-    for missing, form in sorted(program.forms.items(), key=lambda item: sorted(item[0])):
-        kernels = [_stored(form.kernel, entries)]
-        kernels += [_stored(form.few_kernel, entries)] if form.few_kernel is not form.kernel else []
-        forms.append({"nulls": sorted(missing), "kernels": kernels})
+    ordered = sorted(program.forms.items(), key=lambda item: sorted(item[0]))
+    kernels = {id(kernel): kernel for _, form in ordered for kernel in (form.kernel, form.few_kernel)}
+    others = code_for(list(kernels.values()), cpus)
+    for missing, form in ordered:
+        of_form = [form.kernel] if form.few_kernel is form.kernel else [form.kernel, form.few_kernel]
+        stored = [_stored(kernel, others[id(kernel)], entries) for kernel in of_form]
+        forms.append({"nulls": sorted(missing), "kernels": stored})
     function = None
     if python and program.original is not None:
         entries[_PICKLE] = program.original.pickled
@@ -65,6 +72,7 @@ def save(program: Parts, path: str | os.PathLike[str], python: bool) -> None:
         "format": FORMAT, "name": program.name, "struct": program.struct, "byRow": program.by_row, "forms": forms,
         "inputs": [asdict(c) for c in program.inputs], "outputs": [asdict(c) for c in program.outputs],
         "function": function, "cpu": sorted(cpu_features()), "machine": os.uname().machine,
+        "levels": {level: sorted(LEVELS[level]) for level in next(iter(others.values()))},
         "entries": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
     }  # fmt: skip
     made = io.BytesIO()
@@ -89,14 +97,10 @@ def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Part
     archive, manifest, _ = _opened(where, digest)
     with archive, _damage_named(where):
         read = _reader(archive, manifest, where)
-        machine, needs = manifest["machine"], frozenset(manifest["cpu"])
-        lacking = sorted(needs - cpu_features())
-        if machine != os.uname().machine or lacking:
-            what = f"{machine} with {', '.join(lacking[:6])}" if lacking else machine
-            raise UserError(f"{where} was saved for another CPU ({what}): compile and save the program on this kind of CPU")
+        level = _runnable(manifest, where)
         forms = {}
         for stored in manifest["forms"]:
-            made = [_linked(kernel, read, where) for kernel in stored["kernels"]]
+            made = [_linked(kernel, level, read, where) for kernel in stored["kernels"]]
             forms[frozenset(stored["nulls"])] = Form(*made[0], *made[-1])
         original, function = None, manifest["function"]
         if function is not None and python:
@@ -111,6 +115,23 @@ def _columns(manifest: dict[str, Any]) -> tuple[tuple[Column, ...], tuple[Column
     return inputs, outputs
 
 
+def _runnable(manifest: dict[str, Any], where: str) -> str:
+    """Returns "" where this CPU can run the code of the CPU that saved the file, else the highest level whose code it can run.
+
+    Raises UserError where there is none.
+    """
+    machine, levels = manifest["machine"], manifest.get("levels", {})
+    order = ["", *sorted(levels, key=lambda level: -len(levels[level]))]
+    lacking = {level: sorted(frozenset(needs) - cpu_features()) for level, needs in {**levels, "": manifest["cpu"]}.items()}
+    found = next((level for level in order if machine == os.uname().machine and not lacking[level]), None)
+    if found is None:
+        what = f"{machine} with {', '.join(lacking[''][:6])}" if lacking[""] else machine
+        raise UserError(
+            f"{where} was saved for another CPU ({what}): compile and save the program on this kind of CPU, or save it with cpus="
+        )
+    return found
+
+
 @contextlib.contextmanager
 def _damage_named(where: str) -> Iterator[None]:
     """Raises UserError where a manifest lacks something, or its parts do not belong together."""
@@ -121,22 +142,30 @@ def _damage_named(where: str) -> Iterator[None]:
         raise UserError(f"{where} is damaged: {what}") from None
 
 
-def _stored(kernel: Kernel, entries: dict[str, bytes]) -> dict[str, Any]:
+def _stored(kernel: Kernel, others: Others, entries: dict[str, bytes]) -> dict[str, Any]:
     """Adds the code and the blocks of a kernel to the entries of a file, and returns their names with its signature."""
     blocks = {f"blocks/{hashlib.sha256(block).hexdigest()}": block.tobytes() for block in kernel.blocks}
     name = f"kernels/{kernel.signature.symbol}.so"
     entries.update({name: linked(kernel), **blocks})
-    return {"code": name, "blocks": list(blocks), "signature": kernel.signature.to_json()}
+    for level, (code, _) in others.items():
+        entries[f"kernels/{level}/{kernel.signature.symbol}.so"] = code
+    return {
+        "code": name, "blocks": list(blocks), "signature": kernel.signature.to_json(),
+        "memory": {level: memory for level, (_, memory) in others.items()},
+    }  # fmt: skip
 
 
-def _linked(stored: dict[str, Any], read: Callable[[str], bytes], where: str) -> tuple[Kernel, Runner]:
-    """Inverts `_stored`, and links the kernel to this process."""
+def _linked(stored: dict[str, Any], level: str, read: Callable[[str], bytes], where: str) -> tuple[Kernel, Runner]:
+    """Inverts `_stored`, and links the code for a level to this process."""
     signature = Signature.of_json(stored["signature"])
     blocks = tuple(_block(read(name)) for name in stored["blocks"])
-    code = read(stored["code"])
+    own, memory = read(stored["code"]), stored.get("memory", {})
+    others = {name: (read(f"kernels/{name}/{signature.symbol}.so"), int(memory[name])) for name in memory}
+    code, needed = others[level] if level else (own, signature.memory)
     library = _library(code, where)
     address = ctypes.cast(getattr(library, signature.symbol), ctypes.c_void_p).value or 0
-    return Kernel(signature, blocks, lambda: code, is_linked=True), Runner(signature, address, blocks, library)
+    runner = Runner(replace(signature, memory=needed), address, blocks, library)
+    return Kernel(signature, blocks, lambda: own, is_linked=True, others=others), runner
 
 
 def _later(data: bytes, where: str) -> Callable[..., Any]:

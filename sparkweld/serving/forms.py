@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,13 +17,17 @@ class Kernel:
     """One form of a program as machine code.
 
     `object_code` returns it as a position-independent object, or as the shared library that a file holds. `blocks` are the bytes
-    of its models.
+    of its models. `program`: its text; `compile_for` compiles programs in that form for a level of x86-64, and is None where a
+    file held the kernel. `others`: level -> (the shared library for it, the bytes of memory of a call).
     """
 
     signature: Signature
     blocks: tuple[np.ndarray, ...]
     object_code: Callable[[], bytes]
     is_linked: bool = False
+    program: str = ""
+    compile_for: Callable[[str, Sequence[str]], list[tuple[bytes, int]]] | None = None
+    others: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
 
 
 #: Most rows for which the kernel for few rows is called.

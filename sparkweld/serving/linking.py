@@ -1,4 +1,4 @@
-"""Links object code to shared libraries with the machine's C compiler, and names the CPU features that its code may use."""
+"""Links object code to shared libraries with the machine's C compiler."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from sparkweld.errors import UserError
+from sparkweld.serving.cpus import LEVELS
 from sparkweld.serving.forms import Kernel
+
+#: Level of x86-64 -> (the shared library for it, the bytes of memory of a call).
+Others = Mapping[str, tuple[bytes, int]]
 
 _COMPILERS = ("cc", "gcc", "clang")
 
@@ -39,20 +42,22 @@ def link(files: Mapping[str, bytes], options: Sequence[str]) -> bytes:
         raise UserError(f"{compiler} cannot link the program: {done.stderr.strip()[-400:]}")
 
 
-@cache
-def cpu_features() -> frozenset[str]:
-    """Returns the features that the kernel says this CPU has; a program runs only where all those of its own CPU are."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return frozenset({os.uname().machine})
-    lines = (line.partition(":") for line in text.splitlines())
-    found = next((value for name, _, value in lines if name.strip() in ("flags", "Features")), "")
-    return frozenset(flag for flag in found.split() if flag.startswith(_VECTOR)) if found else frozenset()
+def code_for(kernels: Sequence[Kernel], cpus: Sequence[str]) -> dict[int, Others]:
+    """Returns, by the id of each kernel, its shared libraries for levels of x86-64: `cpus`, or those that its file held.
 
-
-#: Beginnings of the names of features that change which instructions LLVM emits.
-_VECTOR = (
-    "sse", "ssse", "avx", "fma", "f16c", "bmi", "popcnt", "abm", "movbe", "adx", "aes", "vaes", "pclmul", "vpclmul", "sha",
-    "gfni", "amx", "asimd", "sve", "fp", "crc32", "atomics", "bf16", "i8mm", "dcpop", "lrcpc",
-)  # fmt: skip
+    Raises UserError for an unknown level, on another machine, and for kernels of a file, which cannot be compiled again.
+    """
+    if not cpus:
+        return {id(kernel): kernel.others for kernel in kernels}
+    unknown = [cpu for cpu in cpus if cpu not in LEVELS]
+    if unknown or isinstance(cpus, str) or os.uname().machine != "x86_64":
+        raise UserError(f"cpus is {cpus!r}: pass a list of {', '.join(LEVELS)}, on an x86-64 machine")
+    compile_for = kernels[0].compile_for
+    if compile_for is None:
+        raise UserError("a program that was loaded from a file cannot be compiled for other CPUs: save it where it was compiled")
+    made: dict[int, dict[str, tuple[bytes, int]]] = {id(kernel): {} for kernel in kernels}
+    for level in dict.fromkeys(cpus):
+        compiled = compile_for(level, [kernel.program for kernel in kernels])
+        for kernel, (code, memory) in zip(kernels, compiled, strict=True):
+            made[id(kernel)][level] = link({"kernel.o": code}, []), memory
+    return dict(made)

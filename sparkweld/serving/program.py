@@ -113,13 +113,16 @@ class ServedProgram:
         reverse = -values if values.dtype.kind == "f" else ~values  # the least integer has no negative
         return np.lexsort((np.arange(len(values)), reverse, last))[:k]
 
-    def save(self, path: str | os.PathLike[str], python: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], python: bool = False, cpus: Sequence[str] = ()) -> None:
         """Writes the program to one file, atomically. Requires a C compiler.
 
         `python`: with the function itself, as a pickle, which runs its author's code where it is loaded. Without it, a loaded
         program raises UserError for a row that only the function can compute.
+
+        `cpus`: levels of x86-64, such as ``("x86-64-v3", "x86-64-v2")``, whose code the file holds, too. `load` uses the code for
+        this CPU where it can run, else that of the highest level that can.
         """
-        file.save(self.parts, path, python)
+        file.save(self.parts, path, python, cpus)
 
     def export_shared_library(self, path: str | os.PathLike[str], prefix: str = "sparkweld") -> str:
         """Writes a shared library and, beside it, its C header; returns the header's path. Requires a C compiler.

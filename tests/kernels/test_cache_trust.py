@@ -16,7 +16,7 @@ import pytest
 from sparkweld.ir import Program
 from sparkweld.kernels import ObjectCache, compile_program
 from sparkweld.kernels.codegen.shape import kernel_symbol
-from sparkweld.kernels.llvm.target import host_cpu
+from sparkweld.kernels.llvm.target import target_cpu
 from sparkweld.kernels.runtime import cache as cache_module
 from sparkweld.kernels.runtime.object_code import ObjectCode
 from tests.kernels.test_cache import ROOT, program, works
@@ -72,7 +72,7 @@ def test_a_planted_file_is_not_linked(tmp_path, head):
     """It has the right name, and the proof that an earlier release accepted: a hash of its own object."""
     cache, file = compiled(tmp_path)
     data = b"\x7fELF planted"
-    told = {"symbol": kernel_symbol(program()), "imports": [], "cpu": host_cpu(), "memory": 0, "size": len(data),
+    told = {"symbol": kernel_symbol(program()), "imports": [], "cpu": target_cpu(), "memory": 0, "size": len(data),
             "sha256": hashlib.sha256(data).hexdigest()}  # fmt: skip
     heads = {"as it was once": json.dumps(told).encode() + b"\n" + data, "nested": b"[" * 200_000, "endless": b"x" * 1_000_000}
     file.write_bytes(heads[head])
@@ -87,7 +87,7 @@ def test_the_file_of_another_program_form_or_compiler_is_not_taken(tmp_path, mon
     streams = cache.path(program(), streams=True)
     streams.write_bytes(file.read_bytes())
     assert cache.get(program(), streams=True) is None
-    for changed in ("compiler_version", "host_cpu"):
+    for changed in ("compiler_version", "target_cpu"):
         whole = file.read_bytes()
         with monkeypatch.context() as patch:
             patch.setattr(cache_module, changed, lambda: "another")

@@ -46,7 +46,7 @@ def describe_host() -> HelloReply:
 
         return replace(
             plain,
-            cpu=kernels.host_cpu(),
+            cpu=kernels.target_cpu(),
             vector_math=kernels.vector_math(),
             cpu_name=binding.get_host_cpu_name(),
             cpu_features=binding.get_host_cpu_features().flatten(),

@@ -21,9 +21,9 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.layouts.model_memory import MEMORY_HEAD
-from sparkweld.kernels.llvm.math_library import host_features
 from sparkweld.kernels.llvm.memory import pointer
 from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, lower_function
+from sparkweld.kernels.llvm.target import cpu_features
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -125,7 +125,7 @@ def _select_rows(b: ir.IRBuilder, to: ir.Value, row: ir.Value, found: ir.Value, 
 
 
 def _has_compress() -> bool:
-    return "avx512f" in host_features()
+    return "avx512f" in cpu_features()
 
 
 shape_value = Operation("shape_value", (types.int64,), types.int64, _shape_value)

@@ -18,6 +18,7 @@ from llvmlite import binding, ir
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops.elementwise import EXACT
 from sparkweld.kernels.llvm.lanes import VectorFunction
+from sparkweld.kernels.llvm.target import cpu_features
 from sparkweld.kernels.llvm.vector_math import FUNCTIONS
 
 _NAMES = {
@@ -71,12 +72,6 @@ def _library(file: str) -> ctypes.CDLL | None:
         return None  # a C library without libmvec (musl, macOS, aarch64 before glibc 2.38)
 
 
-@cache
-def host_features() -> frozenset[str]:
-    """Returns this CPU's instruction set extensions, by LLVM's names."""
-    return frozenset(name for name, has in binding.get_host_cpu_features().items() if has)
-
-
 def address_of(symbol: str) -> int | None:
     """Returns the address of a symbol of libmvec or libm in this process, or None when neither has it."""
     for file in _FILES:
@@ -100,7 +95,7 @@ def math_function(symbol: str) -> MathFunction | None:
     for letter, (feature, size) in _SETS.items():
         lanes = size * 8 // bits
         vector = f"_ZGV{letter}N{lanes}{arguments}_{symbol}"
-        if feature in host_features() and address_of(vector) is not None:
+        if feature in cpu_features() and address_of(vector) is not None:
             variants.append((lanes, vector))
     return MathFunction(symbol, bits, _ARITY[name], tuple(variants))
 
@@ -116,7 +111,7 @@ def vector_math() -> str:
 @cache
 def _multiplies_and_adds() -> bool:
     """Whether this CPU has the instruction `fma`, without which the formulas would be slower than libm."""
-    return "fma" in host_features() or platform.machine() in ("aarch64", "arm64")
+    return "fma" in cpu_features() or platform.machine() in ("aarch64", "arm64")
 
 
 def used_functions(names: Iterable[str]) -> list[VectorFunction]:

@@ -1,4 +1,4 @@
-"""Describes this host to LLVM as the compilation target."""
+"""Describes the CPU that kernels are compiled for to LLVM: this host, or a level of x86-64."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ from functools import cache
 
 from llvmlite import binding
 
+from sparkweld.errors import InternalError
+from sparkweld.serving.cpus import LEVELS
+
+#: The level that this process compiles for; empty for this host.
+_chosen: list[str] = []
+
+
+def choose_level(level: str) -> None:
+    """Compiles for a level of x86-64 from now on. Raises InternalError after something was compiled for this host.
+
+    Compiled functions are cached for the life of a process, so a process compiles for one CPU.
+    """
+    if target_machine.cache_info().currsize or cpu_features.cache_info().currsize:
+        raise InternalError("a process compiles for one CPU, and this one has begun")
+    _chosen.append(level)
+
 
 @cache
 def target_machine(shared: bool = False) -> binding.TargetMachine:
-    """Returns LLVM's description of this host.
+    """Returns LLVM's description of the CPU.
 
     Objects address their imports by 64 bits, so a JIT linker may place them anywhere. `shared`: they are position-independent
     instead, for a shared library.
@@ -18,13 +34,28 @@ def target_machine(shared: bool = False) -> binding.TargetMachine:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     target = binding.Target.from_triple(binding.get_process_triple())
-    features = binding.get_host_cpu_features().flatten()
     placed = {"reloc": "pic", "codemodel": "default"} if shared else {"reloc": "static", "codemodel": "large", "jit": True}
-    return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3, **placed)
+    return target.create_target_machine(cpu=_name(), features=_flags(), opt=3, **placed)
 
 
 @cache
-def host_cpu() -> str:
+def cpu_features() -> frozenset[str]:
+    """Returns the CPU's instruction set extensions. For those that kernels ask for, LLVM and /proc/cpuinfo have one name."""
+    if _chosen:
+        return LEVELS[_chosen[0]]
+    return frozenset(name for name, has in binding.get_host_cpu_features().items() if has)
+
+
+@cache
+def target_cpu() -> str:
     """Returns the CPU that object code is made for: ``<LLVM's name>|<16 hex digits of the SHA-256 of its features>``."""
-    features = binding.get_host_cpu_features().flatten()
-    return f"{binding.get_host_cpu_name()}|{hashlib.sha256(features.encode()).hexdigest()[:16]}"
+    return f"{_name()}|{hashlib.sha256(_flags().encode()).hexdigest()[:16]}"
+
+
+def _name() -> str:
+    return _chosen[0] if _chosen else binding.get_host_cpu_name()
+
+
+def _flags() -> str:
+    """Returns the features for LLVM; a level's name implies its own."""
+    return "" if _chosen else binding.get_host_cpu_features().flatten()

@@ -29,7 +29,7 @@ from sparkweld.ir.ops.lists import MOST_SUMMANDS
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm.math_library import vector_math
-from sparkweld.kernels.llvm.target import host_cpu
+from sparkweld.kernels.llvm.target import target_cpu
 from sparkweld.kernels.runtime.object_code import ObjectCode
 from sparkweld.kernels.runtime.private_folder import NotPrivate, PrivateFolder
 
@@ -217,7 +217,7 @@ def _program_identity(program: Program, streams: bool) -> bytes:
 
 def _identity(what: str) -> bytes:
     """Returns the bytes that identify the code of a program or function: format, `what`, CPU and compiler version."""
-    return "\n".join((_FORMAT, what, host_cpu(), compiler_version())).encode()
+    return "\n".join((_FORMAT, what, target_cpu(), compiler_version())).encode()
 
 
 def _file_name(identity: bytes) -> str:
@@ -244,7 +244,7 @@ def _decode(content: bytes, symbol: str) -> ObjectCode:
     """Inverts `_encode` for this CPU."""
     head, _, data = content.partition(b"\0")
     memory, _, imports = head.decode().partition("\n")
-    return ObjectCode(symbol, tuple(imports.split()), host_cpu(), data, int(memory))
+    return ObjectCode(symbol, tuple(imports.split()), target_cpu(), data, int(memory))
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

@@ -23,7 +23,7 @@ from sparkweld.ir.program import Program, output_types
 from sparkweld.ir.types import STR, Items, Type
 from sparkweld.kernels.codegen.shape import program_allocates
 from sparkweld.kernels.llvm import math_library
-from sparkweld.kernels.llvm.target import host_cpu
+from sparkweld.kernels.llvm.target import target_cpu
 from sparkweld.kernels.runtime.object_code import ObjectCode
 
 _numbers = itertools.count()
@@ -81,8 +81,8 @@ class Kernel:
     @staticmethod
     def load(code: ObjectCode, program: Program) -> Kernel:
         """Links the object code of `program`. Raises InternalError for another CPU's code or a missing import."""
-        if code.cpu != host_cpu():
-            raise InternalError(f"object code for {code.cpu} cannot run on {host_cpu()}")
+        if code.cpu != target_cpu():
+            raise InternalError(f"object code for {code.cpu} cannot run on {target_cpu()}")
         tracker = link(code.data, code.symbol, code.imports)
         return Kernel(program, tracker[code.symbol], tracker, code.memory)
 

@@ -18,7 +18,7 @@ from sparkweld.errors import InternalError
 from sparkweld.ir.program import Program
 from sparkweld.kernels.codegen.shape import kernel_symbol
 from sparkweld.kernels.llvm import math_library
-from sparkweld.kernels.llvm.target import host_cpu, target_machine
+from sparkweld.kernels.llvm.target import target_cpu, target_machine
 
 if TYPE_CHECKING:
     from sparkweld.kernels.runtime.cache import ObjectCache
@@ -58,21 +58,21 @@ def compile_program(program: Program, cache: ObjectCache | None = None, streams:
     data = target_machine().emit_object(module)
     imports = tuple(sorted(undefined_symbols(data)))
     _check_imports(imports, program)
-    code = ObjectCode(kernel_symbol(program, streams), imports, host_cpu(), data, memory, False, time.perf_counter() - started)
+    code = ObjectCode(kernel_symbol(program, streams), imports, target_cpu(), data, memory, False, time.perf_counter() - started)
     if cache is not None:
         cache.put(program, code, streams)
     return code
 
 
-def compile_shared(program: Program, cache: ObjectCache) -> bytes:
-    """Returns the position-independent object code of a program, which a linker makes a shared library of.
+def compile_shared(program: Program, cache: ObjectCache) -> tuple[bytes, int]:
+    """Returns (the position-independent object code of a program, the bytes of memory that a call requires).
 
-    `cache` has the functions that it calls.
+    A linker makes a shared library of the code. `cache` has the functions that it calls.
     """
     from sparkweld.kernels.codegen.llvm_module import optimised_module
 
-    module, _ = optimised_module(program, bitcode=cache.bitcode)
-    return target_machine(shared=True).emit_object(module)  # type: ignore[no-any-return]
+    module, memory = optimised_module(program, bitcode=cache.bitcode)
+    return target_machine(shared=True).emit_object(module), memory
 
 
 def warm_up() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
 from sparkweld.kernels.llvm.memory import pointer
+from sparkweld.kernels.llvm.target import cpu_features
 
 _I1, _I32, _I64 = (ir.IntType(bits) for bits in (1, 32, 64))
 FLOATS = {"f32": ir.FloatType(), "f64": ir.DoubleType()}
@@ -17,7 +18,7 @@ _REGISTER = 64
 @cache
 def in_registers() -> bool:
     """Whether tables of several registers are looked up in registers."""
-    return bool(binding.get_host_cpu_features().get("avx512f"))
+    return "avx512f" in cpu_features()
 
 
 def lanes_of(kind: str) -> int:

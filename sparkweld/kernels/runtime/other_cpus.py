@@ -1,0 +1,40 @@
+"""Compiles programs for levels of x86-64 other than this CPU, in a process of its own.
+
+Compiled functions are cached for the life of a process, so each process compiles for one CPU. The child gets programs in
+their text form and returns position-independent object code, both as JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from sparkweld.errors import InternalError
+from sparkweld.ir.text import parse_program
+from sparkweld.kernels.llvm.target import choose_level
+from sparkweld.kernels.runtime.cache import ObjectCache
+from sparkweld.kernels.runtime.object_code import compile_shared
+
+#: The child imports what this process would: it has the same path, and no other from its environment or working directory.
+_CHILD = f"import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {__name__} import child; child(sys.argv[2])"
+
+
+def compile_for(level: str, programs: Sequence[str]) -> list[tuple[bytes, int]]:
+    """Returns (the object code, the bytes of memory of a call) of each program, in its text form, for a level of x86-64."""
+    command = [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path), level]
+    done = subprocess.run(command, input=json.dumps(list(programs)).encode(), capture_output=True, check=False)
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip()[-400:]
+        raise InternalError(f"the process that compiles for {level} ended with {done.returncode}: {last}")
+    return [(base64.b64decode(code), memory) for code, memory in json.loads(done.stdout)]
+
+
+def child(level: str) -> None:
+    """Reads the programs from standard input, and writes their code to standard output."""
+    choose_level(level)
+    cache = ObjectCache()
+    made = [compile_shared(parse_program(text), cache) for text in json.load(sys.stdin)]
+    json.dump([(base64.b64encode(code).decode(), memory) for code, memory in made], sys.stdout)

@@ -1,0 +1,118 @@
+"""Checks files with code for several levels of x86-64: which code runs where, its instructions, results and errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+
+import sparkweld
+from sparkweld.errors import InternalError, UserError
+from sparkweld.kernels.llvm import target
+from sparkweld.kernels.runtime.other_cpus import compile_for
+from sparkweld.serving import file
+from sparkweld.serving.cpus import LEVELS, cpu_features
+from tests.serving.test_file import changed
+from tests.serving.test_programs import trees
+
+REAL = cpu_features()
+pytestmark = pytest.mark.skipif(file.os.uname().machine != "x86_64", reason="levels of x86-64")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Returns the path of a program of trees with code for all levels, its rows, and the results of the compiled program."""
+    fitted, features = trees()
+    program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
+    path = tmp_path_factory.mktemp("cpus") / "trees.sparkweld"
+    program.save(path, cpus=list(LEVELS))
+    return path, features.astype(float), program(features.astype(float))
+
+
+@pytest.mark.parametrize("level", ["", *LEVELS])
+def test_each_level_returns_the_same(saved, monkeypatch, level):
+    path, rows, wanted = saved
+    if not LEVELS.get(level, REAL) <= REAL:
+        pytest.skip("not a feature of this CPU")
+    monkeypatch.setattr(file, "cpu_features", lambda: LEVELS.get(level, REAL))
+    used = []
+    library = file._library
+    monkeypatch.setattr(file, "_library", lambda code, where: used.append(code) or library(code, where))
+    program = sparkweld.load(path)
+    for count in (len(rows), 3):  # the forms for many rows and for few
+        assert np.array_equal(program(rows[:count]), wanted[:count])
+    with zipfile.ZipFile(path) as archive:
+        folder = f"kernels/{level}/" if level else "kernels/"
+        stored = [archive.read(name) for name in archive.namelist() if name.rpartition("/")[0] + "/" == folder]
+    assert len(used) == 2 and set(used) == set(stored)
+
+
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not installed")
+def test_the_instructions_of_a_level(saved, tmp_path):
+    path, *_ = saved
+    registers = {}
+    with zipfile.ZipFile(path) as archive:
+        for level in LEVELS:
+            name = next(name for name in archive.namelist() if name.startswith(f"kernels/{level}/"))
+            (tmp_path / "code.so").write_bytes(archive.read(name))
+            shown = subprocess.run(["objdump", "-d", tmp_path / "code.so"], capture_output=True, text=True, check=True).stdout
+            registers[level] = [name for name in ("%xmm", "%ymm", "%zmm") if name in shown]
+    narrow = ["%xmm"]
+    assert registers == {"x86-64": narrow, "x86-64-v2": narrow, "x86-64-v3": ["%xmm", "%ymm"],
+                         "x86-64-v4": ["%xmm", "%ymm", "%zmm"]}  # fmt: skip
+
+
+def test_a_loaded_file_is_saved_with_its_code(saved, tmp_path):
+    path, *_ = saved
+    program = sparkweld.load(path)
+    program.save(tmp_path / "again.sparkweld")
+    assert (tmp_path / "again.sparkweld").read_bytes() == path.read_bytes()
+    with pytest.raises(UserError, match="save it where it was compiled"):
+        program.save(tmp_path / "more.sparkweld", cpus=["x86-64-v3"])
+
+
+def test_functions_of_libm(tmp_path, monkeypatch):
+    """The versions of libmvec for other registers may differ in the last digits."""
+    program = sparkweld.compile(lambda x, s: np.exp(x) + len(s), {"x": "double", "s": "string"}, "double")
+    program.save(tmp_path / "f.sparkweld", cpus=["x86-64-v2"])
+    monkeypatch.setattr(file, "cpu_features", lambda: LEVELS["x86-64-v2"])
+    values = np.linspace(-20, 20, 1000)
+    made = sparkweld.load(tmp_path / "f.sparkweld")({"x": values, "s": ["ab"] * 1000})
+    np.testing.assert_allclose(np.asarray(made), np.exp(values) + 2, rtol=4 * 2.0**-52)
+
+
+def test_other_cpus(saved, tmp_path, monkeypatch):
+    """A file without code for a CPU is rejected; one from before levels loads."""
+    path, rows, wanted = saved
+
+    def without_levels(data):
+        manifest = json.loads(data)
+        del manifest["levels"]
+        for form in manifest["forms"]:
+            for kernel in form["kernels"]:
+                del kernel["memory"]
+        return json.dumps(manifest).encode()
+
+    old = changed(path, tmp_path / "old.sparkweld", "manifest.json", without_levels)
+    assert np.array_equal(sparkweld.load(old)(rows), wanted)
+    monkeypatch.setattr(file, "cpu_features", lambda: frozenset({"sse"}))
+    for one in (path, old):
+        with pytest.raises(UserError, match="save it with cpus="):
+            sparkweld.load(one)
+
+
+def test_wrong_levels(tmp_path):
+    program = sparkweld.compile(lambda a: a * 2.0, {"a": "double"}, "double")
+    for cpus in (["haswell"], "x86-64-v3", ["x86-64-v3", ""]):
+        with pytest.raises(UserError, match="pass a list of x86-64, x86-64-v2"):
+            program.save(tmp_path / "p.sparkweld", cpus=cpus)
+    assert not (tmp_path / "p.sparkweld").exists()
+    with pytest.raises(InternalError, match="the process that compiles for x86-64-v2 ended with 1"):
+        compile_for("x86-64-v2", ["no program"])
+    target.target_machine()
+    with pytest.raises(InternalError, match="a process compiles for one CPU"):
+        target.choose_level("x86-64-v2")
