@@ -23,7 +23,7 @@ from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.cost import nanoseconds
 from sparkweld.cascades.features import read_columns
 from sparkweld.cascades.fitting import Fitted, Promise
-from sparkweld.errors import UserError
+from sparkweld.errors import Refusal, UserError
 
 #: Rows of the sample that kernels are timed over.
 _TIMED_ROWS = 8192
@@ -82,14 +82,21 @@ def certificate(path: str | Path) -> CascadeCertificate:
 def measure(estimators: Sequence[Any], data: Any) -> list[float]:
     """Returns the nanoseconds a row of each estimator's kernel, over a sample of the rows.
 
-    Refuses (SW946) estimators that do not compile.
+    An estimator that does not compile costs infinity; the first one is refused then (SW946).
     """
     # it loads the compiler, which only this function needs
     from sparkweld.api.model_kernels import model_kernel
 
     sample = data.iloc[:_TIMED_ROWS]
     sample = pd.concat([sample] * -(-_TIMED_ROWS // max(len(sample), 1)), ignore_index=True).iloc[:_TIMED_ROWS]
-    return nanoseconds([model_kernel(estimator, sample).run for estimator in estimators], len(sample))
+    kernels: list[Any] = [model_kernel(estimators[0], sample)]
+    for estimator in estimators[1:]:
+        try:
+            kernels.append(model_kernel(estimator, sample))
+        except Refusal:
+            kernels.append(None)
+    times = iter(nanoseconds([kernel.run for kernel in kernels if kernel is not None], len(sample)))
+    return [math.inf if kernel is None else next(times) for kernel in kernels]
 
 
 def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]:

@@ -96,6 +96,19 @@ def fitted(chosen: frozenset[str], about: str, pipeline: Any, full: Any, rows: R
     return Candidate(chosen, about, small, clone(pipeline).fit(judged.data, apart))
 
 
+def probe(groups: FeatureGroups, name: str, rows: Rows) -> Any:
+    """Returns a group's features with the cheapest model that accepts them: a sum or, for missing values, one split."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import Ridge
+
+    target = np.random.default_rng(0).normal(size=len(rows))
+    try:
+        return groups.pipeline({name}, Ridge()).fit(rows.data, target)
+    except ValueError:
+        stump = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2)
+        return groups.pipeline({name}, stump).fit(rows.data, target)
+
+
 def is_fitted(pipeline: Any) -> bool:
     """Whether the last step has been fitted."""
     from sklearn.exceptions import NotFittedError

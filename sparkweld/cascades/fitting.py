@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, small_models
+from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, probe, small_models
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate, library_versions
 from sparkweld.cascades.features import FeatureGroups, check_kind, feature_groups, importances
@@ -96,7 +96,8 @@ def asking(what: str) -> Iterator[None]:
         raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
-#: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately.
+#: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately. An estimator that
+#: does not compile costs infinity; the first one is refused then.
 Measure = Callable[[Sequence[Any], Any], list[float]]
 #: A candidate and its nanoseconds per row.
 Priced = tuple[Candidate, float]
@@ -173,20 +174,12 @@ class _Search:
         if self.groups.free or len(self.groups.names) == 1:
             return dict.fromkeys(self.groups.names, 0.0)
         few = fit.take(np.arange(min(len(fit), 2000)))
-        probes = [self._probe(name, few) for name in self.groups.names]
-        return dict(zip(self.groups.names, self.measure(probes, choose.data), strict=True))
-
-    def _probe(self, name: str, rows: Rows) -> Any:
-        """Returns the group's features with the cheapest model that accepts them: a sum or, for missing values, one split."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from sklearn.linear_model import Ridge
-
-        target = np.random.default_rng(0).normal(size=len(rows))
-        try:
-            return self.groups.pipeline({name}, Ridge()).fit(rows.data, target)
-        except ValueError:
-            stump = HistGradientBoostingRegressor(max_iter=1, max_leaf_nodes=2)
-            return self.groups.pipeline({name}, stump).fit(rows.data, target)
+        probes = [probe(self.groups, name, few) for name in self.groups.names]
+        costs = self.measure(probes, choose.data)
+        for one, cost in zip(probes, costs, strict=True):
+            if cost == np.inf:
+                self.measure([one], choose.data)  # which is refused with the reason
+        return dict(zip(self.groups.names, costs, strict=True))
 
     def with_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> _Answers:
         """Completes a promise without a band, and returns the answers for it.
@@ -221,20 +214,30 @@ class _Search:
         return _Answers(answers, rows.label, self.promise.band or 0.0, self.kind)
 
     def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
-        """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points."""
+        """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points.
+
+        A candidate whose cascade does not compile, such as one too large for a kernel, is passed over.
+        """
         points: list[Point] = []
-        best: tuple[float, Priced, list[float]] | None = None
+        passing: list[tuple[Point, Priced, list[float]]] = []
         for candidate, cost in candidates:
             own = self._points(candidate, cost, rows, full)
             points += own
             bold = min((p for p in own if p.passes), key=lambda p: p.cost, default=None)
-            if bold is not None and (best is None or bold.cost < best[0]):
-                best = bold.cost, (candidate, cost), [p.threshold for p in own]
-        if best is None:
+            if bold is not None:
+                passing.append((bold, (candidate, cost), [p.threshold for p in own]))
+        passing.sort(key=lambda found: found[0].cost)
+        if not passing:
             raise refusal("SW943", what=_closest(points), where="the rows to choose with")
-        if best[0] * LEAST_GAIN > self.full_cost:
-            raise refusal("SW944", what=f"the best would cost {best[0]:.0f} ns per row, the full model {self.full_cost:.0f}")
-        return best[1], best[2], points
+        if passing[0][0].cost * LEAST_GAIN > self.full_cost:
+            best = f"the best would cost {passing[0][0].cost:.0f} ns per row, the full model {self.full_cost:.0f}"
+            raise refusal("SW944", what=best)
+        cascades = [priced[0].cascade(self.full, _served(bold.threshold, self.kind)) for bold, priced, _ in passing]
+        for (_, priced, thresholds), cascade in zip(passing, cascades, strict=True):
+            if self.measure([self.full, cascade], rows.data)[1] < np.inf:
+                return priced, thresholds, points
+        self.measure(cascades, rows.data)  # refused: the first does not compile
+        raise AssertionError
 
     def _points(self, candidate: Candidate, cost: float, rows: Rows, full: _Answers) -> list[Point]:
         doubt, answers = doubts(candidate, rows.data)

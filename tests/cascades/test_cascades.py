@@ -38,6 +38,7 @@ from sparkweld.errors import Refusal, UserError
 from sparkweld.ir.layouts.trees import BLOCK, PIECE
 from sparkweld.kernels.codegen.llvm_module import row_loop_source
 from sparkweld.kernels.codegen.shape import most_rows
+from sparkweld.reasons import refusal
 from tests.helpers.cascades import Column, cost, rows
 
 ROWS = 4000
@@ -159,6 +160,28 @@ def test_small_models_may_have_fewer_terms_or_trees():
     sizes = {about for _, about, _ in small_models(trees, dict.fromkeys("abcde", 1.0), dict.fromkeys("abcde", 0.0))}
     assert sizes == {f"RandomForestClassifier, {n} trees" for n in (8, 2)}
     assert tree_cascade().cascade.unsure == pytest.approx(tree_cascade().certificate.unsure)
+
+
+def test_a_cascade_that_does_not_compile_is_passed_over():
+    """The next cheapest candidate is certified; without another, the refusal of the first says why."""
+    data, y = table()
+    label = np.digitize(y, [-0.7, 0.7])
+    model, promise = RandomForestClassifier(80, max_depth=8, random_state=0), Promise(0.03, 0.95)
+    best = fit(model, data, label, promise, of_trees).cascade
+
+    def but(*sizes):
+        def measure(estimators, data):
+            large = [hasattr(one, "threshold") and _of_trees(one.small, data) in sizes for one in estimators]
+            if large[0]:
+                raise refusal("SW946", model="Cascade", why="too large")
+            return [np.inf if out else cost for out, cost in zip(large, of_trees(estimators, data), strict=True)]
+
+        return measure
+
+    first = _of_trees(best.small, data)
+    other = fit(model, data, label, promise, but(first)).cascade
+    assert {first, _of_trees(other.small, data)} == {2, 8}
+    assert refusal_of(model, data, label, promise, but(2, 8)).code == "SW946"
 
 
 @pytest.mark.parametrize("fitted", [True, False])
