@@ -208,6 +208,59 @@ def _running(fn: np.ufunc) -> Callable[[tuple[Array, ...], int], Array]:
     return evaluate
 
 
+def _compensated(totals: np.ndarray, lost: np.ndarray, at: int, x: np.generic) -> None:
+    """Adds x to a total by Kahan's summation, as pandas' groupby does."""
+    y = x - lost[at]
+    t = totals[at] + y
+    lost[at] = t - totals[at] - y
+    if lost[at] != lost[at]:
+        lost[at] = 0
+    totals[at] = t
+
+
+def _grouped_sum(running: bool) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the compensated sum of the present values with the row's code, or of those up to the row."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        (values, present), codes = _present(args[0]), np.asarray(args[1], np.int64)
+        totals, lost, made = (np.zeros(rows, values.dtype) for _ in range(3))
+        for row in range(rows):
+            if present[row]:
+                _compensated(totals, lost, codes[row], values[row])
+            made[row] = totals[codes[row]]
+        return made if running else totals[codes]
+
+    return evaluate
+
+
+def _grouped_extreme(smallest: bool) -> Callable[[tuple[Array, ...], int], Array]:
+    """Returns the first smallest or largest present value with the row's code, which is not NaN; 0 for none."""
+
+    def evaluate(args: tuple[Array, ...], rows: int) -> Array:
+        (values, present), codes = _present(args[0]), np.asarray(args[1], np.int64)
+        best, found = np.zeros(rows, values.dtype), np.zeros(rows, np.bool_)
+        for row in np.flatnonzero(present):
+            at, x = codes[row], values[row]
+            if not found[at] or (x < best[at] if smallest else x > best[at]):
+                best[at], found[at] = x, True
+        return best[codes]
+
+    return evaluate
+
+
+def _grouped_squares(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns the sum of squares about the mean of the present values with the row's code, by Welford's updates."""
+    (values, present), codes = _present(args[0]), np.asarray(args[1], np.int64)
+    means, squares, counts = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    for row in np.flatnonzero(present):
+        at, x = codes[row], values[row]
+        counts[at] += 1
+        before = means[at]
+        means[at] = before + (x - before) / counts[at]
+        squares[at] += (x - means[at]) * (x - before)
+    return squares[codes]
+
+
 def _one(accepted: Callable[[Type], bool], result: Callable[[Type], Type]) -> Callable[[tuple[Type, ...]], Type | None]:
     return lambda args: result(args[0]) if len(args) == 1 and accepted(args[0].plain()) else None
 
@@ -232,6 +285,10 @@ def _rows(args: tuple[Type, ...]) -> Type | None:
     return I64 if args and _comparable(args[0].plain()) and args[1:] in ((), (I64,)) else None
 
 
+def _grouped(accepted: Callable[[Type], bool]) -> Callable[[tuple[Type, ...]], Type | None]:
+    return lambda args: args[0].plain() if len(args) == 2 and args[1] == I64 and accepted(args[0].plain()) else None
+
+
 def _rolling(args: tuple[Type, ...]) -> Type | None:
     return F64 if args == (F64, I64) else None
 
@@ -245,6 +302,7 @@ def _like_argument(to: Type) -> Callable[[Type], Type]:
 
 
 #: name -> its type rule and meaning. A `sum` of f64 adds pairwise, as NumPy adds contiguous doubles; that of i64 wraps.
+#: The second argument of `grouped_...` has codes below the number of rows; rows of one code are combined in their order.
 #: `buffered_sum` adds as NumPy adds integers converted to doubles. `product` multiplies in the
 #: order of the rows. Keys of orders, and values that are compared, are not NaN.
 WHOLES: dict[str, _Function] = {
@@ -266,6 +324,11 @@ WHOLES: dict[str, _Function] = {
     **{f"same_{what}": _Function(_one(_comparable, _like_argument(I64)), _same(what)) for what in ("first", "last", "count")},
     "fill_forward": _Function(_one(lambda type: True, Type.optional), _fill(1)),
     "fill_backward": _Function(_one(lambda type: True, Type.optional), _fill(-1)),
+    "grouped_sum": _Function(_grouped(_wide), _grouped_sum(running=False)),
+    "grouped_running_sum": _Function(_grouped(_wide), _grouped_sum(running=True)),
+    "grouped_min": _Function(_grouped(_wide), _grouped_extreme(smallest=True)),
+    "grouped_max": _Function(_grouped(_wide), _grouped_extreme(smallest=False)),
+    "grouped_squares": _Function(_grouped(lambda type: type == F64), _grouped_squares),
     **{f"rolling_{what}": _Function(_rolling, rolling(what)) for what in STATISTICS},
     "weighted_mean": _Function(_weighted, weighted_mean(adjusted=False)),
     "adjusted_weighted_mean": _Function(_weighted, weighted_mean(adjusted=True)),

@@ -86,7 +86,7 @@ from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, neighbours, orders
+from udf_compiler.frontends.pandas.groups import elements, inner_groups, neighbours, orders
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -165,6 +165,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     coarse = datetimes.new(loop, read("n"), microseconds.MICROSECONDS)
     series, times, spans = pd.Series([1.5]), pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)])
     frame, real_frame = TracedFrame(loop, {"x": x, "n": n}), pd.DataFrame({"x": [1.5], "n": [1]})
+    by_n = inner_groups.Keys(FrameGroup(loop), frame, frame, ("n",), read("n"), True, True, "groupby", (read("n").id,))
     array, real_array = TracedArray(loop, (read("x"),)), np.array([1.5])
     column, real_column = arrow.TracedArrow(loop, read("x")), pa.array([1.5])
     record, real_record = arrow.TracedBatch(loop, [("x", column)]), pa.record_batch({"x": real_column})
@@ -295,6 +296,14 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         orders.QuantileArray: [(orders.QuantileArray([reduced]), np.ones(1))],
         elements.Row: [(elements.Row(frame, functools.partial(elements.element, FrameGroup(loop)), 0), real_frame.iloc[0])],
         elements.FrameLoc: [(elements.FrameLoc(FrameGroup(loop), frame), real_frame.loc)],
+        inner_groups.Split: [
+            (inner_groups.Split(by_n, None), real_frame.groupby("n")),
+            (inner_groups.Split(by_n, "x"), real_frame.groupby("n")["x"]),
+        ],
+        inner_groups.PerKey: [
+            (inner_groups.PerKey(by_n, frame, "x"), real_frame.groupby("n")["x"].sum()),
+            (inner_groups.PerKey(by_n, frame, ["x"]), real_frame.groupby("n")[["x"]].sum()),
+        ],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],
         neighbours._Weighted: [(neighbours._Weighted(FrameGroup(loop), x, 5.5, 1, True), series.ewm(5.5))],
         reductions.GroupPart: [(reductions.GroupPart(x, read("b")), series)],

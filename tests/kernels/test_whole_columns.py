@@ -37,6 +37,8 @@ TYPES = {
     "fill_forward": [(F64,), (STR,), (I32,)],
     "fill_backward": [(F64,), (STR,), (I32,)],
     **{f"same_{what}": [(F64,), (I32,), (STR,)] for what in ("first", "last", "count")},
+    **{f"grouped_{what}": [(F64, I64), (I64, I64)] for what in ("sum", "running_sum", "min", "max")},
+    "grouped_squares": [(F64, I64)],
     **{f"rolling_{what}": [(F64, I64)] for what in STATISTICS},
     "weighted_mean": [(F64, F64)],
     "adjusted_weighted_mean": [(F64, F64)],
@@ -99,6 +101,8 @@ def second_column(fn: str, rows: int) -> np.ndarray:
         return np.full(rows, window_of(3, 2), np.int64)
     if fn.endswith("weighted_mean"):
         return np.full(rows, 5.5)
+    if fn.startswith("grouped"):
+        return np.random.default_rng(rows).integers(0, max(rows // 3, 1), rows)
     if fn == "take" or fn.endswith("order"):
         return np.random.default_rng(rows).permutation(rows)
     return np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)

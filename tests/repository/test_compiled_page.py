@@ -143,6 +143,10 @@ def demeaned(f: Any) -> Any:
     return f.assign(price=f.price - f.price.mean())[["town", "price"]]
 
 
+def by_town(f: Any) -> Any:
+    return f.groupby(["town", "open"])["price"].mean().reset_index()[["town", "price"]]
+
+
 def largest(f: Any) -> Any:
     return f.nlargest(3, "price")[["town", "price"]]
 
@@ -258,6 +262,7 @@ CLAIMS: list[Claim] = [
     ("`mapInPandas` and `mapInArrow` with such a body", [mapped], MAP_PANDAS, (FRAME[0],), ROWS, ""),
     ("reductions of numbers: `sum`, `prod`, `mean`, `min`, `max`, `count`, `std`, `var`, `any`, `all`, `median`", [demeaned],
      GROUPED_MAP_PANDAS, FRAME, ROWS, ""),
+    ("`groupby` by columns, then `transform`, `agg` or a method", [by_town], GROUPED_MAP_PANDAS, FRAME, ROWS, ""),
     ("`sort_values` by one or more columns, `nlargest` and `nsmallest` by one", [largest], GROUPED_MAP_PANDAS, FRAME, ROWS, ""),
     ("Other operations on a group have the code SW312, such as `kurt`", [skewed], GROUPED_MAP_PANDAS, FRAME, ROWS, "SW312"),
     ("functions of rows, iterators and maps that read other rows of the batch (`mean`, `cumsum`, `shift`, `rank`, `len`)",

@@ -20,6 +20,7 @@ from sparkweld.ir.ops.lists import BUFFER
 from sparkweld.ir.types import BOOL, F64, I64, Type
 from sparkweld.ir.wholes import whole_type
 from sparkweld.kernels.codegen import row_operations as make
+from sparkweld.kernels.codegen.grouped_columns import grouped_body
 from sparkweld.kernels.codegen.merging import larger, zero_of
 from sparkweld.kernels.codegen.rolling_columns import rolling_body, weighted_mean_body
 from sparkweld.kernels.functions.lists import reductions
@@ -353,6 +354,8 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
         return _FILL.format(row="at" if fn == "fill_forward" else "n - 1 - at")
     if fn.startswith("rolling_"):
         return rolling_body(fn.removeprefix("rolling_"))
+    if fn.startswith("grouped_"):
+        return grouped_body(fn.removeprefix("grouped_"))
     if fn.endswith("weighted_mean"):
         return weighted_mean_body(adjusted=fn.startswith("adjusted"))
     if fn in ("order", "descending_order"):
@@ -405,7 +408,7 @@ def whole_function(fn: str, args: tuple[Type, ...]) -> WholeFunction:
     }  # fmt: skip
     if fn.endswith(("order", "sorted")) or fn.startswith(("rank_", "same_")):
         namespace["less"] = make.operation_of(Call("less"), (first, first), BOOL)
-    if fn.startswith("rolling_") or fn.endswith("weighted_mean"):
+    if fn.startswith(("rolling_", "grouped_")) or fn.endswith("weighted_mean"):
         namespace["divide"] = make.operation_of(Call("divide"), (F64, F64), F64)
         namespace["signbit"] = make.operation_of(Call("signbit"), (F64,), BOOL)
     name = " ".join([fn, *map(str, args)])

@@ -23,7 +23,7 @@ from sparkweld.ir.whole_builder import values_below
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, neighbours, ordered_rows, orders, reductions
+from udf_compiler.frontends.pandas.groups import elements, inner_groups, neighbours, ordered_rows, orders, reductions
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
@@ -270,7 +270,7 @@ class FrameGroup:
 
     def frame_attribute(self, frame: TracedFrame, name: str) -> Any:
         """Returns a DataFrame attribute that reads other rows, or None."""
-        for table in (elements.FRAME, ordered_rows.FRAME, neighbours.FRAME):
+        for table in (elements.FRAME, ordered_rows.FRAME, neighbours.FRAME, inner_groups.FRAME):
             if name in table:
                 return table[name](self, frame)
         return None
