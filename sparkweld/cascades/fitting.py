@@ -99,6 +99,8 @@ def asking(what: str) -> Iterator[None]:
 #: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately. An estimator that
 #: does not compile costs infinity; the first one is refused then.
 Measure = Callable[[Sequence[Any], Any], list[float]]
+#: Distinct rows with which each part of the split has some.
+_LEAST_ROWS = 10
 #: A candidate and its nanoseconds per row.
 Priced = tuple[Candidate, float]
 
@@ -115,9 +117,10 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
     needed = rows_needed(promise.allowed, promise.confidence, promise.is_paired(kind))
     labels = check_labels(label, len(data), kind)
     splits = split(data, labels, seed, lambda rows: evidence_shares(rows, needed))
-    if len(splits.certify) < needed:
+    if len(splits.certify) < needed or len(data) - splits.repeated < _LEAST_ROWS:
         raise refusal(
-            "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}", needed=f"{rows_in_all(needed):,}",
+            "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}",
+            needed=f"{max(rows_in_all(needed), _LEAST_ROWS):,}",
             allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
         )  # fmt: skip
     if small is not None and check_kind(small) != kind:

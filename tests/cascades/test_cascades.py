@@ -331,6 +331,8 @@ def test_a_model_that_cannot_be_certified_is_refused_with_the_reason():
     full, small = Column("full").fit(data), Column("small")
     few = refusal_of(full, data[:900], label[:900], Promise(0.001, 0.95), cost, small)
     assert few.code == "SW941"
+    for count in (3, 9):  # a promise of nearly nothing needs three rows to certify, but others to fit and to choose
+        assert refusal_of(full, data[:count], np.arange(count) % 2, Promise(0.45, 0.5), cost, small).code == "SW941"
     needed = int(re.search(r"; ([\d,]+) could", few.message)[1].replace(",", ""))
     more, labels = rows(1, needed)
     both = np.abs(more["full"] - 0.05 * np.random.default_rng(0).random(needed))
