@@ -310,8 +310,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         objects.ObjectBools: [(objects.ObjectBools(loop, read("o"), "o"), pd.Series([True, None]))],
         compute.PythonScalar: [(compute.PythonScalar(column), 1.5)],
         row_labels.RowLabels: [
-            (row_labels.RowLabels(scalars.of_value(read("s")), 1), np.array(["a"], object)),
-            (row_labels.RowLabels(scalars.of_value(read("s")), 2), np.array([["a"]], object)),
+            (row_labels.RowLabels(scalars.of_value(read("s")), 1, True), np.array(["a"], object)),
+            (row_labels.RowLabels(scalars.of_value(read("s")), 2, False), np.array([["a"]])),
         ],
         output.TracedLabels: [(output.TracedLabels(choose.TracedTexts(text)), np.array([["a"]], object))],
         output.TracedSparse: [(output.TracedSparse(Features(loop, (read("x"),))), scipy.sparse.csr_matrix((1, 1)))],

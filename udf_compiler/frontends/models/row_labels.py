@@ -16,27 +16,36 @@ _ELEMENT: dict[int, tuple[Any, ...]] = {1: (0, -1), 2: ((0, 0), (0, -1), (-1, 0)
 
 
 class RowLabels(Traced):
-    """An array of objects of shape (1,), or (1, 1), with one string."""
+    """An array of shape (1,), or (1, 1), with one string.
 
-    __slots__ = ("dimensions", "label")
+    `objects`: its elements are str. Those of other arrays are np.str_, whose operators return other classes than those of str. So
+    only what converts them is supported.
+    """
+
+    __slots__ = ("dimensions", "label", "objects")
     what = "array"
     stands_for = np.ndarray
 
-    def __init__(self, label: TracedScalar, dimensions: int) -> None:
-        self.label, self.dimensions = label, dimensions
+    def __init__(self, label: TracedScalar, dimensions: int, objects: bool) -> None:
+        self.label, self.dimensions, self.objects = label, dimensions, objects
+
+    def _element(self) -> TracedScalar:
+        if not self.objects:
+            _refuse("array[...]")
+        return self.label
 
     __class__ = property(ndarray_class)  # type: ignore[assignment]
 
     def __getitem__(self, key: Any) -> Any:
         plain = type(key) is int or (type(key) is tuple and all(type(part) is int for part in key))
         if plain and key in _ELEMENT[self.dimensions]:
-            return self.label
+            return self._element()
         if plain and self.dimensions == 2 and key in _ELEMENT[1]:
-            return RowLabels(self.label, 1)
+            return RowLabels(self.label, 1, self.objects)
         _refuse("array[...]")
 
     def __iter__(self) -> Iterator[Any]:
-        yield self.label if self.dimensions == 1 else RowLabels(self.label, 1)
+        yield self._element() if self.dimensions == 1 else RowLabels(self.label, 1, self.objects)
 
     def __getattr__(self, name: str) -> Any:
         made: Any
@@ -45,7 +54,7 @@ class RowLabels(Traced):
         elif name == "tolist":
             made = [self.label] if self.dimensions == 1 else [[self.label]]
         elif name in ("ravel", "flatten"):
-            made = RowLabels(self.label, 1)
+            made = RowLabels(self.label, 1, self.objects)
         else:
             _refuse(f"array.{name}")
         return lambda: made

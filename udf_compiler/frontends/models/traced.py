@@ -166,14 +166,13 @@ def row_argument(x: Any, call: str) -> Any:
 def row_result(result: Any, call: str, classes: Any = None) -> Any:
     """Returns the array, or the sparse matrix, that a model returns for one row.
 
-    Refuses (SW818) anything but numbers, and labels of `classes` if these are objects. Elements of other arrays of strings are
-    np.str_, whose operators return other classes than those of str.
+    Refuses (SW818) anything but numbers, and labels of the array `classes`.
     """
     if type(result) is TracedSparse:
         return result
-    if type(result) in (TracedTexts, TracedLabels) and np.asarray(classes).dtype == object:
+    if type(result) in (TracedTexts, TracedLabels) and classes is not None:
         texts, dimensions = (result, 1) if type(result) is TracedTexts else (result.texts, 2)
-        return RowLabels(of_value(texts_of(texts).value), dimensions)
+        return RowLabels(of_value(texts_of(texts).value), dimensions, np.asarray(classes).dtype == object)
     if type(result) is not TracedArray:
         refuse("SW818", call=call)
     row = vector([numpy_scalar(value, value.type.dtype) for value in result.columns])

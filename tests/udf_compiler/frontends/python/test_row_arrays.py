@@ -315,8 +315,14 @@ def test_labels_of_one_row():
         first, [second] = OBJECTS.predict([[a, b, c]])[0], OBJECTS.predict([[c, b, a]])
         return first.upper() + second + OBJECTS.predict([[a, a, c]]).item() + OBJECTS.predict([[c, c, c]]).tolist()[0]
 
-    compared = compare_with_worker(label, ROWS, StringType(), ARROW_BATCHED, kernel=True)
-    assert (compared.refused, compared.flagged) == ("", 0)
+    def of_numpy(a, b, c):
+        if a is None or b is None or c is None:
+            return "none"
+        return TEXTS.predict([[a, b, c]]).item().upper() + TEXTS.predict([[c, b, a]]).tolist()[0]
+
+    for function in (label, of_numpy):
+        compared = compare_with_worker(function, ROWS, StringType(), ARROW_BATCHED, kernel=True)
+        assert (compared.refused, compared.flagged) == ("", 0), function
 
 
 def test_models_of_rows_that_are_refused():
