@@ -76,7 +76,20 @@ def several_statistics(f):
     return made.assign(k=1, a=made["sum"] * 1.0, b=made["mean"])[["k", "a", "b"]]
 
 
-ALL = [means, spreads_of_two_keys, named, one_column, scalars_of_keys, several_columns, so_far, sizes, of_a_filter,
+def edges(f):
+    f = f.sort_values(["weight", "day"])
+    f["a"] = f.groupby("day")["price"].transform("first") - f.groupby(["day", "open"])["total"].transform("last")
+    f["b"] = f["weight"] - f.groupby("open")["weight"].transform("first")
+    return f[["k", "a", "b"]]
+
+
+def edges_of_a_filter(f):
+    by_day = f[f["open"]].groupby("day")
+    return by_day.agg(a=("price", "last"), b=("pieces", "first"), k=("total", "first")).reset_index()[["k", "a", "b"]]
+
+
+ALL = [edges, edges_of_a_filter,
+       means, spreads_of_two_keys, named, one_column, scalars_of_keys, several_columns, so_far, sizes, of_a_filter,
        of_sorted_rows, several_statistics]  # fmt: skip
 
 
@@ -118,11 +131,11 @@ def _by_key(name, column, key):
 
 
 @pytest.mark.parametrize("of", [_in_rows, _by_key])
-@pytest.mark.parametrize("name", ["sum", "mean", "count", "size", "min", "max", "std", "var"])
+@pytest.mark.parametrize("name", ["sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last"])
 def test_rare_numbers(name, of):
     """Groups with infinite numbers or a missing key run in Python, and so does a narrow sum that overflows."""
     for column, key, decided in (("v", "k", 6), ("i", "s", 6), ("v", "b", 6)):
-        if name in ("count", "size") and column == "v":
+        if name in ("count", "size", "first", "last") and column == "v":
             decided = 7
         if name == "sum" and column == "i":
             decided = 5

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _OF_FRAMES = type(pd.DataFrame({"a": [1]}).groupby("a"))
 _OF_SERIES = type(pd.DataFrame({"a": [1], "b": [1]}).groupby("a")["b"])
 
-_STATISTICS = ("sum", "mean", "count", "size", "min", "max", "std", "var")
+_STATISTICS = ("sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last")
 #: What a Series with one element for each key may be asked for: nothing that depends on its index.
 _REDUCTIONS = ("sum", "mean", "min", "max", "std", "var", "median", "count", "prod", "nunique", "any", "all")
 
@@ -67,21 +67,23 @@ class Keys:
     def statistic(self, name: str, series: TracedSeries, call: str) -> TracedSeries:
         """Returns a statistic of the rows with the row's keys, in each row."""
         if name == "size":
-            return self._checked(name, series, self._total(self._ones(None), call), call)
+            return self._checked(name, series, self.total(self.ones(None), call), call)
         if name == "count":
             present = series.loop.call("logical_not", series.kind.is_missing(series))
-            return self._checked(name, series, self._total(self._ones(present), call), call)
+            return self._checked(name, series, self.total(self.ones(present), call), call)
         rows = Rows(self.group, series, True, call)
         if rows.type == BOOL and name in ("min", "max") or not (rows.type in (BOOL, F64) or rows.type.is_int):
             refuse("SW312", call=call, what=str(rows.type.dtype))
         return self._checked(name, series, _RULES[name](self, rows, call), call)
 
-    def _ones(self, present: Value | None) -> Value:
+    def ones(self, present: Value | None) -> Value:
+        """Returns 1 where a value is present, 0 elsewhere."""
         loop = self.frame.loop
         ones = loop.cast(loop.const(True, BOOL) if present is None else present, I64)
         return ones if loop.where is None else loop.optional(ones, loop.where)
 
-    def _total(self, value: Value, call: str, fn: str = "grouped_sum") -> Value:
+    def total(self, value: Value, call: str, fn: str = "grouped_sum") -> Value:
+        """Returns a function of the values of the rows with the row's keys."""
         return self.frame.loop.read(self.group.whole(call, fn, value, self.codes))
 
     def numbers(self, rows: Rows, call: str, fn: str, wide: bool) -> Value:
@@ -90,11 +92,11 @@ class Keys:
         if rows.type.is_float:
             infinite = self.group.some(loop, loop.call("isinf", rows.value), call)
             self.group.loop.guard(self.group.loop.call("logical_not", infinite))
-        return self._total(rows.optional(type_), call, fn)
+        return self.total(rows.optional(type_), call, fn)
 
     def known(self, rows: Rows, call: str) -> Value:
         """Returns how many numbers the rows with the row's keys have."""
-        return self._total(self._ones(rows.number), call)
+        return self.total(self.ones(rows.number), call)
 
     def _checked(self, name: str, series: TracedSeries, value: Value, call: str) -> TracedSeries:
         """Returns the statistic in the dtype of pandas' result. Flags integers that a narrow one does not hold."""
@@ -150,7 +152,24 @@ def _extreme(name: str) -> Callable[[Keys, Rows, str], Value]:
     return rule
 
 
+def _edge(fn: str) -> Callable[[Keys, Rows, str], Value]:
+    """Returns the first or the last number, NaN for none."""
+
+    def rule(keys: Keys, rows: Rows, call: str) -> Value:
+        loop, present, at = rows.loop, rows.present, keys.group.position(rows.loop)
+        place = keys.total(at if present is None else loop.optional(at, present), call, fn)
+        found = loop.read(keys.group.whole(call, "take", rows.value, place))
+        if rows.number is None:
+            return found
+        some = loop.call("greater", keys.known(rows, call), loop.const(0, I64))
+        return loop.select(some, found, loop.const(float("nan"), rows.type))
+
+    return rule
+
+
 _RULES: dict[str, Callable[[Keys, Rows, str], Value]] = {
+    "first": _edge("grouped_min"),
+    "last": _edge("grouped_max"),
     "sum": lambda keys, rows, call: keys.numbers(rows, call, "grouped_sum", wide=False),
     "mean": _mean,
     "min": _extreme("min"),
@@ -262,7 +281,7 @@ class Split(StandIn):
     def _cumcount(self, call: str, ascending: Any = True) -> TracedSeries:
         check_plain(call, ascending=(ascending, (True,)))
         keys, loop = self._keys, self._keys.column(self._keys.names[0]).loop
-        count = keys._total(keys._ones(None), call, "grouped_running_sum")
+        count = keys.total(keys.ones(None), call, "grouped_running_sum")
         return TracedSeries(loop, loop.call("subtract", count, loop.const(1, I64)), np.dtype(np.int64))
 
 
