@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import (
@@ -36,6 +38,8 @@ FLAGS, SINGLES, CUBES = ArrayType(ArrayType(BooleanType())), ArrayType(ArrayType
 ENTRIES = MapType(StringType(), ArrayType(IntegerType()))
 PAIR = StructType().add("a", ArrayType(LongType())).add("l", LONGS)
 TABLE = [[1, 2], [3]]
+SYNONYMS = {"late": ["time", "bad"], "awful": ["bad"], "kind": ["good"]}
+TAGS = batch([["late", "awful", "late"], [], None, ["zz"], ["kind", "late"], ["kind", "kind"]], pa.list_(pa.string()))
 
 
 def chunks(xs):
@@ -107,6 +111,16 @@ def raises(xs):
 
 def twice(x):
     return [x, x]
+
+
+def of_table(ws):
+    out = []
+    for w in ws or []:
+        known = SYNONYMS.get(w)
+        if known:
+            out.append(known)
+    if out:
+        return list(dict.fromkeys(itertools.chain(*out)))
 
 
 def used(xs):
@@ -217,6 +231,8 @@ MADE = [
     (lambda xs: [[len(xs)], []] if xs is not None else [[0], [2, 3]], XS, LONGS, (6, 0, 0)),
     (lambda xs: [xs, [1]] if xs else None, XS, LONGS, (6, 0, 0)),
     (lambda xs: [row for row in TABLE if len(row) > 1] if xs else TABLE, XS, LONGS, (6, 0, 0)),
+    (of_table, TAGS, ArrayType(StringType()), (7, 0, 0)),
+    (lambda ws: [SYNONYMS.get(w, []) for w in ws or []], TAGS, TEXTS, (7, 0, 0)),
     (lambda s: [p.strip().split(" ") for p in (s or "").split(",")], TEXT, TEXTS, (5, 0, 0)),
     (lambda xs: [[x > 2] for x in xs or []], XS, FLAGS, (6, 0, 0)),
     (lambda xs: [[x > 2] for x in xs or []], XS, TEXTS, (6, 0, 0)),

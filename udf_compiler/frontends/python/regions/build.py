@@ -241,7 +241,7 @@ class GraphBuilder:
             if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
                 instead[id(items)] = items.logged(draft.loop, known, partial(element_of, draft))
             if isinstance(known, Records | Lists):
-                check_shared(state, items, known)
+                check_shared(state, items, known, self.outer)
                 made = of_kind(draft, items, kind, known)
                 instead.update({id(items): made} if made is not None else {})
             elif type(items) is list and known is not None and (not items or kind == known):

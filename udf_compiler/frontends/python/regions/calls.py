@@ -50,6 +50,7 @@ from udf_compiler.frontends.python.regions.machine import (
     pop,
     pop_any,
     pop_arguments,
+    pop_read,
     pop_undecided,
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read, recorded
@@ -106,7 +107,8 @@ def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
 def _call_with(machine: Machine, i: Instruction, s: State) -> None:
     """Calls ``f(*args, **kwargs)``."""
     kwargs = pop(s, 1)[0] if i.arg & 1 else {}
-    (args,) = pop(s, 1)
+    (args,) = pop_read(s, 1)
+    check_growing((args,))
     whole = gathering(next(x for x in s.stack[-2:] if x is not UNSET), args) if not kwargs else None
     if whole is not None:
         s.stack[-2:] = [whole if x is not UNSET else x for x in s.stack[-2:]]

@@ -63,7 +63,7 @@ def grown(machine: Machine, s: State, items: list[Any], value: Any = None, owner
     parts = (part for x in (*s.stack, *s.variables.values()) for part in within(x))
     large = any(type(x) is int and not MIN <= x <= MAX for x in items)
     if value is None and not large:
-        value = _of_known(s, items)
+        value = _of_known(machine, s, items)
     if any(type(part) is Walk and part.items is items for part in parts) or value is None:
         refuse("SW282", what="a list that it changes, in a loop over it or with elements of several classes,")
     made = Growing(value)
@@ -72,7 +72,7 @@ def grown(machine: Machine, s: State, items: list[Any], value: Any = None, owner
     return made
 
 
-def _of_known(s: State, items: list[Any]) -> Any:
+def _of_known(machine: Machine, s: State, items: list[Any]) -> Any:
     """Returns a list of known length as one of the row; None for elements of several classes."""
     loop, kind = explorer().loop, kind_of(list(map(of_text, items)))
     if kind is not None:
@@ -80,7 +80,7 @@ def _of_known(s: State, items: list[Any]) -> Any:
     nested = kind_of_lists(items)
     if nested is None:
         return None
-    check_shared(s, items, nested)
+    check_shared(s, items, nested, machine.outer or {})
     return lists_of(loop, nested, items, lambda x: element_value(loop, of_text(x)))
 
 
@@ -139,6 +139,8 @@ def snapshot(machine: Machine, s: State, x: Any, owner: Any) -> Any:
     A Python list remains one as the element of a Python list. Anything else is unchanged.
     """
     kind = owner.value.kind if type(owner) is Growing and type(owner.value) is TracedLists else None
+    if type(x) is list and kind is not None and id(x) in (machine.outer or ()):
+        return _of_known(machine, s, x) if x else []
     if type(x) is list and kind is not None:
         inner = str(kind.inner)
         if not x and not inner and _is_named(s, x):
@@ -155,7 +157,7 @@ def value_of(machine: Machine, s: State, x: Any) -> Any:
     """
     if type(x) is not list or not x or machine.outer is None or id(x) in machine.outer:
         return held(x)
-    made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(s, x)
+    made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(machine, s, x)
     return x if made is None else made
 
 

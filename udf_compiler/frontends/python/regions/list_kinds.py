@@ -51,12 +51,13 @@ def _as_lists(draft: Any, items: Any, kind: Any, known: Lists) -> Growing | None
     return None
 
 
-def check_shared(state: State, items: Any, known: Any) -> None:
+def check_shared(state: State, items: Any, known: Any, outer: dict[int, Any]) -> None:
     """Refuses (SW282) a list of lists that becomes one of the row while another object refers to one of its lists.
 
-    A change of that object would change the list of lists, too.
+    A change of that object would change the list of lists, too. Nothing changes the objects that outlive the call, `outer`.
     """
-    inner = {id(x) for x in items if type(x) is list} if type(items) is list and type(known) is Lists else set()
+    lists = items if type(items) is list and type(known) is Lists else []
+    inner = {id(x) for x in lists if type(x) is list and id(x) not in outer}
     if not inner:
         return
     held = [id(part) for x in (*state.stack, *state.variables.values()) for part in within(x)]
