@@ -221,6 +221,7 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
             return (constructed(kind, [made], {}) or made,)
         return None
     if _is_from_keys(function) and len(args) in (1, 2) and not kwargs:
+        args[0] = of_iterator(args[0])
         items = lists.as_list(current(args[0]))
         if lists.is_list(items) and not items.numpy:
             return (of_keys(items) if len(args) == 1 else constructed(dict, [machine.call(FROM_KEYS, [items, args[1]], {})], {}),)
