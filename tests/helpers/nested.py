@@ -14,7 +14,8 @@ Rows = list[Any]
 
 def is_partwise(type: pa.DataType) -> bool:
     """Whether a column is stored as parts."""
-    return pa.types.is_map(type) or (pa.types.is_list(type) and pa.types.is_nested(type.value_type))
+    of = type.value_type if pa.types.is_list(type) else type
+    return pa.types.is_map(type) or (of is not type and (pa.types.is_nested(of) or pa.types.is_temporal(of)))
 
 
 def parts_of(name: str, array: pa.Array) -> dict[str, pa.Array]:
@@ -46,7 +47,12 @@ def _elements(name: str, type: pa.DataType, rows: Rows) -> Iterator[tuple[str, p
         else:
             yield from _elements(f"{name}.elements", type.value_type, inside)
     else:
-        yield name, pa.array(rows, pa.list_(type))
+        values = pa.array(rows, pa.list_(type))
+        yield name, values.cast(pa.list_(_number_of(type))) if pa.types.is_temporal(type) else values
+
+
+def _number_of(type: pa.DataType) -> pa.DataType:
+    return pa.int32() if pa.types.is_date(type) else pa.int64()
 
 
 def _bounds(row: Rows | None) -> Rows | None:
@@ -81,6 +87,9 @@ def _list(name: str, type: pa.DataType, inputs: dict[str, str]) -> dict[str, Any
     if pa.types.is_struct(type):
         args = [_list(f"{name}.{field.name}", field.type, inputs) for field in type]
         return {"op": "ArraysZip", "names": [field.name for field in type], "args": args, "type": "parts"}
+    if pa.types.is_temporal(type):
+        of = "date" if pa.types.is_date(type) else "timestamp_ntz" if type.tz is None else "timestamp"
+        return {"op": "Times", "names": ["numbers"], "args": [column(name, inputs[name])], "type": f"array<{of}>"}
     if not (pa.types.is_list(type) or pa.types.is_map(type)):
         return column(name, inputs[name])
     bounds = [column(f"{name}.{part}", inputs[f"{name}.{part}"]) for part in ("starts", "ends")]

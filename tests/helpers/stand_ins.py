@@ -113,6 +113,7 @@ from udf_compiler.frontends.python import (
     rows,
     strings,
     time_classes,
+    time_lists,
     undecided,
     url_calls,
 )
@@ -229,6 +230,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         maps.TracedMap: [(maps.TracedMap(words, numbers), {"a": 1.5})],
         maps.TracedItems: [(maps.TracedItems(maps.TracedMap(words, numbers)), {"a": 1.5}.items())],
         nested_lists.TracedLists: [(nested_lists.TracedLists(words, *[lists.of_list(ends)] * 2), [["a"]])],
+        time_lists.TracedTimes: [(time_lists.TracedTimes(lists.of_list(ends)), [datetime.datetime(1970, 1, 1)])],
         row_lists.TracedRows: [(row_lists.TracedRows(["x"], [numbers]), [Row(x=1.5)])],
         row_lists.TracedPairs: [(row_lists.TracedPairs(("key", "value"), [words, numbers]), [("a", 1.5)])],
         records.TracedRecord: [(records.TracedRecord(["a"], [scalar["float"]]), {"a": 1.5})],

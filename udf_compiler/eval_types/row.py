@@ -105,7 +105,7 @@ class Row(Kind):
         return Struct(names, tuple(self.argument(loop, field) for field in fields))
 
     def parts(self, op: str, names: tuple[str, ...], values: tuple[Any, ...], title: str, type: str) -> Any:
-        made = part_argument(op, names, values)
+        made = part_argument(op, names, values, type)
         if made is None or not (self._over_arrow or only_lists(made)):
             raise refusal("SW101", column=title, type=type)
         return made

@@ -44,8 +44,8 @@ from udf_compiler.requests.form_agreement import BatchCall
 from udf_compiler.requests.handed_on import HandedOn, Identities
 from udf_compiler.requests.trace_cache import TracedCall, traces
 
-#: Operators of arguments that are stored as parts: maps, arrays of structs, and arrays of arrays or maps.
-PARTS = ("MapFromArrays", "ArraysZip", "Slices")
+#: Operators of arguments that are stored as parts: maps, and arrays of structs, of arrays or maps, and of dates or timestamps.
+PARTS = ("MapFromArrays", "ArraysZip", "Slices", "Times")
 
 #: The note on a call whose result an earlier call provides.
 EVALUATED_ONCE = "evaluated once, with the same call below the filter"

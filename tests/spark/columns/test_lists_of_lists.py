@@ -138,3 +138,21 @@ def test_shadowed_lists_of_lists(spark, parquet):
     check(spark, lambda: frame.select("id", doubled("xs")), conf={"spark.sparkweld.shadow.fraction": "1.0"})
     pickled = udf(lambda xs: [x[:1] for x in xs] if xs else None, LISTS, useArrow=False)
     check(spark, lambda: frame.select("id", pickled("xs")))
+
+
+def test_nested_dates_and_timestamps(spark, parquet):
+    rows = parquet({"id": np.arange(1200), "n": np.arange(1200) * 7919 % 400}).select(
+        "id", F.expr("date_add(date'2023-12-25', cast(n as int))").alias("d"),
+        F.expr("timestamp_seconds(n * 86399)").alias("t"),
+        F.expr("cast(timestamp_seconds(n * 3600) as timestamp_ntz)").alias("z"),
+    )
+    lists = F.collect_list(F.struct("d", "t", "z", "id")).alias("rows"), F.collect_list("d").alias("days")
+    grouped = lambda: rows.groupBy((F.col("id") % 31).alias("g")).agg(*lists)  # noqa: E731
+    last = udf(lambda rows: max(rows, key=lambda r: (r.d, r.id)).d, "date", useArrow=True)
+    order = udf(lambda rows: [r.id for r in sorted(rows, key=lambda r: (r.z, r.id))], "array<long>", useArrow=True)
+    years = udf(lambda days: sum(d.year for d in days), "long", useArrow=True)
+    check(spark, lambda: grouped().select("g", last("rows"), order("rows"), years("days")).orderBy("g"))
+    check(spark, lambda: rows.select("id", years(F.array("d", F.date_add("d", 1)))))
+    beyond = udf(lambda days: len(days), "int", useArrow=True)
+    late = lambda: rows.select("id", F.array(F.expr("date_add(date'9999-12-31', cast(id % 2 as int))")).alias("a"))  # noqa: E731
+    check(spark, lambda: late().filter("id % 2 = 0").select(beyond("a")))

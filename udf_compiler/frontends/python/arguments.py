@@ -9,13 +9,20 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import BOOL, I64, list_of
+from udf_compiler.frontends.python import calendar
 from udf_compiler.frontends.python.byte_strings import TracedBytes
+from udf_compiler.frontends.python.datetime_values import FIRST, FIRST_CONVERTED, LAST, LAST_CONVERTED
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import guard_list, of_list
+from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.row_lists import TracedRows
+from udf_compiler.frontends.python.time_lists import TracedTimes
+
+#: The first and the last day of Python.
+DAYS = calendar.FIRST, calendar.LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,36 @@ class ListsArgument(Parts):
         loop.guard(loop.is_valid(mapped(loop, [starts, ends], [keys], list_of(BOOL), unique)))
 
 
+@dataclass(frozen=True, slots=True)
+class TimesArgument(Parts):
+    """An array of dates or timestamps, as the array of their days or microseconds. `type`: the Spark type of the elements."""
+
+    type: str = "date"
+
+    def made(self, values: list[Any]) -> Any:
+        (numbers,) = values
+        loop = numbers.loop
+        return TracedTimes(of_list(numbers if self.type != "timestamp" else loop.value_of(self._local(loop, numbers))))
+
+    def guard(self, loop: LoopBuilder) -> None:
+        Parts.guard(self, loop)
+        loop.guard(loop.is_valid(self._local(loop, loop.value_of(self.columns[0]))))
+
+    def _local(self, loop: LoopBuilder, numbers: Value) -> Value:
+        """Returns the numbers in local time; NULL where the conversion of an element raises, or may raise."""
+        in_utc = self.type == "timestamp"
+        low, high = (FIRST_CONVERTED, LAST_CONVERTED) if in_utc else (FIRST, LAST) if self.type != "date" else DAYS
+        offset = local_offset() if in_utc else 0
+
+        def local(block: LoopBuilder, elements: Sequence[Value], row: Sequence[Value]) -> Value:
+            wide = block.cast(elements[0], I64)
+            block.guard(block.call("greater_equal", wide, block.const(low, I64)))
+            block.guard(block.call("less_equal", wide, block.const(high, I64)))
+            return block.call("add", wide, block.const(offset, I64)) if in_utc else elements[0]
+
+        return mapped(loop, [numbers], [], numbers.type, local)
+
+
 def _sequence(x: Any) -> Any:
     return of_list(x) if isinstance(x, Value) else x
 
@@ -123,8 +160,10 @@ def _no_key_repeats(loop: LoopBuilder, keys: Value) -> Value:
     return loop.call("equal", *(loop.emit(ListCall("length", x.type), x) for x in (places, keys)))
 
 
-def part_argument(op: str, names: tuple[str, ...], values: tuple[Value | Parts, ...]) -> Parts | None:
+def part_argument(op: str, names: tuple[str, ...], values: tuple[Value | Parts, ...], type: str) -> Parts | None:
     """Returns the argument of an expression of parts; None for a map whose keys kernels do not compare."""
+    if op == "Times":
+        return TimesArgument(values, type.removeprefix("array<").removesuffix(">"))
     if op == "ArraysZip":
         return RowsArgument(values, names)
     if op == "Slices":

@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.new_lists import list_of as list_with
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
+from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -244,8 +245,8 @@ class TracedRecords(TracedRows):
 
 
 def is_rows(x: object) -> bool:
-    """Whether `x` is a list of Rows, pairs, records, lists or dicts; `isinstance` would trust `__class__`."""
-    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists, FoundMatches)
+    """Whether `x` is a list of Rows, pairs, records, lists, dicts or times; `isinstance` would trust `__class__`."""
+    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists, TracedTimes, FoundMatches)
 
 
 def as_records(x: Any) -> Any:

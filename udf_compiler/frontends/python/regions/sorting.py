@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparkweld.errors import Refusal
-from sparkweld.ir.types import BOOL
+from sparkweld.ir.types import BOOL, I32, I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS
@@ -82,7 +83,7 @@ def _keys_at(machine: Machine, items: Any, key: Any, at: int, size: int) -> Trac
 
 
 def _part(found: Any, at: int, size: int) -> Any:
-    """Returns a part of a key of this number of parts; a bool as an int, which has the same order."""
+    """Returns a part of a key of this number of parts; a bool, date or datetime as an int, which has the same order."""
     if (len(found) if type(found) is tuple else 1) != size:
         refuse("SW222", call="sorted() with this key", kind="list")
     part = found[at] if type(found) is tuple else found
@@ -91,4 +92,7 @@ def _part(found: Any, at: int, size: int) -> Any:
         raise in_place(TypeError("'<' not supported between instances of 'NoneType' and 'NoneType'"))
     if is_scalar(part) and part.kind == "bool" and not part.numpy:
         return +part
+    if is_scalar(part) and part.kind in ("date", "datetime"):
+        loop = explorer().loop
+        return make_int(loop.cast(loop.cast(part.value, I32), I64) if part.kind == "date" else loop.cast(part.value, I64))
     return int(part) if type(part) is bool else part

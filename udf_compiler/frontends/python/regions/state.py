@@ -31,6 +31,7 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.state import parts_of
+from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -89,8 +90,8 @@ def check_kept(x: Any) -> None:
 
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
-    TracedLists,
-    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided, FoundMatch, FoundMatches),
+    *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
+    *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
 
 

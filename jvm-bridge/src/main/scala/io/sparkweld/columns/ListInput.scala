@@ -37,7 +37,7 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
   /** Whether the elements have the right type; their nullability is irrelevant. */
   private[columns] override def reads(vector: ColumnVector): Boolean = vector match {
     case _: NativeColumnVector | _: OffHeapColumnVector | _: OnHeapColumnVector => typeOf(vector.dataType).contains(element)
-    case _: ArrowColumnVector => part.isEmpty
+    case _: ArrowColumnVector => part.isEmpty && typeOf(vector.dataType).contains(element)
     case _ => false
   }
 

@@ -31,7 +31,13 @@ private[sparkweld] object NestedParts {
     case struct: StructType => struct.nonEmpty && struct.forall(field => holdsElements(field.dataType))
     case ArrayType(element, _) => holdsElements(element)
     case MapType(key, value, _) => holdsElements(key) && holdsElements(value)
-    case other => ListViews.holds(ArrayType(other))
+    case other => ListViews.holds(ArrayType(other)) || isTime(other)
+  }
+
+  /** Whether values of a type are dates or timestamps, whose arrays are stored as arrays of numbers. */
+  def isTime(dataType: DataType): Boolean = dataType match {
+    case DateType | TimestampType | TimestampNTZType => true
+    case _ => false
   }
 
   /**

@@ -28,6 +28,9 @@ private[rules] final class PartExpressions(nullable: Boolean, column: (Seq[Int],
       })
     case ArrayType(inner, _) => slices(of, name, part, elements(inner, s"$name.elements", part :+ 2))
     case map: MapType => slices(of, name, part, entries(map, name, part, first = 2))
+    case time if NestedParts.isTime(time) =>
+      val number = if (time == DateType) IntegerType else LongType
+      parts("Times", ArrayType(time), Seq("numbers" -> column(part, name, ArrayType(number))))
     case leaf => column(part, name, ArrayType(leaf))
   }
 
