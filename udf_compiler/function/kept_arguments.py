@@ -53,6 +53,7 @@ _MUTATING_ARGUMENTS = frozenset(("inplace", "out", "copy", "overwrite_input"))
 #: Libraries whose functions change an argument only as the names above say.
 _LIBRARIES = frozenset((*sys.stdlib_module_names, "numpy", "pandas", "pyarrow", "dateutil", "pytz")) - {"ctypes", "gc"}
 
+_ROW = ("pyspark.sql.types", "Row")
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), range, re.Pattern, np.generic, np.ndarray)
 _CONTAINERS = (tuple, list, set, frozenset)
 
@@ -90,6 +91,8 @@ class _Scan:
             return True
         if isinstance(x, np.ufunc):  # of any library
             self._allowed.add(x.nin)
+            return True
+        if isinstance(x, type) and (x.__module__, x.__qualname__) == _ROW:  # a call makes a tuple
             return True
         if isinstance(x, _CONTAINERS):
             return all(map(self.keeps, x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pyspark.sql import Row
 from pyspark.sql.types import StringType, StructField, StructType
 
 from udf_compiler.function.table_functions import changes_no_rows, plain_of, yields_tuples
@@ -35,6 +36,12 @@ class Branches:
         yield (text,) if text else [text]
 
 
+class Rows:
+    def eval(self, text):
+        for word in text.split():
+            yield Row(word=word)
+
+
 class Changed:
     def eval(self, text):
         row = [text]
@@ -44,8 +51,11 @@ class Changed:
 
 @pytest.mark.parametrize(
     ("handler", "tuples", "fixed"),
-    [(Tuples, True, True), (Displays, False, True), (Variables, False, True), (Branches, False, True), (Changed, False, False)],
-)
+    [
+        (Tuples, True, True), (Displays, False, True), (Rows, False, True), (Variables, False, True), (Branches, False, True),
+        (Changed, False, False),
+    ],
+)  # fmt: skip
 def test_what_is_proved(handler, tuples, fixed):
     made = plain_of(handler, SCHEMA, over_arrow=True)
     assert (yields_tuples(made), changes_no_rows(made)) == (tuples, fixed)

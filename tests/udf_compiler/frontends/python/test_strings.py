@@ -75,13 +75,13 @@ def test_a_text_within_a_constant():
     check("def f(a):\n    try:\n        return a in 'xabcx'\n    except TypeError:\n        return False", ("str?",), needless=4)
 
 
-@pytest.mark.parametrize("source", ["'abc'.endswith(a)", "'abc'.startswith(a)", "'abcabc'.count(a)"])
+@pytest.mark.parametrize("source", ["'abc'.endswith(a)", "'abc'.startswith(a)", "'abcabc'.count(a)", "'-bc'.zfill(len(a) + 2)"])
 def test_methods_of_a_constant(source):
     check(f"lambda a: {source}", ("str",), rows=[("c",), ("ab",), ("",), ("abcd",)])
 
 
 OF_OBJECTS = {
-    "'abc'.strip(a)": "SW299", "'abc'.zfill(len(a))": "SW259", "'%(x)s' % {'x': a}": "SW259", "'%(x)s' % {a: 1}": "SW601",
+    "'abc'.strip(a)": "SW299", "'abc'.expandtabs(len(a))": "SW259", "'%(x)s' % {'x': a}": "SW259", "'%(x)s' % {a: 1}": "SW601",
 }  # fmt: skip
 
 
