@@ -12,9 +12,9 @@ from numba.core import types
 from sparkweld.ir.types import BOOL, F32, F64, I64, Type
 from sparkweld.kernels.functions.lists import reductions
 from sparkweld.kernels.functions.lists.elements import INT, added, compared, load, store
-from sparkweld.kernels.functions.strings.arena import give_back, reserve
+from sparkweld.kernels.functions.strings.arena import extend, give_back, reserve
 from sparkweld.kernels.functions.strings.library import Function, function
-from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word, wrapping_add
+from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, wrapping_add
 from sparkweld.kernels.functions.strings.search import min_of
 from sparkweld.kernels.functions.strings.substrings import slice_bound
 from sparkweld.kernels.llvm.numba_frontend import VIEW, Operation, numba_type
@@ -86,16 +86,9 @@ def _slices(element: Type) -> dict[str, Function]:
             return v
         if n <= 0:
             return w
-        if address_of(v) + n * width == word(arena, 0):  # the bytes after it belong to no other list
-            start = reserve(arena, m * width)
-            if start == 0:
-                return view(0, 0)
-            copy(start, address_of(w), m * width)
-            return view(address_of(v), n + m)
-        start = reserve(arena, (n + m) * width)
+        start = extend(arena, address_of(v), n * width, m * width)  # a list that a loop extends grows in place
         if start == 0:
             return view(0, 0)
-        copy(start, address_of(v), n * width)
         copy(start + n * width, address_of(w), m * width)
         return view(start, n + m)
 
