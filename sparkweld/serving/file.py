@@ -72,7 +72,7 @@ def save(program: Parts, path: str | os.PathLike[str], python: bool, cpus: Seque
         "format": FORMAT, "name": program.name, "struct": program.struct, "byRow": program.by_row, "forms": forms,
         "inputs": [asdict(c) for c in program.inputs], "outputs": [asdict(c) for c in program.outputs],
         "function": function, "cpu": sorted(cpu_features()), "machine": os.uname().machine,
-        "levels": {level: sorted(LEVELS[level]) for level in next(iter(others.values()))},
+        "levels": sorted(next(iter(others.values()))),
         "entries": {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()},
     }  # fmt: skip
     made = io.BytesIO()
@@ -102,6 +102,8 @@ def load(path: str | os.PathLike[str], digest: str | None, python: bool) -> Part
         for stored in manifest["forms"]:
             made = [_linked(kernel, level, read, where) for kernel in stored["kernels"]]
             forms[frozenset(stored["nulls"])] = Form(*made[0], *made[-1])
+        if frozenset() not in forms:
+            raise ValueError("no form for rows without NULLs")
         original, function = None, manifest["function"]
         if function is not None and python:
             pickled = read(_PICKLE)
@@ -120,9 +122,9 @@ def _runnable(manifest: dict[str, Any], where: str) -> str:
 
     Raises UserError where there is none.
     """
-    machine, levels = manifest["machine"], manifest.get("levels", {})
-    order = ["", *sorted(levels, key=lambda level: -len(levels[level]))]
-    lacking = {level: sorted(frozenset(needs) - cpu_features()) for level, needs in {**levels, "": manifest["cpu"]}.items()}
+    machine = manifest["machine"]
+    order = ["", *sorted(LEVELS.keys() & frozenset(manifest.get("levels", ())), key=lambda level: -len(LEVELS[level]))]
+    lacking = {level: sorted((LEVELS.get(level) or frozenset(manifest["cpu"])) - cpu_features()) for level in order}
     found = next((level for level in order if machine == os.uname().machine and not lacking[level]), None)
     if found is None:
         what = f"{machine} with {', '.join(lacking[''][:6])}" if lacking[""] else machine
@@ -137,7 +139,7 @@ def _damage_named(where: str) -> Iterator[None]:
     """Raises UserError where a manifest lacks something, or its parts do not belong together."""
     try:
         yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         what = f"its manifest does not describe a program ({type(error).__name__}: {error})"
         raise UserError(f"{where} is damaged: {what}") from None
 
@@ -164,6 +166,8 @@ def _linked(stored: dict[str, Any], level: str, read: Callable[[str], bytes], wh
     code, needed = others[level] if level else (own, signature.memory)
     library = _library(code, where)
     address = ctypes.cast(getattr(library, signature.symbol), ctypes.c_void_p).value or 0
+    if not 0 <= needed < _MOST_BYTES or (needed > 0) != bool(blocks):
+        raise ValueError(f"{needed} bytes of memory")
     runner = Runner(replace(signature, memory=needed), address, blocks, library)
     return Kernel(signature, blocks, lambda: own, is_linked=True, others=others), runner
 

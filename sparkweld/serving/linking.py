@@ -27,7 +27,7 @@ def linked(kernel: Kernel) -> bytes:
 
 def link(files: Mapping[str, bytes], options: Sequence[str]) -> bytes:
     """Compiles and links files, given by name, to a shared library, whose bytes it returns. Raises UserError."""
-    compiler = next((found for found in map(shutil.which, _COMPILERS) if found), None)
+    compiler = next((os.path.abspath(found) for found in map(shutil.which, _COMPILERS) if found), None)
     if compiler is None:
         raise UserError("saving and exporting a program requires a C compiler to link it: install gcc or clang")
     with tempfile.TemporaryDirectory(prefix="sparkweld-link-") as folder:

@@ -105,6 +105,49 @@ def test_other_cpus(saved, tmp_path, monkeypatch):
             sparkweld.load(one)
 
 
+def test_a_hostile_working_directory(tmp_path, monkeypatch):
+    """The child imports the package from where this process found it, whatever relative entries its path has."""
+    (tmp_path / "sparkweld").mkdir()
+    (tmp_path / "sparkweld" / "__init__.py").write_text("raise SystemExit('planted')")
+    (tmp_path / "base64.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    program = sparkweld.compile(lambda a: a * 2.0, {"a": "double"}, "double")
+    program.save("p.sparkweld", cpus=["x86-64-v2"])
+    assert sparkweld.load(tmp_path / "p.sparkweld").predict_row(a=4.0) == 8.0
+
+
+@pytest.mark.parametrize("memory", [-5, 0, 10**30, float("inf"), "x"])
+def test_edited_memory(saved, tmp_path, memory):
+    path, *_ = saved
+
+    def edited(data):
+        manifest = json.loads(data)
+        for form in manifest["forms"]:
+            for kernel in form["kernels"]:
+                kernel["signature"]["memory"] = memory
+        return json.dumps(manifest).encode()
+
+    with pytest.raises(UserError, match="is damaged"):
+        sparkweld.load(changed(path, tmp_path / "edited.sparkweld", "manifest.json", edited))
+
+
+def test_edited_forms_and_levels(saved, tmp_path, monkeypatch):
+    """A file without forms is damaged; what a level requires is not taken from the file."""
+    path, *_ = saved
+
+    def edited(name, **changes):
+        return changed(path, tmp_path / name, "manifest.json", lambda data: json.dumps({**json.loads(data), **changes}).encode())
+
+    with pytest.raises(UserError, match="is damaged"):
+        sparkweld.load(edited("a", forms=[]))
+    other = edited("b", levels={"x86-64-v3": [], "any": []})
+    monkeypatch.setattr(file, "cpu_features", lambda: LEVELS["x86-64-v2"])
+    with pytest.raises(UserError, match="was saved for another CPU"):
+        sparkweld.load(other)
+
+
 def test_wrong_levels(tmp_path):
     program = sparkweld.compile(lambda a: a * 2.0, {"a": "double"}, "double")
     for cpus in (["haswell"], "x86-64-v3", ["x86-64-v3", ""]):

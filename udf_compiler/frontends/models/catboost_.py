@@ -11,23 +11,26 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sparkweld.ir import Value
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F32, F64, I64
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.forests import of_catboost
 from udf_compiler.frontends.models.forests.of_catboost import CatBoost
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
-from udf_compiler.frontends.models.labels import keep, labels
+from udf_compiler.frontends.models.labels import keep, labels, largest
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, expit, softmax, sums_of
 from udf_compiler.frontends.pandas.calls.reductions import argmax
-from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 
 #: Losses of classifiers with one sum, and with one sum for each class.
 _BINARY = frozenset({"Logloss", "CrossEntropy"})
 _MULTI = frozenset({"MultiClass", "MultiClassOneVsAll"})
+#: The largest exponent for which the bound on the library's exp holds.
+_FAR = 100.0
+#: The default of an option, which is no value that a function passes.
+_OMITTED = object()
 #: Sums within this distance of a border that a logarithm decides.
 _NEAR = 1e-9
 
@@ -52,7 +55,7 @@ class Trees(Translator):
         Columns that no tree uses are those of any other feature.
         """
         names, columns = x.names, [x.loop.cast(v, F32) for v in x.values]
-        if is_exploring():  # the library converts numbers of a list to float64 first, which is exact up to 2**53
+        if names is None:  # the library converts integers of a list to float64 first, which is exact up to 2**53
             for v in x.values:
                 if v.type == I64:
                     x.loop.guard(x.loop.call("less_equal", x.loop.call("absolute", v), x.loop.const(1 << 53, v.type)), local=True)
@@ -71,6 +74,8 @@ class Trees(Translator):
         made = run_prototype(
             call, getattr(self.model, method), x.prototype(), ntree_start=start, ntree_end=end, thread_count=threads, **given
         )
+        if any(type(at) is not int for at in (start, end, threads)):
+            refuse("SW840", call=call, option="a range of trees or a number of threads that is not an int")
         read = self._read()
         last = end or len(read.trees)
         sums = sums_of(read.forest(start, last), self._columns(read, x), loop, call)
@@ -78,27 +83,41 @@ class Trees(Translator):
             sums = [loop.call("add", v, loop.const(b, F64)) for v, b in zip(sums, read.bias, strict=True)]
         if kind == "Class":
             return self._labels(read, x, sums, call, np.ndim(made))
-        return x.array(self._values(kind, sums, call), ndim=np.ndim(made), order="C", names=None)
+        values = self._values(kind, sums, call)
+        if np.size(made) != len(values):
+            refuse("SW838", name=self.name, what="classes that its training rows did not have")
+        return x.array(values, ndim=np.ndim(made), order="C", names=None)
 
     def _values(self, kind: str | None, sums: list[Value], call: str) -> list[Value]:
         """Applies a prediction type that is not a label. Refuses SW838 and SW840."""
         loop = sums[0].loop
         if kind == "RawFormulaVal":
             return sums
-        keep("link", "64 ULP: the library has an exp of its own", call)
-        if kind == "Exponent":
-            return [loop.call("exp", v) for v in sums]
+        keep("link", "128 ULP: the library has an exp of its own", call)
+        loss = self._loss()
+        if kind == "Exponent" and len(sums) == 1:
+            _guard_small(loop, sums)
+            return [loop.call("exp", sums[0])]
         if kind != "Probability":
             refuse("SW840", call=call, option=f"prediction_type={kind!r}")
-        loss = self._loss()
         if loss in _BINARY:
             return both(loop, expit(loop, sums[0]))
+        if loss == "MultiClass":
+            most = largest(loop, sums)
+            _guard_small(loop, [loop.call("subtract", v, most) for v in sums])
+            return softmax(loop, sums)
         if loss in _MULTI:
-            return softmax(loop, sums) if loss == "MultiClass" else [expit(loop, v) for v in sums]
+            return [expit(loop, v) for v in sums]
         refuse("SW838", name=self.name, what=f"the loss {loss}")
 
     def _labels(self, read: CatBoost, x: Features, sums: list[Value], call: str, dimensions: int) -> Features:
-        loop, loss = x.loop, self._loss()
+        loop, loss, classes = x.loop, self._loss(), np.asarray(self.fitted("classes_"))
+        if len(classes) != (2 if loss in _BINARY else len(sums)):
+            refuse("SW838", name=self.name, what="classes that its training rows did not have")
+        if dimensions != 1 and self.inner:
+            refuse("SW838", name=self.name, what="labels in two dimensions, within another estimator")
+        if not 0 < read.threshold < 1:
+            refuse("SW838", name=self.name, what=f"the probability threshold {read.threshold:g}")
         if loss in _MULTI:
             index = argmax(loop, sums)
         elif loss in _BINARY:
@@ -109,8 +128,14 @@ class Trees(Translator):
                 loop.guard(loop.call("greater", distance, loop.const(_NEAR, F64)), local=True)
         else:
             refuse("SW838", name=self.name, what=f"the loss {loss}")
-        made = labels(x, index, np.asarray(self.fitted("classes_")), call)
+        made = labels(x, index, classes, call)
         return made if dimensions == 1 else made.array(made.values, ndim=2, order="C")
+
+
+def _guard_small(loop: LoopBuilder, exponents: list[Value]) -> None:
+    """Leaves rows to the library where its exp is further off than its bound: it grows with the exponent."""
+    for x in exponents:
+        loop.guard(loop.call("less_equal", loop.call("absolute", x), loop.const(_FAR, F64)), local=True)
 
 
 class Model(Trees):
@@ -121,10 +146,12 @@ class Model(Trees):
     default: ClassVar[str | None] = "RawFormulaVal"
 
     def predict(
-        self, x: Features, *, prediction_type: Any = "", ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1
+        self, x: Features, *, prediction_type: Any = _OMITTED, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1
     ) -> Features:
-        given = {"prediction_type": prediction_type} if prediction_type else {}
-        kind = prediction_type or self.default or self.model._get_default_prediction_type()
+        given = {} if prediction_type is _OMITTED else {"prediction_type": prediction_type}
+        kind = given.get("prediction_type", self.default)
+        if kind is None and self.default is None:
+            kind = self.model._get_default_prediction_type()
         return self._asked(x, "predict", kind, ntree_start, ntree_end, thread_count, **given)
 
 

@@ -24,6 +24,7 @@ class Pipeline(Translator):
     """Applies its steps in order; a method of the pipeline is that of its last step."""
 
     CATEGORIES = True
+    PASSES = True
 
     def _last(self, x: Features, method: str) -> Features:
         steps = [step for _, step in self.model.steps]
@@ -38,6 +39,7 @@ class Search(Translator):
     """Delegates every method of a search to its best estimator."""
 
     CATEGORIES = True
+    PASSES = True
 
     def _last(self, x: Features, method: str) -> Features:
         best = self.fitted("best_estimator_")

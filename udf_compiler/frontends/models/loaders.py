@@ -128,6 +128,8 @@ class Unloaded(StandIn):
 
     def load_model(self, fname: Any) -> Any:
         call = f"{self._name}.load_model"
+        if self._loaded is not None:
+            refuse("SW862", call=call, what="a second model for the same object")
 
         def read(path: str) -> Any:
             made = self._make()

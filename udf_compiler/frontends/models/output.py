@@ -57,8 +57,8 @@ class TracedLabels(Traced):
         if name not in ("ravel", "flatten", "reshape"):
             refuse("SW818", call=f"array.{name}")
 
-        def one_dimensional(*shape: Any) -> TracedTexts:
-            if shape != ((-1,) if name == "reshape" else ()):
+        def one_dimensional(*shape: Any, **options: Any) -> TracedTexts:
+            if options or shape != ((-1,) if name == "reshape" else ()):
                 refuse("SW818", call=f"array.{name}")
             return self.texts
 

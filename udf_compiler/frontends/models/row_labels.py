@@ -48,16 +48,19 @@ class RowLabels(Traced):
         yield self._element() if self.dimensions == 1 else RowLabels(self.label, 1, self.objects)
 
     def __getattr__(self, name: str) -> Any:
-        made: Any
-        if name == "item":
-            made = self.label
-        elif name == "tolist":
-            made = [self.label] if self.dimensions == 1 else [[self.label]]
-        elif name in ("ravel", "flatten"):
-            made = RowLabels(self.label, 1, self.objects)
-        else:
+        if name not in ("item", "tolist", "ravel", "flatten"):
             _refuse(f"array.{name}")
-        return lambda: made
+
+        def converted(*args: Any, **options: Any) -> Any:
+            if args or options:
+                _refuse(f"array.{name}")
+            if name == "item":
+                return self.label
+            if name == "tolist":
+                return [self.label] if self.dimensions == 1 else [[self.label]]
+            return RowLabels(self.label, 1, self.objects)
+
+        return converted
 
 
 def _refuse(call: str) -> NoReturn:

@@ -29,6 +29,7 @@ from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, made_of, vector
 from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.tracing.exceptions import unwatched
+from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -131,8 +132,14 @@ def _computed(
     result = given_back(contained(translator, made) if name == "transform" else made, call)
     if not is_exploring():
         return result
-    result = row_result(result, call, getattr(translator.model, "classes_", None))
+    labelled = type(result) in (TracedTexts, TracedLabels)
+    result = row_result(result, call, functools.partial(_sample, translator, name, given, options) if labelled else None)
     return result[0] if single else result
+
+
+def _sample(translator: Translator, name: str, given: Any, options: dict[str, Any]) -> np.ndarray:
+    """Returns the model's own result for one row of the same container and dtypes."""
+    return np.asarray(run_prototype(translator.call(name), getattr(translator.model, name), given.prototype(), **options))
 
 
 def _is_flat(x: Any, call: str) -> bool:
@@ -163,16 +170,19 @@ def row_argument(x: Any, call: str) -> Any:
     return stack_of(explorer().loop, x.rows[0].value)
 
 
-def row_result(result: Any, call: str, classes: Any = None) -> Any:
+def row_result(result: Any, call: str, sample: Callable[[], np.ndarray] | None = None) -> Any:
     """Returns the array, or the sparse matrix, that a model returns for one row.
 
-    Refuses (SW818) anything but numbers, and labels of the array `classes`.
+    Refuses (SW818) anything but numbers, and strings in an array like that of `sample`.
     """
     if type(result) is TracedSparse:
         return result
-    if type(result) in (TracedTexts, TracedLabels) and classes is not None:
+    if sample is not None:
         texts, dimensions = (result, 1) if type(result) is TracedTexts else (result.texts, 2)
-        return RowLabels(of_value(texts_of(texts).value), dimensions, np.asarray(classes).dtype == object)
+        like = sample()
+        if like.dtype.kind not in "OU" or (like.dtype == object and any(type(label) is not str for label in like.flat)):
+            refuse("SW818", call=call)
+        return RowLabels(of_value(texts_of(texts).value), dimensions, like.dtype == object)
     if type(result) is not TracedArray:
         refuse("SW818", call=call)
     row = vector([numpy_scalar(value, value.type.dtype) for value in result.columns])

@@ -7,7 +7,7 @@ does, in the same order and width. Sums of many terms, which the library leaves 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -38,10 +38,14 @@ class Translator:
     CATEGORIES: ClassVar[bool] = False
     #: Whether its methods take the values of one row, and then return the first element of their result.
     SINGLE: ClassVar[bool] = False
+    #: Whether its results are those of its last part, unchanged.
+    PASSES: ClassVar[bool] = False
 
     model: Any
     rebuild: Rebuild | None = field(default=None, compare=False, repr=False)
     translate: Callable[[Any, Rebuild | None], Translator] | None = field(default=None, compare=False, repr=False)
+    #: Whether another estimator reads its results.
+    inner: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +59,7 @@ class Translator:
     def part(self, estimator: Any) -> Translator:
         """Returns the translator of an estimator inside this one. Refuses SW800 and SW801."""
         assert self.translate is not None
-        return self.translate(estimator, self.rebuild)
+        return replace(self.translate(estimator, self.rebuild), inner=self.inner or not self.PASSES)
 
     @property
     def container(self) -> str:

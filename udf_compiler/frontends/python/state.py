@@ -71,7 +71,7 @@ class _Same:
 
 def parts_of(x: Any) -> Iterator[Any]:
     """Yields the objects that an object holds; refuses objects that change when read, such as iterators (SW295)."""
-    if issubclass(type(x), Traced) or type(x).__module__.startswith(_STAND_INS):
+    if issubclass(type(x), Traced) or str(type(x).__module__).startswith(_STAND_INS):
         return  # stand-ins and symbolic values cannot be written to
     if isinstance(x, dict | types.MappingProxyType):
         for key, value in x.items():

@@ -12,6 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType
+from sklearn.ensemble import VotingClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sparkweld.contract.constants import ARROW_BATCHED
 from tests.helpers.compiled import compare_with_worker
@@ -213,6 +217,49 @@ def test_single_rows() -> None:
     assert a_tuple.refused == "SW810"
 
 
+def test_classes_without_rows() -> None:
+    """The library adds the columns of classes that no training row had; the model's file does not have them."""
+    values, target = table("wine")
+    few = values[target != 1], np.array(["ok", "warn", "bad"])[target[target != 1]]
+    named = cb.CatBoostClassifier(**QUIET, loss_function="MultiClass", class_names=["ok", "warn", "bad"]).fit(*few)
+    for function in (lambda d: named.predict(d)[:, 0], lambda d: named.predict_proba(d)[:, 1].astype(str)):
+        scored = compare(lambda d, function=function: pd.Series(function(d)), rows("wine"), StringType())
+        assert scored.refused == "SW838"
+
+
+def test_exponents_beyond_the_bound() -> None:
+    """The error of the library's exp grows with the exponent, so these rows run in Python."""
+    values, target = table("diabetes")
+    model = cb.CatBoostRegressor(**QUIET, loss_function="Poisson").fit(values, target)
+    batch = rows("diabetes")
+    model.set_scale_and_bias(1, [90.0])
+    check(lambda d: model.predict(d), batch, rtol=2 * RTOL)
+    model.set_scale_and_bias(1, [-720.0])
+    check(lambda d: model.predict(d), batch, flagged=batch.num_rows)
+
+
+def test_integers_of_lists() -> None:
+    """The library converts integers of a list to float64 first; of a DataFrame, directly to float32."""
+    rng = np.random.default_rng(3)
+    batch = batch_of(a=2**60 + 2**36 + rng.integers(0, 3, 50), b=rng.integers(0, 9, 50))
+    values = pd.DataFrame({"a": 2.0**60 + np.arange(90) * 2.0**37, "b": np.arange(90.0) % 9})
+    model = cb.CatBoostRegressor(**QUIET).fit(values, values.b)
+    check(lambda d: model.predict(d), batch)
+    check(lambda d: model.predict(d.to_numpy().tolist()), batch, flagged=50)
+
+
+@pytest.mark.parametrize("wrap", [lambda m: VotingClassifier([("m", m)]), MultiOutputClassifier], ids=["vote", "outputs"])
+def test_labels_in_two_dimensions_within_other_estimators(wrap: Callable[[Any], Any]) -> None:
+    values, target = table("wine")
+    inner = cb.CatBoostClassifier(**QUIET, loss_function="MultiClass")
+    outer = wrap(inner)
+    outer.fit(values, target if isinstance(outer, VotingClassifier) else target.reshape(-1, 1))
+    scored = compare(lambda d: pd.Series(np.ravel(outer.predict(d))), rows("wine"), LongType())
+    assert scored.refused == "SW838"
+    through = make_pipeline(StandardScaler(), inner).fit(values, target)
+    assert compare(lambda d: pd.Series(through.predict(d)[:, 0]), rows("wine"), LongType()).refused == ""
+
+
 def test_refusals() -> None:
     values, target = table("cancer")
     batch = rows("cancer")
@@ -223,6 +270,11 @@ def test_refusals() -> None:
     scaled.set_scale_and_bias(2.0, [1.0])
     model = fitted("CatBoostClassifier")
     several = cb.CatBoostClassifier(**QUIET, loss_function="MultiLogloss").fit(values, np.column_stack([target, 1 - target]))
+    targets = cb.CatBoostRegressor(**QUIET, loss_function="MultiRMSE").fit(values, np.column_stack([target, 1 - target]))
+    often = np.arange(len(values)) % 3 == 0
+    infinite = cb.CatBoostRegressor(**QUIET).fit(values.assign(f0=values.f0.mask(often, np.inf)), target + 3 * often)
+    always = cb.CatBoostClassifier(**QUIET).fit(values, target)
+    always.set_probability_threshold(0.0)
     unfitted = cb.CatBoostClassifier()
     for code, function in (
         ("SW811", lambda d: of_words.predict(d.assign(f0="True"))),
@@ -230,6 +282,12 @@ def test_refusals() -> None:
         ("SW838", lambda d: scaled.predict(d)),
         ("SW838", lambda d: several.predict(d)[:, 0]),
         ("SW840", lambda d: model.predict(d, prediction_type="LogProbability")[:, 0]),
+        ("SW840", lambda d: targets.predict(d, prediction_type="Exponent")[:, 0]),
+        ("SW252", lambda d: model.predict(d, prediction_type="")),
+        ("SW252", lambda d: model.predict(d, prediction_type=None)),
+        ("SW840", lambda d: model.predict(d, ntree_end=5.0)),
+        ("SW838", lambda d: infinite.predict(d)),
+        ("SW838", lambda d: always.predict(d)),
         ("SW840", lambda d: model.predict(d, task_type="GPU")),
         ("SW802", lambda d: model.predict_log_proba(d)[:, 0]),
         ("SW802", lambda d: model.calc_leaf_indexes(d)[:, 0]),

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DoubleType, StringType, StructField, StructType
 
 from sparkweld.contract.constants import MAP_PANDAS
 from tests.helpers.compiled import compare_with_worker
+from udf_compiler.frontends.python.regions.row_reads import columns_read
 
 TEXT = StructType([StructField("t", StringType())])
 BATCHES = [
@@ -96,3 +97,92 @@ def test_rows_with_times_are_refused():
     """pandas makes datetimes of a row of times and None, and so NaT of None."""
     times = pa.record_batch({"s": pa.array(["a"]), "t": pa.array([1], pa.timestamp("us", "UTC"))})
     assert compare_with_worker(_of_rows(lambda row: row["s"], "s", "t"), [times], TEXT, MAP_PANDAS).refused == "SW264"
+
+
+REQUIRED = list("abcdef")
+
+
+def missing(row):
+    errors = []
+    if row["a"] < 0:
+        errors.append("a negative")
+    for name in REQUIRED:
+        if pd.isna(row.get(name)):
+            errors.append(f"missing {name}")
+    return errors
+
+
+def lacks(row):
+    errors = []
+    for name, least in (("a", 0), ("b", 1), ("c", 0)):
+        if row["a"] < least or name not in row:
+            errors.append(name)
+    for name in REQUIRED:
+        if name not in row:
+            errors.append(f"missing {name}")
+    return errors
+
+
+def total(row):
+    made = 0.0
+    if row["a"] > 0:
+        for name in REQUIRED:
+            if row.get(name, 0.0) > 1:
+                made += row.get(name, 0.0)
+    return [made]
+
+
+def names(row):
+    out = []
+    if row["a"] > 0:
+        out.append("a")
+    for name in row.to_dict():
+        out.append(name)
+    return out
+
+
+def count(row):
+    return [float(len(row)) for _ in range(2 if row["a"] > 0 else 1)]
+
+
+def helped(row):
+    return [_all_of(row) + row["a"]]
+
+
+def _all_of(row):
+    found = 0.0
+    for name in REQUIRED:
+        found += row.get(name, 0.0)
+    return found
+
+
+@pytest.mark.parametrize("function", [missing, lacks, total, names, count, helped])
+def test_a_row_that_is_read_as_a_whole_has_all_columns(function):
+    """Results that are lists have no trial: only the instructions say which columns a function reads."""
+    batch = pa.record_batch({name: pa.array([1.0, 2.0, 0.0]) for name in REQUIRED})
+    element = StringType() if function in (missing, lacks, names) else DoubleType()
+    result = StructType([StructField("r", ArrayType(element))])
+
+    def mapped(frames):
+        for frame in frames:
+            yield pd.DataFrame({"r": frame.apply(function, axis=1)})
+
+    compared = compare_with_worker(mapped, [batch], result, MAP_PANDAS, kernel=True)
+    assert not compared.refused and not compared.flagged, compared
+
+
+def test_the_columns_that_instructions_read():
+    """Anything but a name in brackets, or an attribute that is a column, needs them all."""
+
+    def by_name(row, other):
+        first = row["a"]
+        second = row.b
+        return first + second + max(row["c"], other) if row["b"] else other
+
+    assert columns_read(by_name.__code__, "row", "abc") == {"a", "b", "c"}
+    for whole in (
+        lambda row: len(row), lambda row: row["a"] + row.get("b"), lambda row: row[row["a"]], lambda row: _all_of(row),
+        lambda row: [row["a"], row], lambda row: row.index, lambda row: row.sum(), lambda row: (lambda: row["a"])(),
+        lambda row: row["a":], lambda row: "a" in row, lambda row: {**row}, lambda row: row.d,
+    ):  # fmt: skip
+        assert columns_read(whole.__code__, "row", "abc") is None

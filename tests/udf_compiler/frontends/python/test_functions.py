@@ -534,7 +534,7 @@ NO_COMPREHENSIONS = [
     ("SW600", lambda a: pd.Series([x + 0 for x in a] + [1.0])), ("SW600", lambda a: pd.Series(tuple(a))),
     ("SW262", lambda a: pd.Series([1.0])), ("SW600", lambda a: a + sum(x for x in a)),
     ("SW600", lambda a: pd.Series([[x + 0 for x in a][0]])), ("SW600", lambda a: pd.Series(sorted(a))),
-    ("SW600", lambda a: pd.Series([x for x in a if x > 1])),
+    ("SW107", lambda a: pd.Series([x for x in a if x > 1])),
 ]  # fmt: skip
 
 

@@ -241,6 +241,7 @@ NAMED = DecisionTreeClassifier(max_depth=3).fit(X, (X.a > X.b).astype(int))
 SCALER = StandardScaler().fit(X.values)
 SCALER.mean_, SCALER.scale_ = np.array([1.0, 2.0, 4.0]), np.array([0.5, 2.0, 8.0])
 TEXTS = LogisticRegression().fit(X.values, np.where(X.a > 0, "up", "down"))
+NUMPY = LogisticRegression().fit(X.values, np.array([np.str_("up"), np.str_("down")], object)[(X.a > 0).astype(int)])
 OBJECTS = LogisticRegression().fit(X.values, pd.Series(np.where(X.a > 0, "up", "down"), dtype=object))
 ROWS = [
     pa.record_batch({"a": pa.array([0.5, -2.0, 3.0, 0.2]), "b": pa.array([1.0, None, 2.0, -8.0]), "c": pa.array([4, 1, None, 0])})
@@ -338,7 +339,17 @@ def test_models_of_rows_that_are_refused():
             total += LINE.predict([[a, float(at), 2.0]])[0]
         return int(total)
 
-    for function, code in ((several, "SW810"), (strings, "SW818"), (in_a_loop, "SW810")):
+    def of_numpy(a, b, c):
+        return len(NUMPY.predict([[a, 1.0, 2.0]]).item())
+
+    def by_option(a, b, c):
+        try:
+            return len(OBJECTS.predict([[a, 1.0, 2.0]]).item(0))
+        except TypeError:
+            return -1
+
+    refused = ((several, "SW810"), (strings, "SW818"), (in_a_loop, "SW810"), (of_numpy, "SW818"), (by_option, "SW818"))
+    for function, code in refused:
         assert compare_with_worker(function, ROWS, LongType(), ARROW_BATCHED).refused == code, function
 
 

@@ -44,7 +44,10 @@ def read(model: Any) -> CatBoost:
     """Reads a fitted CatBoost. Raises Unread for categorical and other features that are not numbers, and for scaled sums."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
-        model.save_model(str(path), format="json")
+        try:
+            model.save_model(str(path), format="json")
+        except Exception as error:  # noqa: BLE001 - the library's own: it cannot write an infinite border
+            raise Unread(f"something that JSON cannot hold: {error}") from None
         document = json.loads(path.read_text(encoding="utf-8"))
     kinds = document["features_info"]
     for kind in ("categorical_features", "text_features", "embedding_features"):

@@ -32,6 +32,7 @@ from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
+from udf_compiler.frontends.python.regions.row_reads import columns_read
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.row_lists import TracedElement
@@ -164,14 +165,14 @@ def bound_variables(
     bound.apply_defaults()
     for x in bound.arguments.values() if function not in CONSUMERS else ():
         check_kept(x)
-    return {name: _variable(x, function) for name, x in bound.arguments.items()}
+    return {name: _variable(x, function, name) for name, x in bound.arguments.items()}
 
 
-def _variable(x: Any, function: FunctionType) -> Any:
+def _variable(x: Any, function: FunctionType, parameter: str = "") -> Any:
     """Returns an argument as a variable.
 
-    The values of ``**kwargs`` are decided, and a frame's row is reduced to the columns that the function names. The fields of a
-    struct are decided where the function reads them.
+    The values of ``**kwargs`` are decided. A frame's row is reduced to the columns that the function reads, if it reads them by
+    their names alone. The fields of a struct are decided where the function reads them.
     """
     if type(x) is TracedStruct:
         return TracedElement(x.names, [_variable(source(), function) for source in x.sources])
@@ -179,8 +180,8 @@ def _variable(x: Any, function: FunctionType) -> Any:
         return {name: decided(value) for name, value in x.items()}
     if type(x) is not TracedRow:
         return x
-    named = {*function.__code__.co_names, *(c for c in function.__code__.co_consts if isinstance(c, str))}
-    return row_of({name: source() for name, source in x.sources.items() if name in named})
+    named = columns_read(function.__code__, parameter, x.sources)
+    return row_of({name: source() for name, source in x.sources.items() if named is None or name in named})
 
 
 def _region(

@@ -37,7 +37,7 @@ def makes_list(function: Any) -> bool:
     """Whether a list that the function returns is a new one, which a function of user code may not return."""
     if type(function) is Method:
         return function.name in _NEW_LISTS
-    module = function.__module__ if type(function) is FunctionType else ""
+    module = str(function.__module__) if type(function) is FunctionType else ""
     if is_builtin(function, sorted) or (module.startswith("udf_compiler.") and module.endswith(".re_")):
         return True
     own = type(function) is BuiltinFunctionType or issubclass(type(function), StandIn) or module.startswith("udf_compiler.")

@@ -129,25 +129,33 @@ private[columns] final class ListInput(dataType: DataType, nullable: Boolean, el
       case Seq(array) => elementsOf(array)
       case several => joined(several, length)
     }
-    val address = rows.put(values, offset.toLong, length * width)
-    val missing = arrays.exists(array => (0 until array.numElements()).exists(array.isNullAt))
+    val address = rows.put(values, offset.toLong, Math.multiplyExact(length, width))
+    val missing = arrays.exists(hasNull)
     StringViews.put(to, 0, address, if (missing) ~length else length)
   }
 
   /** Returns a JVM array of the elements in the kernel's layout, with NaN for NULL floats, and the array's base offset. */
   private def elementsOf(array: ArrayData): (AnyRef, Int) = {
     val (values, offset) = if (StringViews.holds(element)) (strings(array), Platform.LONG_ARRAY_OFFSET) else primitives(array)
-    val missing = (0 until array.numElements()).filter(array.isNullAt)
-    (values: @unchecked) match {
-      case floats: Array[Float] => missing.foreach(floats(_) = Float.NaN)
-      case doubles: Array[Double] => missing.foreach(doubles(_) = Double.NaN)
-      case _ => ()
+    if (isFloat && hasNull(array)) {
+      val missing = (0 until array.numElements()).filter(array.isNullAt)
+      (values: @unchecked) match {
+        case floats: Array[Float] => missing.foreach(floats(_) = Float.NaN)
+        case doubles: Array[Double] => missing.foreach(doubles(_) = Double.NaN)
+      }
     }
     (values, offset)
   }
 
+  private def hasNull(array: ArrayData): Boolean = {
+    val length = array.numElements()
+    var at = 0
+    while (at < length && !array.isNullAt(at)) at += 1
+    at < length
+  }
+
   private def joined(arrays: Seq[ArrayData], length: Int): (AnyRef, Int) = {
-    val made = new Array[Byte](length * width)
+    val made = new Array[Byte](Math.multiplyExact(length, width))
     var at = 0
     arrays.foreach { array =>
       val (values, offset) = elementsOf(array)
