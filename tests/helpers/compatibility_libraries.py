@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "libraries" / "results"
-_SHOWN = ("scikit-learn", "lightgbm", "xgboost", "numpy", "pandas", "pyarrow", "numba", "pyspark", "python")
+_SHOWN = ("scikit-learn", "lightgbm", "xgboost", "catboost", "numpy", "pandas", "pyarrow", "numba", "pyspark", "python")
 
 HEAD = """\
 Models are compiled with these libraries. Each class was fitted with parameters whose meaning differs between versions, and each
@@ -19,7 +19,7 @@ and 3.17.
 """
 CELLS = """\
 By class: the number of compared methods and parameters with equal rows, and the codes of those that Spark runs. A cell is empty
-if the version does not have the class.
+if the set does not have the class.
 """
 
 
