@@ -95,7 +95,6 @@ def test_values_that_do_not_convert_run_in_python():
     [
         (lambda x, n, s: [("a", 1)], COUNTS, "SW226"),
         (lambda x, n, s: {None: 1}, COUNTS, "SW226"),
-        (lambda x, n, s: {"a": [n]}, MapType(StringType(), ArrayType(LongType())), "SW293"),
         (lambda x, n, s: {"a": n or 0, "b": 0.5}, MapType(StringType(), FloatType()), "SW226"),
         (lambda x, n, s: {"a": 1, "b": "2"}, COUNTS, "SW226"),
     ],
