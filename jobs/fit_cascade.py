@@ -1,10 +1,12 @@
 """Fits a certified cascade from a saved model and rows; scoring can use its directory in the model's place.
 
 The rows must not be those that the model was fitted on. With --label, the cascade promises how much accuracy it loses. Without,
-it promises how often its answer is the full model's. The promise and its evidence are printed and stored in the directory.
+it promises how often its answer is the full model's. With --selected, it is for filters by these classes, and promises --recall,
+--precision or both, relative to the full model. The promise and its evidence are printed and stored in the directory.
 When no cascade both keeps the promise and saves time, the job reports the reason and writes nothing.
 
     spark-submit jobs/fit_cascade.py --input T --model M [--label C] --output D [--accuracy-loss 0.001] [--rows N] ...
+    spark-submit jobs/fit_cascade.py --input T --model M --selected fraud --recall 0.95 --precision 0.95 --output D ...
     spark-submit --conf spark.sparkweld.cascades.path=D job.py                    (an unmodified job with that model)
     spark-submit jobs/score.py --model M --cascade D ...
 """
@@ -12,6 +14,7 @@ When no cascade both keeps the promise and saves time, the job reports the reaso
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -48,10 +51,17 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     rows = (table if args.rows is None else drawn(table, args.rows, args.seed)).toPandas()
     made = sparkweld.cascade.fit(
         model, rows, args.label, args.accuracy_loss, args.confidence, path=args.output, band=args.band, seed=args.seed,
-        text=names[0] if takes_documents(model) else None,
+        text=names[0] if takes_documents(model) else None, selected=classes(model, args.selected), recall=args.recall,
+        precision=args.precision,
     )  # fmt: skip
     print("\n".join(made.certificate.lines()))
     print(f"written to {args.output}")
+
+
+def classes(model: Any, selected: list[str] | None) -> list[Any] | None:
+    """Returns the model's classes of these names; a name stays as it is if there is none."""
+    known = {str(label): label for label in getattr(model, "classes_", ())}
+    return selected and [known.get(name, name) for name in selected]
 
 
 def drawn(table: DataFrame, rows: int, seed: int) -> DataFrame:
@@ -71,6 +81,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--features", type=names, help="a,b,c; default: the model's names")
     parser.add_argument("--accuracy-loss", type=float, default=0.001, help="allowed loss, as a share of rows; default 0.001")
     parser.add_argument("--confidence", type=float, default=0.95, help="confidence of that bound; default 0.95")
+    parser.add_argument("--selected", type=names, help="a,b: the classes that a filter selects; default: no filter")
+    parser.add_argument("--recall", type=float, help="of the rows that the full model selects, the share to find")
+    parser.add_argument("--precision", type=float, help="of the selected rows, the share that the full model selects, too")
     parser.add_argument("--band", type=float, help="regressors: allowed increase of an absolute error; default: chosen")
     parser.add_argument("--seed", type=int, default=0, help="seed of the row split")
     return parser.parse_args(given)

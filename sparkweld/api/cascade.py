@@ -2,13 +2,15 @@
 
     sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
     sparkweld.cascade.fit(fitted, table, path="cascades/tweets", accuracy_loss=0.001)
+    sparkweld.cascade.fit(fitted, table, path="cascades/fraud", selected="fraud", recall=0.95, precision=0.95)
 
 The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them. If it is fitted, the rows
-need no labels.
+need no labels. The third form is for filters.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +20,13 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.cascades import fitting, store
+from sparkweld.cascades.answers import answers_of
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.cost import nanoseconds
 from sparkweld.cascades.features import read_columns
-from sparkweld.cascades.fitting import Fitted, Promise
+from sparkweld.cascades.fitting import Fitted
+from sparkweld.cascades.promises import LossPromise, Promise, SelectionPromise
 from sparkweld.errors import Refusal, UserError
 
 #: Rows of the sample that kernels are timed over.
@@ -32,6 +36,7 @@ _TIMED_ROWS = 8192
 def fit(
     pipeline: Any, data: Any, label: Any = None, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
+    selected: Any = None, recall: float | None = None, precision: float | None = None,
 ) -> Fitted:  # fmt: skip
     """Fits the certified cascade of `pipeline` for rows like `data`.
 
@@ -47,23 +52,52 @@ def fit(
     regressors by more than `band`) is then less than `accuracy_loss`. The default of `band` is at most half the standard
     deviation of the pipeline's answers.
 
+    For a filter, `selected` is the class, or the list of classes, that it selects. The promise is then a `recall`, a `precision`
+    or both, relative to the fitted pipeline, in the place of `accuracy_loss`; labels are not used. More than the share `recall`
+    of the rows that the pipeline selects are selected. More than the share `precision` of the selected rows are ones that the
+    pipeline selects.
+
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
-    if not _is_number(accuracy_loss) or not _is_number(confidence) or not 0 < accuracy_loss < 0.5 or not 0.5 <= confidence < 1:
+    if not (_is_within(accuracy_loss, 0, 0.5) and (_is_within(confidence, 0.5, 1) or confidence == 0.5)):
         raise UserError(f"accuracy_loss={accuracy_loss!r} must be in (0, 0.5), confidence={confidence!r} in [0.5, 1)")
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
     rows = read_columns(pipeline, rows)
     against = "labels" if labels is not None else "model"
-    if labels is None:
+    if selected is None and (recall is not None or precision is not None):
+        raise UserError("recall and precision are those of a filter: pass the class that it selects, such as selected=1")
+    if labels is None or selected is not None:
         if not fitting.is_fitted(pipeline):
-            raise UserError(f"this {type(pipeline).__name__} is not fitted: without labels, pass a fitted model")
-        labels = fitting.answers_of(pipeline, rows, kind)
+            raise UserError(f"this {type(pipeline).__name__} is not fitted: without labels, or for a filter, pass a fitted one")
+        labels = answers_of(pipeline, rows, kind)
     if band is not None and (not _is_number(band) or not 0 <= band < math.inf):
         raise UserError(f"band={band!r}: pass the allowed increase of an error, a number of 0 or more in the labels' unit")
-    made = fitting.fit(pipeline, rows, labels, Promise(accuracy_loss, confidence, band, against), measure, small, seed)
-    return made if to is None else Fitted(made.cascade, store.save(made, to), made.curve)
+    promise: Promise = LossPromise(accuracy_loss, confidence, band, against)
+    if selected is not None:
+        promise = SelectionPromise(_classes(pipeline, kind, selected), *_targets(recall, precision), confidence)
+    made = fitting.fit(pipeline, rows, labels, promise, measure, small, seed)
+    return made if to is None else dataclasses.replace(made, certificate=store.save(made, to))
+
+
+def _classes(pipeline: Any, kind: str, selected: Any) -> tuple[Any, ...]:
+    """Returns the selected classes as Python's values. Raises UserError."""
+    if kind != "classes":
+        raise UserError(f"selected={selected!r}: a {type(pipeline).__name__} has no classes to select; omit it")
+    known = np.asarray(pipeline.classes_).tolist()
+    chosen = list(dict.fromkeys(selected if isinstance(selected, list | tuple | set | frozenset) else [selected]))
+    found = [known[known.index(label)] for label in chosen if label in known]
+    if len(found) < len(chosen) or not 0 < len(found) < len(known):
+        raise UserError(f"selected={selected!r}: pass some of the model's classes, and not all: {known}")
+    return tuple(found)
+
+
+def _targets(recall: Any, precision: Any) -> tuple[float | None, float | None]:
+    given = [least for least in (recall, precision) if least is not None]
+    if not given or not all(_is_within(least, 0, 1) for least in given):
+        raise UserError(f"recall={recall!r}, precision={precision!r}: pass one of them or both, each above 0 and below 1")
+    return recall, precision
 
 
 def load(path: str | Path) -> Cascade:
@@ -120,6 +154,10 @@ def text_column(data: Any, text: Any) -> pd.Series:
     if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
         raise UserError(f"data has no column {text!r} of strings")
     return data[text]
+
+
+def _is_within(value: Any, low: float, high: float) -> bool:
+    return _is_number(value) and low < value < high
 
 
 def _is_number(value: Any) -> bool:

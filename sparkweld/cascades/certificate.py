@@ -116,12 +116,9 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeCertificate(Certificate):
-    """The certificate of a cascade.
+    """What the certificates of all cascades share.
 
-    With `confidence`, over the draw of the held-out rows, the cascade loses less than the share `allowed` of rows against the
-    full model. The loss is the share of worse rows minus that of better rows. `bound` is the bound that the held-out rows
-    themselves prove. Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`.
-    `against` the "model", worse is any other answer than the full model's or, for regressors, one farther from it than `band`.
+    The promise holds with `confidence`, over the draw of the held-out rows. `band`: by how much answers of regressors may differ.
     `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
     """
@@ -129,10 +126,6 @@ class CascadeCertificate(Certificate):
     WHAT, FILE, MODELS = "cascade", CASCADE_FILE, "cascade.pkl"
 
     kind: str
-    allowed: float
-    bound: float
-    worse: int
-    better: int
     unsure: float
     threshold: float
     band: float
@@ -141,16 +134,16 @@ class CascadeCertificate(Certificate):
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
-    against: str = "labels"  # the only kind of earlier versions
 
     @classmethod
     def of(cls: type[_Made], record: Mapping[str, Any]) -> _Made:
         """Builds a certificate as `Certificate.of` does. Raises ValueError for one of a version that stored no calibration."""
         if "calibration" not in record:
             raise ValueError("an earlier version wrote it, without the calibration")
-        found = {name: _tuples(value) for name, value in record["calibration"].items()}
-        known = {name: value for name, value in record.items() if name != "join_cost"}  # earlier versions stored it
-        return super().of({**known, "calibration": Calibration(**found)})
+        fields = {name: _tuples(value) for name, value in record.items() if name != "join_cost"}  # earlier versions stored it
+        calibration = Calibration(**{name: _tuples(value) for name, value in record["calibration"].items()})
+        kind: Any = SelectionCertificate if "recall" in record else LossCertificate
+        return kind(**{**fields, "calibration": calibration})  # type: ignore[no-any-return]
 
     @property
     def sure_cost(self) -> float:
@@ -159,6 +152,33 @@ class CascadeCertificate(Certificate):
         That is the cascade's cost less the full model's share of it, and at least the small model's cost.
         """
         return max(self.small_cost, self.cascade_cost - self.unsure * self.full_cost)
+
+    def _expected(self) -> list[str]:
+        most = sorted(self.importance, key=lambda name: -self.importance[name])
+        parts = [f"{name} {self.importance[name]:.4f}, {self.group_cost[name]:.0f} ns" for name in most[:_SHOWN]]
+        more = f"; and {len(most) - _SHOWN} more" if len(most) > _SHOWN else ""
+        return [
+            *([f"loss when shuffled, and cost per row: {'; '.join(parts)}{more}"] if most else []),
+            f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows are deferred to the full model",
+            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
+            f" cascade {self.cascade_cost:.0f} ns ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x; {_OF_QUERY})",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossCertificate(CascadeCertificate):
+    """The certificate that a cascade loses less than the share `allowed` of rows against the full model.
+
+    The loss is the share of worse rows minus that of better rows. `bound` is the bound that the held-out rows themselves prove.
+    Worse: wrong where the full model is right or, for regressors, farther from the label by more than `band`. `against` the
+    "model", worse is any other answer than the full model's or, for regressors, one farther from it than `band`.
+    """
+
+    allowed: float
+    bound: float
+    worse: int
+    better: int
+    against: str = "labels"  # the only kind of earlier versions
 
     def _promise(self) -> list[str]:
         what = self.counted if self.kind == "classes" else f"{self.counted} by more than {self.band:g}"
@@ -173,15 +193,41 @@ class CascadeCertificate(Certificate):
             f"evidence: {self.rows:,} held-out rows, {self.worse} worse and {self.better} better than by the full model",
         ]
 
-    def _expected(self) -> list[str]:
-        most = sorted(self.importance, key=lambda name: -self.importance[name])
-        parts = [f"{name} {self.importance[name]:.4f}, {self.group_cost[name]:.0f} ns" for name in most[:_SHOWN]]
-        more = f"; and {len(most) - _SHOWN} more" if len(most) > _SHOWN else ""
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionCertificate(CascadeCertificate):
+    """The certificate that a filter by a cascade selects nearly the rows that the full model selects.
+
+    A row is positive when the full model answers it with one of the classes `selected`. Of the `positives` among the held-out
+    rows, the cascade misses `missed`. Of the `found` rows that it selects, `false` are not positive. It finds more than the
+    share `recall` of the positives, and more than the share `precision` of what it finds is positive; None: not promised. The
+    bounds are what the held-out rows themselves prove.
+    """
+
+    selected: tuple[Any, ...]
+    recall: float | None
+    precision: float | None
+    recall_bound: float
+    precision_bound: float
+    positives: int
+    missed: int
+    found: int
+    false: int
+
+    def _promise(self) -> list[str]:
+        named = " or ".join(map(repr, self.selected))
+        told = [
+            *([] if self.recall is None else [
+                f"finds more than {self.recall:.2%} of the {self.counted} that the full model answers with {named}"
+                f" (bound {self.recall_bound:.2%})"]),
+            *([] if self.precision is None else [
+                f"more than {self.precision:.2%} of the {self.counted} that it answers with {named} have that answer of the full"
+                f" model (bound {self.precision_bound:.2%})"]),
+        ]  # fmt: skip
         return [
-            *([f"loss when shuffled, and cost per row: {'; '.join(parts)}{more}"] if most else []),
-            f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows are deferred to the full model",
-            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
-            f" cascade {self.cascade_cost:.0f} ns ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x; {_OF_QUERY})",
+            f"certified: {'; '.join(told)}; {self.confidence:.1%} confidence",
+            f"evidence: {self.rows:,} held-out rows, {self.missed} of {self.positives:,} positives missed,"
+            f" {self.false} of {self.found:,} found rows not positive",
         ]
 
 

@@ -12,21 +12,20 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from sparkweld.cascades.answers import Answers, answers_of, asking, doubts
 from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, probe, small_models
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate, library_versions
 from sparkweld.cascades.features import FeatureGroups, check_kind, feature_groups, importances
-from sparkweld.cascades.loss_bound import passes, rows_needed, upper_bound
 from sparkweld.cascades.plot import Point, curve_csv, curve_svg
-from sparkweld.cascades.splits import Rows, check_labels, evidence_shares, rows_in_all, split
+from sparkweld.cascades.promises import LIKELY, LossPromise, Promise
+from sparkweld.cascades.splits import Rows, check_labels, rows_in_all, split
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
@@ -34,41 +33,20 @@ from sparkweld.reasons import refusal
 _STEPS = 24
 #: Doubts that differ by less count as equal.
 _LEAST_GAP = 1e-9
-#: The share of the allowed loss up to which rows to choose with promise that others will pass.
-_LIKELY = 0.5
 #: The position of a threshold between two doubts. Half-way, it could equal a mean of a few trees' fractions.
 _GOLDEN = (5**0.5 - 1) / 2
 #: The factor by which a cascade must be cheaper than the full model, and the one at which a band is large enough.
 LEAST_GAIN, _GAIN_OF_BAND = 1.1, 1.5
-#: The largest band that is chosen without labels, as a share of the standard deviation of the full model's answers.
-_MOST_BAND = 0.5
-
-
-@dataclass(frozen=True)
-class Promise:
-    """The requested guarantee: the allowed loss, the confidence and, for regressors, the `band` of errors that do not count.
-
-    Without a `band`, the smallest is chosen with which a cascade saves time. `against`: whether answers are compared with the
-    "labels", or with those of the full "model".
-    """
-
-    allowed: float
-    confidence: float
-    band: float | None = 0.0
-    against: str = "labels"
-
-    def is_paired(self, kind: str) -> bool:
-        """Whether a row can also get better: only labels can show a class of the full model to be wrong."""
-        return kind == "classes" and self.against == "labels"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The cascade, its certificate and the points from which it was chosen."""
+    """The cascade, its certificate, the points from which it was chosen, and the promise."""
 
     cascade: Cascade
     certificate: CascadeCertificate
     curve: tuple[Point, ...]
+    promise: Promise
 
     @property
     def full(self) -> Any:
@@ -83,17 +61,9 @@ class Fitted:
     def pictures(self) -> dict[str, bytes]:
         """Returns the files of the curve: CSV and SVG."""
         told = self.certificate
-        drawn = curve_svg(self.curve, told.full_cost, told.split_rows["choose"], told.allowed)
+        title = f"{self.promise.AXIS} on the {told.split_rows['choose']:,} rows to choose with"
+        drawn = curve_svg(self.curve, told.full_cost, title, self.promise.limit)
         return {"curve.csv": curve_csv(self.curve).encode(), "curve.svg": drawn.encode()}
-
-
-@contextmanager
-def asking(what: str) -> Iterator[None]:
-    """Raises a UserError that begins with `what` for errors of the user's models, such as missing columns or values."""
-    try:
-        yield
-    except (AttributeError, TypeError, ValueError) as error:  # a string that is None has no lower()
-        raise UserError(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
 #: Returns the nanoseconds per row of each estimator's compiled kernel over these rows, measured alternately. An estimator that
@@ -114,14 +84,13 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
     (unsupported kind of model).
     """
     kind, groups = check_kind(pipeline), feature_groups(pipeline, data)
-    needed = rows_needed(promise.allowed, promise.confidence, promise.is_paired(kind))
     labels = check_labels(label, len(data), kind)
-    splits = split(data, labels, seed, lambda rows: evidence_shares(rows, needed))
+    needed = promise.needed(kind, labels)
+    splits = split(data, labels, seed, lambda rows: promise.shares(kind, rows))
     if len(splits.certify) < needed or len(data) - splits.repeated < _LEAST_ROWS:
         raise refusal(
             "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}",
-            needed=f"{max(rows_in_all(needed), _LEAST_ROWS):,}",
-            allowed=f"{promise.allowed:.4%}", confidence=f"{promise.confidence:.1%}",
+            needed=f"{max(rows_in_all(needed), _LEAST_ROWS):,}", what=promise.text(), confidence=f"{promise.confidence:.1%}",
         )  # fmt: skip
     if small is not None and check_kind(small) != kind:
         raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; pass a model that does")
@@ -184,18 +153,20 @@ class _Search:
                 self.measure([one], choose.data)  # which is refused with the reason
         return dict(zip(self.groups.names, costs, strict=True))
 
-    def with_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> _Answers:
+    def with_band(self, candidates: Sequence[Priced], rows: Rows, full: Answers) -> Answers:
         """Completes a promise without a band, and returns the answers for it.
 
         It is the smallest with which a cascade would pass and save time on these rows. The rows to certify on have no part in
         this choice, so the certificate holds for the chosen band.
         """
-        band = self._least_band(candidates, rows, full)
-        self.promise = dataclasses.replace(self.promise, band=band)
-        return _Answers(full.answers, rows.label, band, self.kind)
+        promise = self.promise
+        assert isinstance(promise, LossPromise)  # others are about classes
+        band = self._least_band(promise.allowed, candidates, rows, full)
+        self.promise = dataclasses.replace(promise, band=band)
+        return Answers(full.answers, rows.label, band, self.kind)
 
-    def _least_band(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> float:
-        most = int(self.promise.allowed * _LIKELY * len(rows))
+    def _least_band(self, allowed: float, candidates: Sequence[Priced], rows: Rows, full: Answers) -> float:
+        most = int(allowed * LIKELY * len(rows))
         found: list[tuple[float, float]] = []
         for candidate, cost in candidates:
             doubt, answers = doubts(candidate, rows.data)
@@ -211,12 +182,12 @@ class _Search:
         least = f"the smallest band with which one saves time is {band:g}" if np.isfinite(band) else "no cascade saves time"
         raise refusal("SW943", what=f"{least}, and only a band of up to {limit:.3g} is chosen", where="the rows to choose with")
 
-    def answers(self, rows: Rows) -> _Answers:
+    def answers(self, rows: Rows) -> Answers:
         """Returns the full model's answers for these rows: their labels, if the promise is against the model."""
         answers = rows.label if self.promise.against == "model" else answers_of(self.full, rows.data, self.kind)
-        return _Answers(answers, rows.label, self.promise.band or 0.0, self.kind)
+        return Answers(answers, rows.label, self.promise.band or 0.0, self.kind)
 
-    def choose(self, candidates: Sequence[Priced], rows: Rows, full: _Answers) -> tuple[Priced, list[float], list[Point]]:
+    def choose(self, candidates: Sequence[Priced], rows: Rows, full: Answers) -> tuple[Priced, list[float], list[Point]]:
         """Returns the candidate with the cheapest passing threshold, its thresholds from the safest on, and all points.
 
         A candidate whose cascade does not compile, such as one too large for a kernel, is passed over.
@@ -242,50 +213,45 @@ class _Search:
         self.measure(cascades, rows.data)  # refused: the first does not compile
         raise AssertionError
 
-    def _points(self, candidate: Candidate, cost: float, rows: Rows, full: _Answers) -> list[Point]:
+    def _points(self, candidate: Candidate, cost: float, rows: Rows, full: Answers) -> list[Point]:
         doubt, answers = doubts(candidate, rows.data)
         points = []
         for threshold in _thresholds(doubt):
             sure = doubt < threshold
-            worse, better = full.against(answers, sure)
+            outcome = self.promise.outcome(full, answers, sure)
             unsure = 1 - float(np.mean(sure))
             points.append(Point(
-                tuple(n for n in self.groups.names if n in candidate.groups), candidate.about, threshold, unsure, worse, better,
-                cost + unsure * self.full_cost, self._likely(worse, better, len(rows)),
+                tuple(n for n in self.groups.names if n in candidate.groups), candidate.about, threshold, unsure,
+                self.promise.lost(outcome), outcome.counts(), outcome.text(),
+                cost + unsure * self.full_cost, self.promise.likely(outcome),
             ))  # fmt: skip
         return points
-
-    def _likely(self, worse: int, better: int, rows: int) -> bool:
-        """Whether as many similar rows to certify on would probably pass. Only the choice depends on this guess."""
-        return (worse - better) / rows <= self.promise.allowed * _LIKELY
 
     def certify(
         self, chosen: Priced, thresholds: Sequence[float], rows: Rows, points: Sequence[Point], facts: _Facts
     ) -> Fitted:
         """Certifies the boldest threshold before the first that fails."""
         candidate, small_cost = chosen
-        full, paired = self.answers(rows), self.promise.is_paired(self.kind)
+        full = self.answers(rows)
         doubt, answers = doubts(candidate, rows.data)
         passed, failed = None, None
         for threshold in thresholds:
-            worse, better = full.against(answers, doubt < threshold)
-            if not passes(worse, better, len(rows), self.promise.allowed, self.promise.confidence, paired):
-                failed = worse, better
+            outcome = self.promise.outcome(full, answers, doubt < threshold)
+            if not self.promise.proven(outcome, self.kind):
+                failed = outcome
                 break
-            passed = threshold, worse, better
+            passed = threshold, outcome
         if passed is None:
-            found = f"{failed[0]} rows worse and {failed[1]} better of {len(rows):,}" if failed else "there is no threshold"
+            found = f"{failed.text()} of {len(rows):,}" if failed else "there is no threshold"
             raise refusal("SW943", what=found, where="the rows to certify on")
-        threshold, worse, better = passed
+        threshold, outcome = passed
         cascade = candidate.cascade(self.full, _served(threshold, self.kind))
         cascade.unsure = 1 - float(np.mean(cascade.sure(rows.data)))
         self.full_cost, cost = self.measure([self.full, cascade], rows.data)
         if cost * LEAST_GAIN > self.full_cost:
             raise refusal("SW944", what=f"the certified cascade costs {cost:.0f} ns per row, the full model {self.full_cost:.0f}")
-        certificate = CascadeCertificate(
-            kind=self.kind, allowed=self.promise.allowed, confidence=self.promise.confidence,
-            bound=upper_bound(worse, better, len(rows), self.promise.confidence, paired), rows=len(rows), worse=worse,
-            better=better, unsure=cascade.unsure, threshold=cascade.threshold, band=full.band, against=self.promise.against,
+        certificate = self.promise.certificate(
+            outcome, self.kind, rows=len(rows), unsure=cascade.unsure, threshold=cascade.threshold, band=full.band,
             full_cost=self.full_cost, small_cost=small_cost, cascade_cost=cost,
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
@@ -293,61 +259,7 @@ class _Search:
             repeated=facts.repeated,
             versions=library_versions(), made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )  # fmt: skip
-        return Fitted(cascade, certificate, tuple(points))
-
-
-def answers_of(full: Any, data: Any, kind: str) -> np.ndarray:
-    """Returns the full model's answer for each row. Raises UserError, and refuses SW942 (missing) and SW945 (several results)."""
-    with asking("the full model cannot score these rows"):
-        answers = np.asarray(full.predict(data))
-    if answers.ndim != 1:
-        raise refusal("SW945", model=f"a {type(full).__name__} with {answers.shape[1]} results per row")
-    missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
-    if missing.any():
-        raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
-    return answers
-
-
-class _Answers:
-    """The full model's answers and the labels, with which other answers are compared."""
-
-    def __init__(self, answers: np.ndarray, label: np.ndarray, band: float, kind: str) -> None:
-        self.answers, self.label, self.band = answers, label, band
-        self.right = answers == label if kind == "classes" else None
-        self.error = np.abs(answers - label) if kind == "numbers" else None
-
-    def differing(self, answers: np.ndarray, sure: np.ndarray) -> int:
-        """Returns the number of `sure` rows whose answer changes, for better or worse."""
-        changed = answers != self.answers if self.error is None else np.abs(answers - self.answers) > self.band
-        return int(np.count_nonzero(sure & changed))
-
-    def against(self, answers: np.ndarray, sure: np.ndarray) -> tuple[int, int]:
-        """Returns how many rows get worse and how many better when these answers replace the full model's in the `sure` rows."""
-        if self.right is not None:
-            right = answers == self.label
-            return int(np.count_nonzero(sure & self.right & ~right)), int(np.count_nonzero(sure & ~self.right & right))
-        return int(np.count_nonzero(self.growth(answers, sure) > self.band)), 0
-
-    def growth(self, answers: np.ndarray, sure: np.ndarray) -> np.ndarray:
-        """Returns by how much each row's absolute error grows when these answers replace the full model's in the `sure` rows."""
-        assert self.error is not None
-        return np.where(sure, np.abs(answers - self.label) - self.error, 0.0)
-
-    def largest_band(self, against: str) -> float:
-        """Returns the largest band that is still small: the full model's mean error or, without labels, a part of the spread."""
-        assert self.error is not None
-        return float(np.mean(self.error)) if against == "labels" else _MOST_BAND * float(np.std(self.answers))
-
-
-def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (the small model's doubt of each row, its answers); a row is sure when its doubt is below a threshold.
-
-    A classifier's doubt is minus its largest probability, so that ``-p < -t`` is ``p > t`` bit for bit.
-    """
-    if candidate.judge is not None:
-        return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
-    probabilities = np.asarray(candidate.small.predict_proba(data), np.float64)
-    return -probabilities.max(axis=1), candidate.small.classes_[probabilities.argmax(axis=1)]
+        return Fitted(cascade, certificate, tuple(points), self.promise)
 
 
 def _rounded_up(band: float) -> float:
@@ -381,8 +293,8 @@ def _thresholds(doubt: np.ndarray) -> list[float]:
 def _closest(points: Sequence[Point]) -> str:
     if not points:
         return "the small model's probabilities are all alike"
-    best = min(points, key=lambda p: p.worse - p.better)
-    return f"the best had {best.worse} rows worse and {best.better} better with {best.unsure:.0%} deferred to the full model"
+    best = min(points, key=lambda p: p.lost)
+    return f"the best had {best.text} with {best.unsure:.0%} deferred to the full model"
 
 
 def _accuracy(answers: np.ndarray, label: np.ndarray) -> float:

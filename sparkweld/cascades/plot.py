@@ -14,14 +14,19 @@ _COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e6c8a", "#edae49", "#555555")
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold of one candidate on the rows to choose with. `cost`: expected nanoseconds per row."""
+    """One threshold of one candidate on the rows to choose with.
+
+    `lost`: the share that the promise limits, from these `counts`, which `text` states in words. `cost`: expected nanoseconds
+    per row.
+    """
 
     groups: tuple[str, ...]
     about: str
     threshold: float
     unsure: float
-    worse: int
-    better: int
+    lost: float
+    counts: dict[str, int]
+    text: str
     cost: float
     passes: bool
 
@@ -30,19 +35,20 @@ def curve_csv(points: Sequence[Point]) -> str:
     """Returns CSV with one line per point."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["groups", "model", "threshold", "unsure", "worse", "better", "cost_ns", "passes"])
+    counts = list(points[0].counts) if points else []
+    writer.writerow(["groups", "model", "threshold", "unsure", *counts, "cost_ns", "passes"])
     for p in points:
-        row = ["+".join(p.groups), p.about, repr(p.threshold), f"{p.unsure:.6f}", p.worse, p.better, f"{p.cost:.1f}", p.passes]
-        writer.writerow(row)
+        settings = ["+".join(p.groups), p.about, repr(p.threshold), f"{p.unsure:.6f}"]
+        writer.writerow([*settings, *(p.counts[name] for name in counts), f"{p.cost:.1f}", p.passes])
     return out.getvalue()
 
 
-def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: float) -> str:
-    """Plots cost per row over loss, one line per small model. Filled points would pass; the dashed line is the full model's
-    cost.
+def curve_svg(points: Sequence[Point], full_cost: float, title: str, limit: float) -> str:
+    """Plots cost per row over what is lost, one line per small model. Filled points would pass; the dashed lines are the full
+    model's cost and the `limit` of what is lost. `title`: that of the axis.
     """
-    loss = [100 * (p.worse - p.better) / max(rows, 1) for p in points] or [0.0]
-    low, high = min(0.0, *loss), max(100 * allowed * 2, *loss)
+    loss = [100 * p.lost for p in points] or [0.0]
+    low, high = min(0.0, *loss), max(100 * limit * 2, *loss)
     top = max(full_cost, *(p.cost for p in points)) * 1.05 if points else full_cost or 1.0
 
     def x(value: float) -> float:
@@ -57,8 +63,8 @@ def curve_svg(points: Sequence[Point], full_cost: float, rows: int, allowed: flo
         _line(_MARGIN, y(0), _WIDTH - _MARGIN, y(0), "#333"),
         _line(_MARGIN, y(0), _MARGIN, _MARGIN, "#333"),
         _line(_MARGIN, y(full_cost), _WIDTH - _MARGIN, y(full_cost), "#333", "4 3"),
-        _line(x(100 * allowed), y(0), x(100 * allowed), _MARGIN, "#999", "2 3"),
-        _text(_WIDTH / 2, _HEIGHT - 18, f"points of accuracy lost on the {rows:,} rows to choose with ({low:.3g} to {high:.3g})"),
+        _line(x(100 * limit), y(0), x(100 * limit), _MARGIN, "#999", "2 3"),
+        _text(_WIDTH / 2, _HEIGHT - 18, f"{title} ({low:.3g} to {high:.3g})"),
         _text(_WIDTH / 2, 24, f"ns per row, 0 to {top:.0f}; the full model: {full_cost:.0f}"),
     ]
     names = list(dict.fromkeys((p.groups, p.about) for p in points))

@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 
 import sparkweld
 from sparkweld.cascades import store
-from sparkweld.cascades.fitting import Promise, fit
+from sparkweld.cascades.fitting import fit
+from sparkweld.cascades.promises import LossPromise
 from sparkweld.cascades.splits import evidence_shares, split
 from sparkweld.errors import Refusal, UserError
 from tests.helpers.cascades import Column, cost, rows
@@ -90,7 +91,7 @@ def test_arguments_of_a_cascade(message):
 
 def test_seeds():
     with pytest.raises(UserError, match="seed='x'"):
-        fit(CLASSIFIER, X, Y, Promise(0.2, 0.95), cost, seed="x")
+        fit(CLASSIFIER, X, Y, LossPromise(0.2, 0.95), cost, seed="x")
 
 
 @pytest.mark.parametrize("what", [3, "", "s3://bucket/cascade", "file", "file/below", "full"])
@@ -155,7 +156,7 @@ def test_arguments_of_a_ranking(message):
 def test_a_directory_is_read_while_it_is_replaced(tmp_path):
     """A concurrent reader receives one cascade or the other, complete."""
     data, label = rows(1, 3000)
-    made = fit(Column("full").fit(data), data, label, Promise(0.05, 0.95), cost, Column("small"))
+    made = fit(Column("full").fit(data), data, label, LossPromise(0.05, 0.95), cost, Column("small"))
     both = [dataclasses.replace(made, certificate=dataclasses.replace(made.certificate, made=str(at))) for at in range(2)]
     for at, one in enumerate(both):
         store.save(one, tmp_path / str(at))

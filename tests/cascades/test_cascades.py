@@ -29,17 +29,19 @@ from sklearn.tree import DecisionTreeRegressor
 import sparkweld
 from sparkweld.api.model_kernels import model_kernel
 from sparkweld.cascades import store
+from sparkweld.cascades.answers import answers_of
 from sparkweld.cascades.candidates import small_models
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate
 from sparkweld.cascades.features import feature_groups
 from sparkweld.cascades.fingerprint import fingerprint
-from sparkweld.cascades.fitting import Promise, answers_of, fit
+from sparkweld.cascades.fitting import fit
+from sparkweld.cascades.promises import LossPromise
 from sparkweld.errors import Refusal, UserError
 from sparkweld.ir.layouts.trees import BLOCK, PIECE
 from sparkweld.kernels.codegen.llvm_module import row_loop_source
 from sparkweld.kernels.codegen.shape import most_rows
 from sparkweld.reasons import refusal
-from tests.helpers.cascades import Column, cost, rows
+from tests.helpers.cascades import Column, cost, of_trees, rows
 
 ROWS = 4000
 
@@ -83,30 +85,19 @@ def directory(tmp_path_factory):
     return path
 
 
-def of_trees(estimators, data) -> list[float]:
-    """Returns deterministic costs, independent of machine load: the number of trees per row."""
-    return [_of_trees(estimator, data) for estimator in estimators]
-
-
-def _of_trees(estimator, data) -> float:
-    if hasattr(estimator, "threshold"):
-        return _of_trees(estimator.small, data) + 80 * float(np.mean(~estimator.sure(data)))
-    return float(estimator.get_params().get("n_estimators") or estimator[-1].n_estimators)
-
-
 @cache
 def tree_cascade():
     """Fits a forest of three classes over numbers."""
     data, y = table()
     label = np.digitize(y, [-0.7, 0.7])
-    return fit(RandomForestClassifier(80, max_depth=8, random_state=0), data, label, Promise(0.03, 0.95), of_trees)
+    return fit(RandomForestClassifier(80, max_depth=8, random_state=0), data, label, LossPromise(0.03, 0.95), of_trees)
 
 
 @cache
 def number_cascade():
     data, y = table()
     model = RandomForestRegressor(80, max_depth=9, random_state=0)
-    return fit(model, data, y, Promise(0.03, 0.95, band=0.4), of_trees)
+    return fit(model, data, y, LossPromise(0.03, 0.95, band=0.4), of_trees)
 
 
 def test_a_cascade_over_strings_omits_the_expensive_features():
@@ -166,21 +157,21 @@ def test_a_cascade_that_does_not_compile_is_passed_over():
     """The next cheapest candidate is certified; without another, the refusal of the first says why."""
     data, y = table()
     label = np.digitize(y, [-0.7, 0.7])
-    model, promise = RandomForestClassifier(80, max_depth=8, random_state=0), Promise(0.03, 0.95)
+    model, promise = RandomForestClassifier(80, max_depth=8, random_state=0), LossPromise(0.03, 0.95)
     best = fit(model, data, label, promise, of_trees).cascade
 
     def but(*sizes):
         def measure(estimators, data):
-            large = [hasattr(one, "threshold") and _of_trees(one.small, data) in sizes for one in estimators]
+            large = [hasattr(one, "threshold") and of_trees([one.small], data)[0] in sizes for one in estimators]
             if large[0]:
                 raise refusal("SW946", model="Cascade", why="too large")
             return [np.inf if out else cost for out, cost in zip(large, of_trees(estimators, data), strict=True)]
 
         return measure
 
-    first = _of_trees(best.small, data)
+    first = of_trees([best.small], data)[0]
     other = fit(model, data, label, promise, but(first)).cascade
-    assert {first, _of_trees(other.small, data)} == {2, 8}
+    assert {first, of_trees([other.small], data)[0]} == {2, 8}
     assert refusal_of(model, data, label, promise, but(2, 8)).code == "SW946"
 
 
@@ -210,7 +201,7 @@ def test_a_table_without_a_column_of_the_model():
 def test_a_fitted_pipeline_is_served_as_it_is():
     data, label = rows(1)
     full = Column("full").fit(data)
-    made = fit(full, data, label, Promise(0.05, 0.95), cost, Column("small"))
+    made = fit(full, data, label, LossPromise(0.05, 0.95), cost, Column("small"))
     assert made.cascade.full is full and made.cascade.predict(data).tolist() == _by_hand(made.cascade, data).tolist()
 
 
@@ -224,7 +215,7 @@ def test_saturated_scores_are_together_sure_or_unsure():
     data, label = rows(2)
     data["row"] = np.arange(len(data))
     data["small"] = np.where(np.arange(len(data)) % 4, np.where(data["small"] > 0.5, 0.9, 0.1), np.where(label, 1.0, 0.0))
-    made = fit(Column("full").fit(data), data, label, Promise(0.02, 0.95), cost, Column("small"))
+    made = fit(Column("full").fit(data), data, label, LossPromise(0.02, 0.95), cost, Column("small"))
     assert 0.9 < made.cascade.threshold < 1.0
     assert made.certificate.unsure == pytest.approx(0.75, abs=0.05)
 
@@ -232,7 +223,7 @@ def test_saturated_scores_are_together_sure_or_unsure():
 def test_repeated_rows_count_once():
     data, label = rows(3, 3000)
     whole = pd.concat([data] * 3, ignore_index=True)
-    made = fit(Column("full").fit(data), whole, np.tile(label, 3), Promise(0.05, 0.95), cost, Column("small"))
+    made = fit(Column("full").fit(data), whole, np.tile(label, 3), LossPromise(0.05, 0.95), cost, Column("small"))
     assert sum(made.certificate.split_rows.values()) == 3000 and made.certificate.repeated == 6000
     assert "of distinct rows" in made.certificate.lines()[0]
 
@@ -248,7 +239,7 @@ def test_without_labels_the_promise_is_agreement_with_the_model(kind):
     else:
         full, band = RandomForestRegressor(80, max_depth=9, random_state=0).fit(data[:count], y[:count]), 0.4
     fresh, later = data[count : count + 4000], data[count + 4000 :]
-    made = fit(full, fresh, answers_of(full, fresh, kind), Promise(0.05, 0.95, band, against="model"), of_trees)
+    made = fit(full, fresh, answers_of(full, fresh, kind), LossPromise(0.05, 0.95, band, against="model"), of_trees)
     told = made.certificate
     assert told.against == "model" and told.better == 0 and told.worse / told.rows < told.bound < 0.05 and told.unsure < 0.9
     assert "changes the full model's answer for less than 5.0000% of rows" in "\n".join(told.lines())
@@ -266,10 +257,10 @@ def test_certificates_of_earlier_versions_are_of_labels():
 def test_the_chosen_band_is_the_smallest_that_saves_time():
     data, y = table()
     model = RandomForestRegressor(80, max_depth=9, random_state=0)
-    chosen = fit(model, data, y, Promise(0.03, 0.95, band=None), of_trees).certificate
+    chosen = fit(model, data, y, LossPromise(0.03, 0.95, band=None), of_trees).certificate
     assert 0 < chosen.band < np.std(y) / 4 and float(f"{chosen.band:.2g}") == chosen.band
     assert chosen.full_cost > 1.2 * chosen.cascade_cost
-    assert refusal_of(model, data, y, Promise(0.03, 0.95, band=chosen.band / 3), of_trees).code == "SW944"
+    assert refusal_of(model, data, y, LossPromise(0.03, 0.95, band=chosen.band / 3), of_trees).code == "SW944"
 
 
 @pytest.mark.parametrize("against", ["labels", "model"])
@@ -279,7 +270,7 @@ def test_a_band_beyond_the_errors_of_the_model_is_not_chosen(against):
     y = 1000 * data["a"].to_numpy() + data["b"].to_numpy()
     full = LinearRegression().fit(data, y)
     label = y if against == "labels" else full.predict(data)
-    refused = refusal_of(full, data, label, Promise(0.03, 0.95, None, against), of_kinds, DecisionTreeRegressor(max_depth=1))
+    refused = refusal_of(full, data, label, LossPromise(0.03, 0.95, None, against), of_kinds, DecisionTreeRegressor(max_depth=1))
     assert refused.code == "SW943" and "the smallest band with which one saves time is" in refused.message
 
 
@@ -311,7 +302,7 @@ def refusal_of(*arguments, **named) -> Refusal:
 
 def test_labels_that_mean_nothing_are_refused():
     data, label = rows(1)
-    full, promise = Column("full").fit(data), Promise(0.02, 0.95)
+    full, promise = Column("full").fit(data), LossPromise(0.02, 0.95)
     faults = {
         "missing": np.where(np.arange(len(label)) == 5, np.nan, label), "single value": np.zeros(len(label)),
         "shape": label[:-1], "fractions": np.random.default_rng(0).normal(size=len(label)),
@@ -329,19 +320,19 @@ def test_labels_that_mean_nothing_are_refused():
 def test_a_model_that_cannot_be_certified_is_refused_with_the_reason():
     data, label = rows(1)
     full, small = Column("full").fit(data), Column("small")
-    few = refusal_of(full, data[:900], label[:900], Promise(0.001, 0.95), cost, small)
+    few = refusal_of(full, data[:900], label[:900], LossPromise(0.001, 0.95), cost, small)
     assert few.code == "SW941"
     for count in (3, 9):  # a promise of nearly nothing needs three rows to certify, but others to fit and to choose
-        assert refusal_of(full, data[:count], np.arange(count) % 2, Promise(0.45, 0.5), cost, small).code == "SW941"
+        assert refusal_of(full, data[:count], np.arange(count) % 2, LossPromise(0.45, 0.5), cost, small).code == "SW941"
     needed = int(re.search(r"; ([\d,]+) could", few.message)[1].replace(",", ""))
     more, labels = rows(1, needed)
     both = np.abs(more["full"] - 0.05 * np.random.default_rng(0).random(needed))
-    assert fit(full, more.assign(small=both), labels, Promise(0.001, 0.95), cost, small).certificate.bound < 0.001
-    assert refusal_of(Odd().fit(data), data, label, Promise(0.02, 0.95), alike, Odd()).code == "SW942"
+    assert fit(full, more.assign(small=both), labels, LossPromise(0.001, 0.95), cost, small).certificate.bound < 0.001
+    assert refusal_of(Odd().fit(data), data, label, LossPromise(0.02, 0.95), alike, Odd()).code == "SW942"
     wrong = data.assign(small=np.where(label, 0.02, 0.98) + np.random.default_rng(0).normal(scale=1e-3, size=len(label)))
-    assert refusal_of(full, wrong, label, Promise(0.02, 0.95), cost, small).code == "SW943"
-    assert refusal_of(full, data, label, Promise(0.02, 0.95), alike, small).code == "SW944"
-    assert refusal_of(KMeans(2), data, label, Promise(0.02, 0.95), cost).code == "SW945"
+    assert refusal_of(full, wrong, label, LossPromise(0.02, 0.95), cost, small).code == "SW943"
+    assert refusal_of(full, data, label, LossPromise(0.02, 0.95), alike, small).code == "SW944"
+    assert refusal_of(KMeans(2), data, label, LossPromise(0.02, 0.95), cost).code == "SW945"
     with pytest.raises(Refusal) as refused:
         sparkweld.cascade.fit(full, data, label, accuracy_loss=0.02)
     assert refused.value.code == "SW946" and "Column" in refused.value.message

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from sparkweld.cascades.fitting import Promise, answers_of, fit
+from sparkweld.cascades.answers import answers_of
+from sparkweld.cascades.fitting import fit
+from sparkweld.cascades.promises import LossPromise, Promise, SelectionPromise
 from sparkweld.errors import Refusal
 
 ALLOWED, CONFIDENCE, ROWS = 0.01, 0.95, 6000
@@ -70,10 +72,21 @@ def _cost(estimator: Any, data: Any) -> float:
     return 10.0 if estimator.column == "small" else 100.0
 
 
+def of_trees(estimators: Sequence[Any], data: Any) -> list[float]:
+    """Returns deterministic costs, independent of machine load: the number of trees per row."""
+    return [_of_trees(estimator, data) for estimator in estimators]
+
+
+def _of_trees(estimator: Any, data: Any) -> float:
+    if hasattr(estimator, "threshold"):
+        return _of_trees(estimator.small, data) + 80 * float(np.mean(~estimator.sure(data)))
+    return float(estimator.get_params().get("n_estimators") or estimator[-1].n_estimators)
+
+
 def loss_of_a_fit(seed: int, full_error: float = FULL_ERROR) -> float | None:
     """Returns the true loss of the certified threshold, None when none was certified."""
     data, label = rows(seed, full_error=full_error)
-    threshold = _certified(data, label, Promise(ALLOWED, CONFIDENCE), seed)
+    threshold = _certified(data, label, LossPromise(ALLOWED, CONFIDENCE), seed)
     return None if threshold is None else true_loss(threshold, full_error)
 
 
@@ -81,8 +94,35 @@ def changes_of_a_fit(seed: int, full_error: float) -> float | None:
     """Returns the true share of changed answers at the threshold that was certified without labels, None when none was."""
     data, _ = rows(seed, full_error=full_error)
     answers = answers_of(Column("full").fit(data), data, "classes")
-    threshold = _certified(data, answers, Promise(ALLOWED_CHANGES, CONFIDENCE, against="model"), seed)
+    threshold = _certified(data, answers, LossPromise(ALLOWED_CHANGES, CONFIDENCE, against="model"), seed)
     return None if threshold is None else true_changes(threshold, full_error)
+
+
+#: The share of rows that the full model of `selection_of_a_fit` selects, and what is promised for them.
+POSITIVE, RECALL, PRECISION = 0.2, 0.95, 0.9
+
+
+def selection_rows(seed: int, count: int = ROWS) -> pd.DataFrame:
+    """Returns probability columns `small` and `full`: class 1 is rare, and the small model errs alike in both classes."""
+    rng = np.random.default_rng(seed)
+    positive, sure = rng.random(count) < POSITIVE, rng.uniform(0.5, 1, count)
+    small = np.where((rng.random(count) < SLOPE * (1 - sure)) == positive, 1 - sure, sure)
+    return pd.DataFrame({"small": small, "full": np.where(positive, 0.9, 0.1)})
+
+
+def true_recall_and_precision(threshold: float) -> tuple[float, float]:
+    """Returns both for a filter by class 1: a share ``SLOPE * (1 - threshold) ** 2`` of each class changes sides."""
+    changed = SLOPE * (1 - threshold) ** 2
+    found = POSITIVE * (1 - changed) + (1 - POSITIVE) * changed
+    return 1 - changed, POSITIVE * (1 - changed) / found
+
+
+def selection_of_a_fit(seed: int, recall: float | None, precision: float | None) -> tuple[float, float] | None:
+    """Returns the true recall and precision at the threshold that was certified, None when none was."""
+    data = selection_rows(seed)
+    answers = answers_of(Column("full").fit(data), data, "classes")
+    threshold = _certified(data, answers, SelectionPromise((1,), recall, precision, CONFIDENCE), seed)
+    return None if threshold is None else true_recall_and_precision(threshold)
 
 
 def _certified(data: pd.DataFrame, label: np.ndarray, promise: Promise, seed: int) -> float | None:

@@ -24,7 +24,8 @@ from sparkweld.cascades import store
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.fingerprint import fingerprint
-from sparkweld.cascades.fitting import Promise, fit
+from sparkweld.cascades.fitting import fit
+from sparkweld.cascades.promises import LossPromise
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from tests.cascades.test_cascades import ROWS, text_pipeline, texts, tree_cascade
 from tests.cascades.test_cascades import table as numbers
@@ -49,7 +50,7 @@ def folder(tmp_path_factory):
     """Saves two cascades. The small model of one negates its predictions, which identifies its answers."""
     path = tmp_path_factory.mktemp("cascades")
     data, label = texts()
-    made = fit(text_pipeline(), data, label, Promise(0.01, 0.95), by_groups)
+    made = fit(text_pipeline(), data, label, LossPromise(0.01, 0.95), by_groups)
     opposite = clone(made.cascade.small).fit(data, np.where(label == "yes", "no", "yes"))
     store.save(dataclasses.replace(made, cascade=Cascade(opposite, made.cascade.full, made.cascade.threshold)), path / "reviews")
     store.save(tree_cascade(), path / "numbers")
@@ -336,6 +337,12 @@ def test_the_job_makes_one(spark, tmp_path, capsys):
     assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
     told = store.read_certificate(tmp_path / "made", CascadeCertificate)
     assert told.model == fingerprint(model)
+    filtered = [*given[:-2], "--selected", "1", "--recall", "0.9", "--precision", "0.9", "--output", str(tmp_path / "filter")]
+    run_job(spark, arguments(filtered))
+    assert "finds more than 90.00% of the rows that the full model answers with 1 (bound 9" in capsys.readouterr().out
+    assert sparkweld.cascade.certificate(tmp_path / "filter").selected == (1,)
+    with pytest.raises(UserError, match="some of the model's classes"):
+        run_job(spark, arguments([*given[:-2], "--selected", "none", "--recall", "0.9", "--output", str(tmp_path / "other")]))
     with pytest.raises(UserError, match="'none'"):
         run_job(spark, arguments([*given[:-1], "none", "--output", str(tmp_path / "other")]))
     with pytest.raises(Refusal, match="SW941"):
