@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pandas.api.types import is_integer_dtype
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from sparkweld.contract.constants import MAP_PANDAS, SCALAR_PANDAS, SCALAR_PANDAS_ITERATOR
@@ -90,8 +91,17 @@ def _applies_a_ufunc(frame):
     return frame
 
 
+def _asks_for_dtypes(frame):
+    for name in frame.columns:
+        if pd.api.types.is_numeric_dtype(frame[name]):
+            frame[name] = frame[name].fillna(0) * (2 if is_integer_dtype(frame[name].dtype) else 4)
+        elif not pd.api.types.is_bool_dtype(frame[name]):
+            frame[name] = frame[name].str.upper()
+    return frame
+
+
 CHANGES = [_replaces, _replaces_by_a_dict, _fills_and_casts, _rounds, _rounds_some, _gets, _gets_nothing, _drops, _drops_in_place,
-           _applies_to_columns, _applies_a_ufunc]  # fmt: skip
+           _applies_to_columns, _applies_a_ufunc, _asks_for_dtypes]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -222,6 +232,10 @@ def _changes_dtypes_of_kept_rows(frame):
     return kept
 
 
+def _asks_for_strings(frame):
+    return frame if pd.api.types.is_string_dtype(frame["t"]) else frame[["a"]]
+
+
 def _raw_columns(frame):
     return frame[["a", "b"]].apply(lambda column: column, raw=True)
 
@@ -230,7 +244,7 @@ REFUSED = {
     _joins_without_a_name: "SW262", _joins_after_a_filter: "SW250", _joins_other_rows: "SW262", _joins_one_name_twice: "SW262",
     _replaces_integers: "SW255", _replaces_strings: "SW262", _casts_an_unknown_column: "SW252", _casts_softly: "SW262",
     _rounds_by_a_series: "SW262", _drops_columns: "SW250", _reduces_columns: "SW250", _changes_dtypes_of_kept_rows: "SW262",
-    _raw_columns: "SW250",
+    _raw_columns: "SW250", _asks_for_strings: "SW263",
 }  # fmt: skip
 
 

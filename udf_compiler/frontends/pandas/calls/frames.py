@@ -297,9 +297,12 @@ class Loc(StandIn):
         set_cells(self._frame, key, value)
 
 
-def drop(frame: TracedFrame, *, columns: Any) -> TracedFrame:
+def drop(frame: TracedFrame, labels: Any = None, *, axis: Any = 0, columns: Any = None, errors: Any = "raise") -> TracedFrame:
+    if columns is None and axis in (1, "columns"):
+        labels, columns = None, labels
     names = [columns] if isinstance(columns, str) else columns
-    if not isinstance(names, list | tuple) or not all(n in frame.series for n in names):
+    known = labels is None and isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)
+    if not known or errors not in ("raise", "ignore") or (errors == "raise" and not all(n in frame.series for n in names)):
         refuse("SW262", call="DataFrame.drop", what=raw(columns))
     return fresh(frame.loop, {n: viewed(s, copy_series(s)) for n, s in frame.series.items() if n not in names})
 

@@ -25,7 +25,7 @@ from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
 from udf_compiler.frontends.pandas.calls.strings.convert import to_numeric as text_to_numeric
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.numbers import make_bool
@@ -184,6 +184,46 @@ def _function(name: str) -> Any:
 
 _STAND_INS = {id(getattr(pd, name)): _function(name) for name in _FUNCTIONS}
 _STAND_INS |= {id(f): TimeFunction(f.__name__, f) for f in (pd.to_datetime, pd.to_timedelta)}
+
+
+#: Questions of `pandas.api.types` that a Series answers by its dtype alone.
+_QUESTIONS = ("is_numeric_dtype", "is_float_dtype", "is_integer_dtype", "is_bool_dtype")
+
+
+def _question(real: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Returns a question about a dtype, also for a traced Series. Refuses (SW262) one whose dtype depends on the batch."""
+    call = f"pd.api.types.{real.__name__}"
+
+    def ask(arr_or_dtype: Any) -> bool:
+        x = unwrapped(arr_or_dtype)
+        if isinstance(x, TracedSeries) and x.kind in (NUMBERS, STRINGS):
+            x = x.dtype
+        elif not isinstance(x, np.dtype | type | str):
+            refuse("SW262", call=call, what=raw(x))
+        return bool(run_prototype(call, real, x))
+
+    return ask
+
+
+_STAND_INS |= {id(real): _question(real) for name in _QUESTIONS if (real := getattr(pd.api.types, name))}
+
+
+def _type_question(name: str) -> Any:
+    if name not in _QUESTIONS:
+        refuse("SW263", name=f"pd.api.types.{name}")
+    return _STAND_INS[id(getattr(pd.api.types, name))]
+
+
+def _api(name: str) -> Any:
+    if name != "types":
+        refuse("SW263", name=f"pd.api.{name}")
+    return _STAND_INS[id(pd.api.types)]
+
+
+_STAND_INS |= {
+    id(pd.api): module_stand_in(pd.api, "pd.api", _api),
+    id(pd.api.types): module_stand_in(pd.api.types, "pd.api.types", _type_question),
+}
 
 
 def _attribute(name: str) -> Any:
