@@ -20,8 +20,8 @@ from udf_compiler.eval_types.grouped_map import GroupKind
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.of_group import flattened, frame_of, of_frame
 from udf_compiler.frontends.pandas.frame import fresh
-from udf_compiler.frontends.pandas.groups.elements import column_of
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+from udf_compiler.frontends.pandas.groups.summaries import column_of
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.probing.differences import tolerance_of
 from udf_compiler.probing.group_probe import probe_group

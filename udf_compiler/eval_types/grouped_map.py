@@ -69,13 +69,18 @@ class GroupedMap(GroupKind):
         return result
 
     def rows(self, call: Call, result: TracedFrame, fields: Sequence[StructField]) -> tuple[LoopBuilder, list[Value]]:
-        """Returns the loop of the result's rows and the values of the declared columns; the frame must have no others."""
+        """Returns the loop of the result's rows and the values of the declared columns; the frame must have no others.
+
+        A worker takes columns by their places where none has a string as its name.
+        """
         names = [field.name for field in fields]
-        if sorted(map(str, result.series)) != sorted(names):
+        by_place = len(result.series) == len(names) and all(type(name) is int for name in result.series)
+        if not by_place and sorted(map(str, result.series)) != sorted(names):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
         loop, values = result.loop, []
-        for field in fields:
-            value = self.converted(call, loop, result.series[field.name], field.type)
+        for at, field in enumerate(fields):
+            series = list(result.series.values())[at] if by_place else result.series[field.name]
+            value = self.converted(call, loop, series, field.type)
             if value.type.nullable and not field.nullable:
                 loop.guard(loop.is_valid(value))
                 value = loop.value_of(value)

@@ -17,15 +17,14 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.frames import Loc, keep_rows, over
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
-from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, viewed
+from udf_compiler.frontends.pandas.frame import TracedFrame, viewed
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
-from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
-from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.lower import is_number, run_prototype, type_of
+from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Traced, raw, symbol
+from udf_compiler.frontends.tracing.values import Traced, symbol
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
@@ -197,13 +196,16 @@ class Row(StandIn):
         if not isinstance(key, str):
             refuse("SW312", call=call, what="other than the name of a column")
         series = self._frame.column(key)
-        if any(s.kind not in (NUMBERS, STRINGS, DATES) for s in self._frame.series.values()):
+        if any(s.kind not in (NUMBERS, STRINGS, DATES, DATETIMES) for s in self._frame.series.values()):
             refuse("SW312", call=call, what="a row of such columns")
         protos = {name: np.zeros(1, s.dtype) for name, s in self._frame.series.items()}
         common = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
-        if common not in (np.dtype(object), series.dtype):
+        found = self._element(series, self._at, call)
+        if common in (np.dtype(object), series.dtype):
+            return found
+        if type(found) is not GroupScalar:
             refuse("SW312", call=call, what=f"{series.dtype} in a row of {common}")
-        return self._element(series, self._at, call)
+        return GroupScalar(found.loop, found.loop.cast(found.value, type_of(common, call)))
 
     def __getattr__(self, name: str) -> Any:
         return self[name] if name in self._frame.series else refuse("SW312", call=f"a row of a DataFrame .{name}", what="a row")
@@ -296,88 +298,3 @@ FRAME: dict[str, Callable[[FrameGroup, TracedFrame], Any]] = {
     "head": _rows("head"),
     "tail": _rows("tail"),
 }
-
-
-def one_row(group: FrameGroup, data: Any, columns: Any, index: Any) -> TracedFrame | None:
-    """Returns the DataFrame of one row of scalars, elements and constants; None for other data."""
-    call = "pd.DataFrame"
-    found = _one_row_of(unwrapped(data), unwrapped(columns), index)
-    if found is None or not all(_is_cell(x) for x in found.values()):
-        return None
-    samples = {name: _sample(x) for name, x in found.items()}
-    cells = _in_form_of(data, list(samples.values()))
-    proto = run_prototype(call, pd.DataFrame, cells, columns=columns, index=index)
-    if len(proto) != 1 or list(proto.columns) != list(found):
-        refuse("SW262", call=call, what="other than one row")
-    loop = group.one_row()
-    return fresh(loop, {name: _cell(group, x, proto[name].dtype, loop, call) for name, x in found.items()})
-
-
-def column_of(group: FrameGroup, x: Any, loop: LoopBuilder) -> TracedSeries | None:
-    """Returns the Series of one scalar, element or constant, in each row of a loop; None for anything else."""
-    x = unwrapped(x)
-    if not _is_cell(x):
-        return None
-    call = "pd.Series"
-    proto = run_prototype(call, pd.Series, [_sample(x)])
-    return _cell(group, x, proto.dtype, loop, call)
-
-
-def _one_row_of(data: Any, columns: Any, index: Any) -> dict[str, Any] | None:
-    """Returns the cells by column; None for data that is not one row with names."""
-    if isinstance(data, dict) and columns is None:
-        lists = [x for x in data.values() if isinstance(x, list | tuple)]
-        alone = isinstance(index, list) and len(index) == 1
-        if any(len(x) != 1 for x in lists) or not (lists or alone):
-            return None
-        return {name: x[0] if isinstance(x, list | tuple) else x for name, x in data.items()} if _are_names(data) else None
-    if not (isinstance(data, list) and len(data) == 1 and index is None):
-        return None
-    (row,) = data
-    if isinstance(row, dict) and columns is None and _are_names(row):
-        return dict(row)
-    names = list(columns) if isinstance(columns, list | tuple | pd.Index) else []
-    if isinstance(row, list | tuple) and len(names) == len(row) and _are_names(names) and len(set(names)) == len(names):
-        return dict(zip(names, row, strict=True))
-    return None
-
-
-def _are_names(names: Any) -> bool:
-    return all(isinstance(name, str) for name in names)
-
-
-def _is_cell(x: Any) -> bool:
-    return type(x) in (GroupScalar, GroupElement, str) or is_number(x)
-
-
-def _sample(x: Any) -> Any:
-    """Returns a value of the class that the function sees for a cell."""
-    if type(x) is GroupScalar:
-        return {"b": True, "i": 1, "f": 1.0}[x.dtype.kind] if x.weak else x.dtype.type(1)
-    if type(x) is GroupElement:
-        return {STRINGS: "a", DATES: datetime.date(2000, 1, 1)}.get(x.series.kind, pd.Timestamp(2000, 1, 1))
-    return x
-
-
-def _in_form_of(data: Any, samples: list[Any]) -> Any:
-    """Returns the samples in the place of the cells."""
-    cells = iter(samples)
-    if isinstance(data, dict):
-        return {name: [next(cells)] if isinstance(x, list | tuple) else next(cells) for name, x in data.items()}
-    row = data[0]
-    return [dict(zip(row, samples, strict=True))] if isinstance(row, dict) else [type(row)(samples)]
-
-
-def _cell(group: FrameGroup, x: Any, dtype: Any, loop: LoopBuilder, call: str) -> TracedSeries:
-    if type(x) is GroupElement:
-        if dtype.kind != ("M" if x.series.kind is DATETIMES else "O"):
-            refuse("SW312", call=call, what=f"{raw(x)} as {dtype}")
-        return x.column(group, loop)
-    if type(x) is str:
-        return text_series(loop, constant(loop, x, call))
-    value = group.of_rows(x.value, loop) if type(x) is GroupScalar else None
-    to = type_of(np.dtype(dtype) if isinstance(dtype, np.dtype) else np.dtype(object), call)
-    if value is not None and not np.can_cast(value.type.dtype, to.dtype, "safe"):
-        refuse("SW312", call=call, what=f"{value.type.dtype} as {dtype}")
-    made = loop.const(np.asarray(x).astype(to.dtype)[()], to) if value is None else loop.cast(value, to)
-    return TracedSeries(loop, made, made.type.dtype)

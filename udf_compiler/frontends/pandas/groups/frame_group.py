@@ -23,7 +23,15 @@ from sparkweld.ir.whole_builder import values_below
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, inner_groups, neighbours, ordered_rows, orders, reductions
+from udf_compiler.frontends.pandas.groups import (
+    elements,
+    inner_groups,
+    neighbours,
+    ordered_rows,
+    orders,
+    reductions,
+    summaries,
+)
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
@@ -258,9 +266,9 @@ class FrameGroup:
         """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
         if name in ("min", "max") and series.kind in ordered_rows.OBJECTS:
             return ordered_rows.extreme(self, series, name)
-        for table in (reductions.SERIES, orders.SERIES, ordered_rows.SERIES, neighbours.SERIES, elements.SERIES):
-            if name in table:
-                return table[name](self, series)
+        for module in (reductions, orders, ordered_rows, neighbours, elements):
+            if name in module.SERIES:
+                return module.SERIES[name](self, series)
         if name in ("size", "shape"):
             count = self.length(series, f"Series.{name}")
             return count if name == "size" else (count,)
@@ -302,19 +310,23 @@ class FrameGroup:
         name = getattr(function, "__name__", "")
         if name == "arange":
             return partial(elements.places, np.ndarray)
-        return orders.numpy_function(self, name, args) or reductions.numpy_function(self, name, args)
+        modules = (orders, reductions)
+        return next((found for module in modules if (found := module.numpy_function(self, name, args)) is not None), None)
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
-        """Returns the DataFrame of one row of scalars; None for other data."""
-        return elements.one_row(self, data, columns, index)
+        """Returns the DataFrame of one row or a few rows of scalars; None for other data."""
+        return summaries.summary(self, data, columns, index)
 
     def one_row(self) -> LoopBuilder:
         """Returns a loop for one row for the group."""
-        root = self.root
-        made = root.kept(root.call("equal", self.position(root), root.const(0, I64)))
+        return self.first_of_root(1)
+
+    def first_of_root(self, count: int) -> LoopBuilder:
+        """Returns a loop for a few rows for the group. A group with fewer rows runs in Python."""
+        root, scalars = self.root, self.loop
+        if count > 1:
+            scalars.guard(scalars.call("less_equal", scalars.const(count, I64), self.count_of(root, "pd.DataFrame")))
+        inside = "equal" if count == 1 else "less"
+        made = root.kept(root.call(inside, self.position(root), root.const(0 if count == 1 else count, I64)))
         made.numbered = True
         return made
-
-
-
-
