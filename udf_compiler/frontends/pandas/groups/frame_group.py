@@ -24,6 +24,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import (
+    correlations,
     elements,
     inner_groups,
     neighbours,
@@ -266,7 +267,7 @@ class FrameGroup:
         """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
         if name in ("min", "max") and series.kind in ordered_rows.OBJECTS:
             return ordered_rows.extreme(self, series, name)
-        for module in (reductions, orders, ordered_rows, neighbours, elements):
+        for module in (reductions, orders, ordered_rows, neighbours, elements, correlations):
             if name in module.SERIES:
                 return module.SERIES[name](self, series)
         if name in ("size", "shape"):
@@ -310,7 +311,7 @@ class FrameGroup:
         name = getattr(function, "__name__", "")
         if name == "arange":
             return partial(elements.places, np.ndarray)
-        modules = (orders, reductions)
+        modules = (orders, correlations, reductions)
         return next((found for module in modules if (found := module.numpy_function(self, name, args)) is not None), None)
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
