@@ -57,3 +57,14 @@ def test_refused(source, code):
     with pytest.raises(Refusal) as refused:
         check(f"lambda a: {source}", ("str",), rows=[("a",)], re=re, DIGITS=DIGITS)
     assert refused.value.code == code, str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["found = re.compile('^[a-z]+')\n    return ','.join([x for x in a.split('=') if found.match(x)])",
+     "n = 0\n    for x in a.split('='):\n        if re.compile('[0-9]').search(x):\n            n += 1\n    return str(n)",
+     "found = re.compile('k') if a else re.compile('v')\n    return ''.join([x for x in a.split('=') if not found.match(x)])"],
+)  # fmt: skip
+def test_patterns_of_the_function_in_loops(body):
+    """Each call of re.compile returns an equal pattern, so the blocks of a loop meet."""
+    check(f"def f(a):\n    {body}\n", ("str",), rows=[(text,) for text in TEXTS], re=re)

@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
+from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
@@ -34,6 +35,7 @@ from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import Namespace
@@ -241,6 +243,8 @@ class Shape:
             same = object.__getattribute__(x, "same")
             self.outer |= {id(part): part for part in same}  # keeps their ids from being reused
             return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
+        if type(x) is PatternConstant:  # each trace of a block that calls re.compile makes another one
+            return "pattern", unwrapped(x)
         if _is_fixed(x):
             self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
