@@ -30,6 +30,23 @@ def test_comparisons(operation, type):
     check(OF_SETS.format(operation), (type, type), rows=PAIRS[type])
 
 
+@pytest.mark.parametrize("type", PAIRS)
+@pytest.mark.parametrize(
+    "operation",
+    ["len(a & b) - len(a | b)", "sorted(a - b) + sorted(a ^ b)", "a == b", "a != b", "a <= b", "a >= b",
+     "len(a.union(b))", "len(a.intersection(y or []))", "a.issubset(b)", "a.isdisjoint(y or ())", "bool(a) or not b"],
+)  # fmt: skip
+def test_sets_that_may_be_empty(operation, type):
+    """A default makes an empty set of Python, whose elements have no class yet."""
+    check(f"def f(x, y):\n    a, b = set(x or []), set(y or ())\n    return {operation}\n", (type, type), rows=PAIRS[type])
+
+
+def test_operators_of_an_empty_set_and_a_list():
+    with pytest.raises(Refusal) as refused:
+        check("lambda x, y: len(set(x or []) & (y or []))", ("list<str>", "list<str>"), rows=PAIRS["list<str>"])
+    assert refused.value.code == "SW282"
+
+
 @pytest.mark.parametrize(
     "source",
     ["lambda x, y: len(set(x) & set(y)) / (len(set(x) | set(y)) or 1)", "lambda x, y: len(set(x).intersection(y))",

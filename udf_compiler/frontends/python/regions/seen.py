@@ -7,6 +7,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -25,7 +26,11 @@ class Seen:
     items: list[Any] | Growing
 
     def add(self, x: Any) -> None:
-        """Adds an element; refuses (SW282) one that may be equal to an element of another class."""
+        """Adds an element; refuses (SW282) one that may be equal to an element of another class.
+
+        A value of JSON is a string: rows with others run in Python.
+        """
+        x = element(x)
         if (x.kind if is_scalar(x) and not x.numpy else type(x).__name__) not in _KINDS:
             refuse("SW282", what="a set that it fills with anything but strings or integers")
         if not x in self:  # noqa: E713 - `__contains__` decides the path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from udf_compiler.frontends.python.regions.equivalents import interpreted
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.seen import Seen
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import ConstantSet, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -70,9 +72,17 @@ def call_method(machine: Machine, owner: Distinct | Seen, name: str, args: list[
     if type(owner) is Seen and name == "add" and len(args) == 1:
         return owner.add(current(args[0]))
     x = as_distinct(owner)
-    if name not in _METHODS or len(args) != 1 or type(x) is not Distinct or x.kind is list:
+    if name not in _METHODS or len(args) != 1:
         unknown()
-    return _METHODS[name](machine, x, _elements(as_distinct(args[0]), x, of_method=True))
+    other = as_distinct(args[0])
+    if type(x) is not Distinct:
+        items = lists.as_list(current(other.items if type(other) is Distinct else other))
+        if not lists.is_list(items):
+            return _of_empty(getattr(set, name), x, set() if type(other) in (list, tuple) and not other else other)
+        x = Distinct(like(items, []))
+    if x.kind is list:
+        unknown()
+    return _METHODS[name](machine, x, _elements(other, x, of_method=True))
 
 
 def operate(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
@@ -82,7 +92,17 @@ def operate(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
         unknown()
     if type(a) is Distinct:
         return _OPERATORS[symbol](machine, a, _elements(b, a))
+    if type(b) is not Distinct:
+        return _of_empty(_SYMBOLS[symbol], a, b)
     return _OPERATORS[symbol](machine, Distinct(_elements(a, b)), b.items)
+
+
+def _of_empty(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """Returns the result of an operation of two empty sets; refuses other operands (SW282)."""
+    if any(not isinstance(x, set | frozenset) or x for x in map(unwrapped, (a, b))):
+        unknown()
+    made = operation(set(), set())
+    return Seen([]) if isinstance(made, set) else made
 
 
 def compare(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
@@ -90,6 +110,8 @@ def compare(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
     a, b = as_distinct(a), as_distinct(b)
     if symbol in ("==", "!=") and (a is None or b is None):
         return symbol == "!="
+    if type(a) is not Distinct and type(b) is not Distinct and symbol in _SYMBOLS:
+        return _of_empty(_SYMBOLS[symbol], a, b)
     first, second = _elements(a, b), _elements(b, a)
     if symbol in ("==", "!="):
         return (first == second) if symbol == "==" else (first != second)
@@ -110,9 +132,9 @@ def _elements(x: Any, other: Any, of_method: bool = False) -> Any:
         known = _constants(known)
     elif type(x) is not Distinct:
         known = lists.as_list(current(known))
-        if not of_method or not lists.is_list(known) or known.numpy:
+        if not of_method or not (type(known) in (list, tuple) or lists.is_list(known)) or (is_scalar(known) and known.numpy):
             unknown()
-        known = distinct(known).items
+        known = distinct(known).items if lists.is_list(known) else _constants(known)
     made: Any = known if lists.is_list(known) else like(other.items, known) if type(other) is Distinct else None
     if made is None or made.kind not in _KINDS or (type(other) is Distinct and other.items.kind != made.kind):
         unknown()
@@ -122,7 +144,7 @@ def _elements(x: Any, other: Any, of_method: bool = False) -> Any:
 def _constants(items: Any) -> list[Any]:
     if len({type(x) for x in items}) > 1 or not all(type(x) in (str, int) for x in items):
         unknown()
-    return sorted(items)
+    return sorted({*items})
 
 
 def _loop(function: Any, made: bool) -> Callable[[Machine, Distinct, Any], Any]:
@@ -149,6 +171,11 @@ def _difference(machine: Machine, x: Distinct, other: Any) -> Distinct:
 
 _OPERATORS: dict[str, Callable[[Machine, Distinct, Any], Any]] = {
     "&": _loop(_BOTH, True), "-": _loop(_WITHOUT, True), "|": _union, "^": _difference,
+}  # fmt: skip
+#: Operators and comparisons of Python's own sets.
+_SYMBOLS: dict[str, Callable[[Any, Any], Any]] = {
+    "&": operator.and_, "-": operator.sub, "|": operator.or_, "^": operator.xor, "==": operator.eq, "!=": operator.ne,
+    "<=": operator.le, ">=": operator.ge,
 }  # fmt: skip
 _METHODS: dict[str, Callable[[Machine, Distinct, Any], Any]] = {
     "intersection": _OPERATORS["&"], "difference": _OPERATORS["-"], "union": _union, "symmetric_difference": _difference,
