@@ -36,6 +36,11 @@ MODULE = module_stand_in(json, "json", _attribute)
 _BY_OBJECT: dict[int, Any] = {id(json): MODULE, **{id(getattr(json, name)): made for name, made in _MEMBERS.items()}}
 
 
+def is_dumps(function: Any) -> bool:
+    """Whether a function of user code is json.dumps, which reads its argument and keeps no reference to it."""
+    return function is _dumps
+
+
 def stand_in(obj: Any) -> Any:
     """Returns the stand-in of the module json or of one of its functions, or None."""
     return _BY_OBJECT.get(id(obj))

@@ -40,6 +40,9 @@ def as_result(x: Any, type_: str, fields: Sequence[StructField] = ()) -> Any:
     if type(x) is dict and fields:
         types = {field.name: field.type for field in fields}
         return {name: of_field(part, types.get(name, "")) for name, part in x.items()}
+    if type(x) is dict and type_.startswith("map<"):
+        values = type_.removesuffix(">").rpartition(",")[2]
+        return {key: of_field(part, values) for key, part in x.items()}
     if type(x) is list and type(current().elements) is not str:
         return [_row(part) for part in x]
     if type(x) is not TracedJson or type_ not in ("array<string>", "map<string,string>"):

@@ -13,6 +13,7 @@ from sparkweld.ir import json_texts as kinds
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, maps, strings
 from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
+from udf_compiler.frontends.python.json_elements import is_element
 from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
 from udf_compiler.frontends.python.json_scalars import json_of
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
@@ -83,7 +84,6 @@ class TracedJson(Changeable):
 
     __slots__ = ()
     what = "value of JSON"
-    exact = False
 
     def __init__(self, value: Value) -> None:
         self.value, self.fresh = value, False
@@ -288,14 +288,15 @@ def array_of(x: TracedJson) -> TracedScalar:
 
 def _contains(x: TracedJson, part: Any) -> bool:
     part = settled(part)
-    if not is_text(part):
-        refuse("SW262", call="in", what=raw(part))
     run, loop = explorer(), explorer().loop
+    if decide(x, kinds.LIST):
+        return run.decide(is_element(array_of(x), part))
+    if not (is_text(part) or is_number(part) or part is None):
+        refuse("SW262", call="in", what=raw(part))
     if decide(x, kinds.DICT):
-        return run.decide(loop.is_valid(call("json_member", text_of(x), as_text(part))))
+        return is_text(part) and run.decide(loop.is_valid(call("json_member", text_of(x), as_text(part))))
     if decide(x, kinds.STR):
-        return part in make_text(string(x))
-    run.guard(loop.call("logical_not", is_class(x, kinds.LIST)))
+        return strings.contains(make_text(string(x)), part)
     raise in_place(TypeError("argument is not iterable"))
 
 

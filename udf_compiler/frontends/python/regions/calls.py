@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
 from udf_compiler.frontends.python.found_matches import FoundMatches
+from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson, plain
 from udf_compiler.frontends.python.maps import is_map, last_of_each
@@ -32,7 +33,6 @@ from udf_compiler.frontends.python.regions.equivalents import (
     ELEMENTS,
     FROM_KEYS,
     PAIRS,
-    by_key,
     equivalent,
 )
 from udf_compiler.frontends.python.regions.gathering import is_append, pop_element
@@ -53,11 +53,20 @@ from udf_compiler.frontends.python.regions.machine import (
     pop_read,
     pop_undecided,
 )
-from udf_compiler.frontends.python.regions.mappings import Mapping, constant, constructed, length, of_keys, read, recorded
+from udf_compiler.frontends.python.regions.mappings import (
+    Mapping,
+    constant,
+    constructed,
+    contents,
+    length,
+    of_keys,
+    read,
+    recorded,
+)
 from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.sorting import extreme_by, in_order, sorted_by
+from udf_compiler.frontends.python.regions.sorting import in_order, with_key
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
@@ -94,7 +103,8 @@ def _arguments(s: State, count: int) -> list[Any]:
         return pop_undecided(s, count)
     if (count == 1 and is_builtin(function, str)) or fills_plainly(function):
         s.stack[at:] = map(with_text, s.stack[at:])
-    return pop_arguments(s, count)
+    args = pop_arguments(s, count)
+    return list(map(contents, args)) if is_dumps(function) else args
 
 
 def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
@@ -159,7 +169,7 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
         args = list(map(of_iterator, args))
-    made = _of_list(machine, function, args) if not kwargs else _by_key(machine, function, args, kwargs)
+    made = _of_list(machine, function, args) if not kwargs else with_key(machine, function, args, kwargs)
     if made is not None:
         return made
     if type(function) is Method and type(function.owner) in (Distinct, Seen):
@@ -229,7 +239,7 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
     key = kwargs.get("key")
     if any(type(x) is Mapping or is_map(x) for x in args) and {"key"} <= kwargs.keys() <= {"key", "reverse"}:
         key = Method(read(key.owner), key.name) if type(key) is Method and type(key.owner) is Mapping else key
-        made = _by_key(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
+        made = with_key(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
         return None if made is None else (made,)
     if not any(type(x) is Mapping for x in given):
         return None
@@ -316,27 +326,12 @@ def of_iterator(x: Any) -> Any:
     return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
 
 
-def _by_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``max(xs, key=f)`` and ``sorted(xs, key=f)`` of a list of the row; returns None for other calls."""
-    items: Any = pairs_of(lists.as_list(current(args[0]))) if len(args) == 1 and kwargs.get("key") is not None else None
-    if (lists.is_list(items) or is_rows(items)) and is_builtin(function, sorted) and kwargs.keys() <= {"key", "reverse"}:
-        return sorted_by(machine, items, **kwargs)
-    largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
-    if is_rows(items) and largest is not None and kwargs.keys() == {"key"}:
-        return extreme_by(machine, items, kwargs["key"], largest)
-    defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
-    if defined is None:
-        return None
-    key = kwargs["key"]
-    return machine.call(defined, [items, key.function if type(key) is Local else key], {})
-
-
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls.
 
     A string is a list of characters, a range one of numbers. ``set()`` is a set that the function fills, or a display.
     """
-    if not args and is_builtin(function, set):
+    if is_builtin(function, set) and (not args or (len(args) == 1 and type(args[0]) in (list, tuple, str) and not args[0])):
         return Seen([])
     nested = of_nested(machine, function, args)
     if nested is not None:

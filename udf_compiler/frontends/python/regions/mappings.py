@@ -23,6 +23,7 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.tables import Display, lookup
 from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
@@ -223,6 +224,16 @@ def constant(x: Any) -> Any:
 def read(x: Any) -> Any:
     """Returns the current contents of a dict that the function makes; anything else unchanged."""
     return x.settled if type(x) is Mapping else x
+
+
+def contents(x: Any) -> Any:
+    """Returns an object in which the lists and dicts that the function makes are their current contents."""
+    x = current(x)
+    if type(x) is Mapping:
+        x = x.settled
+    if type(x) is dict:
+        return {key: contents(value) for key, value in x.items()}
+    return type(x)(map(contents, x)) if type(x) in (list, tuple) else x
 
 
 def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping | None:

@@ -8,12 +8,15 @@ from typing import Any
 from sparkweld.errors import Refusal
 from sparkweld.ir.types import BOOL, I32, I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import is_rows
-from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS
+from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS, by_key
+from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.state import Local
+from udf_compiler.frontends.python.row_lists import pairs_of
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -96,3 +99,18 @@ def _part(found: Any, at: int, size: int) -> Any:
         loop = explorer().loop
         return make_int(loop.cast(loop.cast(part.value, I32), I64) if part.kind == "date" else loop.cast(part.value, I64))
     return int(part) if type(part) is bool else part
+
+
+def with_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Evaluates ``max(xs, key=f)`` and ``sorted(xs, key=f)`` of a list of the row; returns None for other calls."""
+    items: Any = pairs_of(lists.as_list(current(args[0]))) if len(args) == 1 and kwargs.get("key") is not None else None
+    if (lists.is_list(items) or is_rows(items)) and is_builtin(function, sorted) and kwargs.keys() <= {"key", "reverse"}:
+        return sorted_by(machine, items, **kwargs)
+    largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
+    if is_rows(items) and largest is not None and kwargs.keys() == {"key"}:
+        return extreme_by(machine, items, kwargs["key"], largest)
+    defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
+    if defined is None:
+        return None
+    key = kwargs["key"]
+    return machine.call(defined, [items, key.function if type(key) is Local else key], {})
