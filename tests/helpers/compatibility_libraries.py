@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "libraries" / "results"
-_SHOWN = ("scikit-learn", "lightgbm", "xgboost", "catboost", "numpy", "pandas", "pyarrow", "numba", "pyspark", "python")
+_SHOWN = tuple("scikit-learn lightgbm xgboost catboost statsmodels numpy pandas pyarrow numba pyspark python".split())
 
 HEAD = """\
 Models are compiled with these libraries. Each class was fitted with parameters whose meaning differs between versions, and each

@@ -69,7 +69,8 @@ def models_table() -> list[str]:
 
 def _methods(qualified: str, translator: type[Translator]) -> list[str]:
     real = class_of(qualified)
-    known = [m for m in METHODS if hasattr(translator, m) and inspect.getattr_static(real, m, None) is not None]
+    own = [m for m in METHODS if hasattr(translator, m)]
+    known = [m for m in own if inspect.getattr_static(real, m, None) is not None] or own  # results of statsmodels wrap others
     return [f"`{m}{_options(translator, m)}` {'~' if m in translator.KEPT else '='}" for m in known]
 
 

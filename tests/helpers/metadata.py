@@ -8,7 +8,7 @@ from pathlib import Path
 
 TEXT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
 #: The extras that users install; the others are for development.
-EXTRAS = ("spark", "connect", "sklearn", "lightgbm", "xgboost", "catboost", "mlflow")
+EXTRAS = ("spark", "connect", "sklearn", "lightgbm", "xgboost", "catboost", "statsmodels", "mlflow")
 
 
 def listed(key: str) -> list[str]:

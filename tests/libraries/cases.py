@@ -72,7 +72,8 @@ LABELS = pd.Series(STRINGS.s)
 
 def cases(only: str = "") -> Iterator[Case]:
     """Yields the cases of the classes whose qualified name contains `only`."""
-    for make in (_linear, _preprocessing, _encoders, _texts, _neighbours, _trees, _ensembles, _composed, _boosters, _catboost):
+    sklearn = (_linear, _preprocessing, _encoders, _texts, _neighbours, _trees, _ensembles, _composed)
+    for make in (*sklearn, _boosters, _catboost, _statsmodels):
         for name, kind, fit, batches, options in make():
             if only not in kind:
                 continue
@@ -516,6 +517,33 @@ def _catboost() -> Iterator[Row]:
 
     yield "CatBoostRanker()", f"{kinds}Ranker", ranker, _both(), {}
     yield "CatBoost()", kinds, lambda found: found(few).fit(GAPS, TARGET), _both(), {}
+
+
+def _statsmodels() -> Iterator[Row]:
+    """Yields results. Their classes wrap those of the models, so a case fits a model instead of creating the class."""
+    root, noise = "statsmodels.", np.random.default_rng(5).normal(size=200)
+
+    def row(wrapper: str, model: str, y: np.ndarray, how: dict[str, Any] | None = None, family: str = "", link: str = "") -> Row:
+        def fit(found: type) -> Any:
+            families = f"{root}genmod.families."
+            of = {"link": _of(f"{families}links.{link}")} if link else {}
+            given = {"family": _of(f"{families}family.{family}", **of)} if family else {}
+            return _of(root + model, endog=y, exog=table() / 10, **given).fit(**(how or {}))
+
+        name = f"{model.rpartition('.')[2]}({', '.join(filter(None, (family, link)))})"
+        return name, f"{root}{wrapper}ResultsWrapper", fit, _both(), {}
+
+    regression = "regression.linear_model."
+    for model in (*(f"{regression}{name}" for name in ("OLS", "WLS", "GLS", "GLSAR")), "regression.quantile_regression.QuantReg"):
+        yield row(f"{regression}Regression", model, TARGET + noise)
+    robust, discrete, quiet = "robust.robust_linear_model.RLM", "discrete.discrete_model.", {"disp": 0}
+    yield row(robust, robust, TARGET + noise)
+    yield row(f"{discrete}Binary", f"{discrete}Logit", (TARGET + 9 * noise > 0).astype(int), quiet)
+    yield row(f"{discrete}Poisson", f"{discrete}Poisson", COUNTS.a.to_numpy(), quiet)
+    generalized = "genmod.generalized_linear_model.GLM"
+    for family, link in (("Gaussian", ""), ("Poisson", ""), ("Poisson", "Sqrt"), ("Gamma", "Log")):
+        yield row(generalized, generalized, COUNTS.a.to_numpy() + 1.0, None, family, link)
+    yield row(generalized, generalized, (TARGET + 9 * noise > 0).astype(int), None, "Binomial")
 
 
 def _as_matrix(d: pd.DataFrame) -> Any:

@@ -17,7 +17,7 @@ from tests.helpers.models import compare, compare_columns
 from tests.libraries.cases import Case, cases
 from udf_compiler.frontends.models.translator import METHODS
 
-PACKAGES = ("scikit-learn", "lightgbm", "xgboost", "catboost", "numpy", "pandas", "pyarrow", "scipy", "numba", "pyspark")
+PACKAGES = tuple("scikit-learn lightgbm xgboost catboost statsmodels numpy pandas pyarrow scipy numba pyspark".split())
 
 
 @dataclass(frozen=True)

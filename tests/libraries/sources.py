@@ -31,7 +31,8 @@ def installed() -> dict[str, str]:
             kind = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             continue
-        found[qualified] = fingerprint(kind, of_names(kind, followed_methods(qualified)))
+        if own := of_names(kind, followed_methods(qualified)):
+            found[qualified] = fingerprint(kind, own)
     return found
 
 

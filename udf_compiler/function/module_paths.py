@@ -28,7 +28,8 @@ _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "p
 LIBRARIES = _OURS | {"sklearn", "scipy"}
 #: Installed packages whose code is not read: the compiler knows their behaviour by version.
 _NO_READERS = frozenset(
-    "numpy pandas pyarrow scipy sklearn numba llvmlite lightgbm xgboost catboost mlflow onnx onnxruntime".split()
+    """numpy pandas pyarrow scipy sklearn numba llvmlite lightgbm xgboost catboost statsmodels patsy mlflow onnx
+    onnxruntime""".split()
 )
 _BY_VERSION = LIBRARIES | _NO_READERS | {"joblib", "cloudpickle", "dill", "skops"}
 _MOST_SEEN = 64

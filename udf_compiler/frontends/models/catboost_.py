@@ -40,6 +40,11 @@ class Trees(Translator):
 
     SINGLE = True
 
+    @property
+    def width(self) -> int | None:
+        # n_features_in_ is 0 after unpickling
+        return len(self.model.feature_names_) if self.model.is_fitted() else None
+
     def _loss(self) -> str:
         return str(self.model._object._get_loss_function_name())
 

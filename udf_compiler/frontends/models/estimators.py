@@ -34,6 +34,7 @@ from udf_compiler.frontends.models import (
     rankers,
     scaling,
     selection,
+    statsmodels_,
     text,
     trees,
     xgboost_,
@@ -69,10 +70,13 @@ ESTIMATORS: dict[str, type[Translator]] = {
     **lightgbm_.ESTIMATORS,
     **xgboost_.ESTIMATORS,
     **catboost_.ESTIMATORS,
+    **statsmodels_.ESTIMATORS,
     **cascades.ESTIMATORS,
     **rankers.ESTIMATORS,
 }
 
+#: The base of the fitted models of statsmodels, which have no get_params.
+_RESULTS = "statsmodels.base.wrapper.ResultsWrapper"
 #: Settings of scikit-learn that change its methods, and the only value that the translators support.
 _SETTINGS = {"assume_finite": False, "transform_output": "default", "array_api_dispatch": False, "enable_metadata_routing": False}
 
@@ -83,7 +87,9 @@ def is_model(original: object) -> bool:
     if f"{kind.__module__}.{kind.__qualname__}" in ESTIMATORS:
         return True
     # the module of a class that Cython compiled may be a descriptor
-    return any(str(base.__module__).partition(".")[0] in LIBRARIES for base in kind.__mro__) and hasattr(kind, "get_params")
+    bases = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
+    own = any(base.partition(".")[0] in LIBRARIES for base in bases)
+    return own and (hasattr(kind, "get_params") or _RESULTS in bases)
 
 
 def constructor_of(original: object) -> Callable[..., Any] | None:

@@ -58,7 +58,7 @@ class Features:
     """The input or output of an estimator: columns in order over the rows of `loop`.
 
     - `columns`: numbers are plain values; strings are NULL where missing.
-    - `names`: the column names of a DataFrame; None for an array. `ndim` 1 means the shape (n,).
+    - `names`: the column names of a DataFrame; None for an array. `ndim` 1 means the shape (n,), with names a Series.
     - `order`: the memory order, as in TracedArray. `sparse`: a scipy matrix. `fresh`: its memory is not shared.
     - `missing`: per column, the library's representation of missing strings; empty when nothing is missing.
     - `kept`: some value is approximate, not bit-equal to the library's.

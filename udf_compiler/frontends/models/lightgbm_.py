@@ -53,6 +53,10 @@ class Booster(Translator):
     def booster(self) -> Any:
         return self.model
 
+    @property
+    def width(self) -> int | None:
+        return int(self.model.num_feature()) if hasattr(self.model, "num_feature") else super().width
+
     def _read(self, start: int, count: int | None, call: str) -> LightGBM:
         """Reads the iterations of a prediction: `count` from `start` on; for None, those up to the best iteration."""
         booster = self.booster

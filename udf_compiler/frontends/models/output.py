@@ -88,6 +88,8 @@ def given_back(made: Features, call: str) -> Any:
     loop = made.loop
     if made.sparse:
         return TracedSparse(made)
+    if made.names is not None and made.ndim == 1:
+        return TracedSeries(loop, made.values[0], made.values[0].type.dtype)
     if made.names is not None:
         series = [
             text_series(loop, v, made.missing_of(i)) if v.type.plain() == STR else TracedSeries(loop, v, v.type.dtype)

@@ -94,15 +94,6 @@ def _part(translator: Translator, part: Any) -> Any:
     return part if part is None or isinstance(part, str) else TracedModel(translator.part(part))
 
 
-def _width_of(model: Any) -> int | None:
-    """Returns the number of features that a fitted model takes, None when it does not report it."""
-    if hasattr(model, "num_feature"):  # a Booster of LightGBM
-        return int(model.num_feature())
-    if type(model).__module__ == "catboost.core":  # whose n_features_in_ is 0 after unpickling
-        return len(model.feature_names_) if model.is_fitted() else None
-    return getattr(model, "n_features_in_", None)
-
-
 def _called(translator: Translator, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with unwatched():
         return _computed(translator, name, method, args, kwargs)
@@ -117,7 +108,7 @@ def _computed(
     if single:
         x = RowMatrix([x]) if is_scalar(x) else [x if type(x) is list else x.tolist()]
     x = row_argument(x, call) if is_exploring() else rows_argument(x)
-    x = for_model(x, _width_of(translator.model), call)
+    x = for_model(x, translator.width, call)
     if isinstance(x, TracedSparse):
         given: Any = x.features
     else:

@@ -52,6 +52,11 @@ class Translator:
         """Returns the name of the estimator's class, for messages."""
         return type(self.model).__name__
 
+    @property
+    def width(self) -> int | None:
+        """Returns the number of features that the fitted model takes; None when it does not report it."""
+        return getattr(self.model, "n_features_in_", None)
+
     def call(self, method: str) -> str:
         """Returns the name of a call, such as ``LinearRegression.predict``."""
         return f"{self.name}.{method}"

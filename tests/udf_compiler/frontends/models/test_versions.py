@@ -17,6 +17,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
+from statsmodels.regression.linear_model import OLS
 
 from tests.helpers.models import compare, compiled, frame, numbers
 from tests.libraries.run import outcomes
@@ -117,8 +118,15 @@ def test_a_fingerprint_is_that_of_all_code_that_runs(tmp_path, monkeypatch, befo
 
 def test_the_table_has_each_class_of_the_installed_libraries():
     """Otherwise `python -m tests.libraries.sources` was not run after a class was added."""
-    ours = ("udf_compiler.", "sparkweld.")
-    assert {name for name in ESTIMATORS if not name.startswith(ours)} == set(tested_versions.sources())
+    without = ("udf_compiler.", "sparkweld.", "statsmodels.")  # results of statsmodels pass their calls on
+    assert {name for name in ESTIMATORS if not name.startswith(without)} == set(tested_versions.sources())
+
+
+def test_a_class_without_methods_of_its_own_is_accepted_in_tested_versions_only(monkeypatch):
+    results = OLS(np.arange(3.0), np.ones((3, 1))).fit()
+    assert tested_versions.refusal_of(type(results), ("predict",)) is None
+    monkeypatch.setitem(tested_versions.LIBRARIES, "statsmodels", tested_versions.Library("statsmodels", ("0.13",)))
+    assert tested_versions.refusal_of(type(results), ("predict",)).code == "SW806"
 
 
 def _sum_of(values):

@@ -1,0 +1,201 @@
+"""Checks results of statsmodels: models, links, formulas, containers, missing values, and what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from pyspark.sql.types import BooleanType, DoubleType
+
+from sparkweld.contract.constants import ARROW_BATCHED
+from tests.helpers.compiled import compare_with_worker
+from tests.helpers.models import Scored, compare
+
+#: A sum of few terms in another order, and a link.
+RTOL, ATOL = 1e-11, 1e-12
+NAMES = list("abc")
+
+
+@cache
+def table(rows: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    made = pd.DataFrame(rng.normal(size=(rows, 3)), columns=NAMES)
+    made["y"] = 2 * made.a - made.b + rng.normal(size=rows)
+    made["two"], made["count"] = (made.y > 0).astype(int), rng.poisson(np.exp(0.3 * made.a))
+    return made.assign(positive=made.y.abs() + 0.1, kind=np.where(made.a > 0, "x", "y"))
+
+
+def batch(odd: bool = False) -> pa.RecordBatch:
+    """Returns rows of three columns; the `odd` ones have NaN, infinities, NULLs and extreme values."""
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(64, 3))
+    if odd:
+        values = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 5e-324]
+        rows[rng.random(rows.shape) < 0.2] = rng.choice(values, (rng.random(rows.shape) < 0.2).sum())[:1]
+        for at, value in enumerate(values):
+            rows[at, at % 3] = value
+        rows[10] = [np.inf, -np.inf, 1.0]
+        rows[11] = [1e308, 1e308, 1e308]
+    return pa.RecordBatch.from_pandas(pd.DataFrame(rows, columns=NAMES), preserve_index=False)
+
+
+def check(function: Callable[[pd.DataFrame], Any], given: pa.RecordBatch | None = None) -> Scored:
+    scored = compare(function, given or batch(), DoubleType(), rtol=RTOL, atol=ATOL)
+    assert scored.refused == "" and "dot" in scored.kept
+    return scored
+
+
+def refused(function: Callable[[pd.DataFrame], Any]) -> str:
+    return compare(function, batch(), DoubleType()).refused
+
+
+def _fits() -> dict[str, Callable[[], Any]]:
+    t, families, links = table(), sm.families, sm.families.links
+    x, constant = t[NAMES], sm.add_constant(t[NAMES])
+    return {
+        "OLS": lambda: sm.OLS(t.y, x).fit(),
+        "OLS of arrays": lambda: sm.OLS(t.y.to_numpy(), x.to_numpy()).fit(),
+        "OLS, regularized": lambda: sm.OLS(t.y, x).fit_regularized(alpha=0.01),
+        "WLS": lambda: sm.WLS(t.y, x, weights=t.positive).fit(),
+        "GLS": lambda: sm.GLS(t.y, x).fit(),
+        "GLSAR": lambda: sm.GLSAR(t.y, x, 1).fit(),
+        "QuantReg": lambda: sm.QuantReg(t.y, x).fit(),
+        "RLM": lambda: sm.RLM(t.y, x).fit(),
+        "Logit": lambda: sm.Logit(t.two, x).fit(disp=0),
+        "Poisson": lambda: sm.Poisson(t["count"], x).fit(disp=0),
+        "GLM": lambda: sm.GLM(t.y, x).fit(),
+        "GLM, Binomial": lambda: sm.GLM(t.two, x, family=families.Binomial()).fit(),
+        "GLM, Poisson": lambda: sm.GLM(t["count"], x, family=families.Poisson()).fit(),
+        "GLM, Gamma": lambda: sm.GLM(np.exp(0.3 * t.a) + 0.1, x, family=families.Gamma(links.Log())).fit(),
+        "GLM, Tweedie": lambda: sm.GLM(t.positive, x, family=families.Tweedie(var_power=1.5)).fit(),
+        "GLM, sqrt": lambda: sm.GLM(t["count"] + 1, x, family=families.Poisson(links.Sqrt())).fit(),
+        "GLM, inverse": lambda: sm.GLM(t.positive, constant.abs()[NAMES], family=families.Gamma(links.InversePower())).fit(),
+    }
+
+
+@cache
+def fitted(name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _fits()[name]()
+
+
+@pytest.mark.parametrize("name", list(_fits()))
+def test_models_and_links(name: str) -> None:
+    """Each compares a Series for a DataFrame and an array for an array, and odd rows."""
+    model = fitted(name)
+    assert check(lambda d: model.predict(d)).rows == 64
+    assert check(lambda d: pd.Series(model.predict(d.to_numpy()))).rows == 64
+    odd = check(lambda d: model.predict(d), batch(odd=True))
+    assert 0 < odd.flagged < 40 and odd.rows > 20
+
+
+def test_the_result_of_a_null_is_nan() -> None:
+    model = fitted("OLS")
+    given = pa.RecordBatch.from_pydict({"a": [1.0, None, 3.0], "b": [1.0, 2.0, None], "c": [0.5, 0.5, 0.5]})
+    assert check(lambda d: model.predict(d), given) == Scored(3, kept=("dot",))
+
+
+@pytest.mark.parametrize("of", ["int64", "float32", "int32"])
+def test_types_of_columns(of: str) -> None:
+    model, rows = fitted("Logit"), pd.DataFrame(np.arange(30).reshape(10, 3) % 7, columns=NAMES)
+    given = pa.RecordBatch.from_pandas(rows.astype(of).assign(c=rows.c.astype("float64")), preserve_index=False)
+    assert check(lambda d: model.predict(d), given).rows == 10
+    assert check(lambda d: model.predict(d.astype("float32")), given).rows == 10
+
+
+def test_a_parameter_of_zero_times_infinity_is_nan() -> None:
+    """The sum omits the column, so Python decides rows in which it is not finite."""
+    model = sm.OLS(table().y, table()[NAMES]).fit()
+    model.params["b"] = 0.0
+    assert model._results.params[1] == 0
+    given = pa.RecordBatch.from_pydict({"a": [1.0, 2.0, 3.0], "b": [5.0, np.inf, np.nan], "c": [0.0, 1.0, 2.0]})
+    scored = check(lambda d: model.predict(d), given)
+    assert (scored.rows, scored.flagged) == (1, 2)
+
+
+def test_columns_count_by_position() -> None:
+    model = fitted("OLS")
+    assert check(lambda d: model.predict(d[["c", "a", "b"]])).rows == 64
+    assert check(lambda d: model.predict(pd.concat([d.b, d.a, d.a + d.c], axis=1))).rows == 64
+    assert refused(lambda d: model.predict(d[["a", "b"]])) == "SW252"
+
+
+def test_the_result_is_a_series_with_the_rows_of_its_argument() -> None:
+    model = fitted("GLM, Poisson")
+    assert check(lambda d: model.predict(d).clip(0.5, 2.0) + d.a).rows == 64
+    assert check(lambda d: model.predict(d[NAMES]).where(d.a > 0, d.b)).rows == 64
+    assert check(lambda d: pd.Series(np.log1p(model.predict(d.values)))).rows == 64
+    assert check(lambda d: (model.predict(d) > 0.5).astype("float64")).rows == 64
+
+
+def test_the_linear_predictor() -> None:
+    for name in ("Logit", "Poisson", "GLM, Binomial"):
+        model = fitted(name)
+        assert check(lambda d, model=model: model.predict(d, which="linear")).rows == 64
+        assert refused(lambda d, model=model: model.predict(d, which="var")) in ("SW840", "SW252")
+
+
+@pytest.mark.parametrize("formula", ["y ~ a + b + c", "y ~ a - 1", "y ~ a * b", "y ~ a + b:c + a:b:c"])
+def test_formulas_of_numeric_columns(formula: str) -> None:
+    """The columns count by name, and others take no part. A row with NaN in a term is left out, and its result is NaN."""
+    model = smf.ols(formula, table()).fit()
+    assert check(lambda d: model.predict(d)).rows == 64
+    assert check(lambda d: model.predict(d[["c", "b", "a"]].assign(other=1.5))).rows == 64
+    odd = check(lambda d: model.predict(d), batch(odd=True))
+    assert odd.rows > 20
+    nulls = pa.RecordBatch.from_pydict({"a": [1.0, None, 3.0], "b": [1.0, 2.0, None], "c": [0.5, 0.5, 0.5]})
+    assert check(lambda d: model.predict(d), nulls).rows == 3
+
+
+def test_formulas_of_other_models() -> None:
+    for make in (smf.logit, smf.poisson):
+        model = make("two ~ a + b", table()).fit(disp=0)
+        assert check(lambda d, model=model: model.predict(d)).rows == 64
+    model = smf.glm("two ~ a + b", table(), family=sm.families.Binomial()).fit()
+    assert check(lambda d: model.predict(d)).rows == 64
+
+
+def test_a_plain_function_scores_one_row() -> None:
+    model = fitted("Logit")
+
+    def likely(a: float, b: float, c: float) -> bool:
+        return bool(model.predict([[a, b, c]])[0] > 0.5)
+
+    compared = compare_with_worker(likely, [batch()], BooleanType(), ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda t: sm.Probit(t.two, t[NAMES]).fit(disp=0), "SW839"),
+        (lambda t: sm.GLM(t.two, t[NAMES], family=sm.families.Binomial(sm.families.links.Probit())).fit(), "SW839"),
+        (lambda t: smf.ols("y ~ np.exp(a)", t).fit(), "SW839"),
+        (lambda t: smf.ols("y ~ a + C(two)", t).fit(), "SW839"),
+        (lambda t: sm.NegativeBinomial(t["count"], t[NAMES]).fit(disp=0), "SW800"),
+    ],
+    ids=["Probit", "probit link", "np.exp", "categories", "NegativeBinomial"],
+)
+def test_refusals(make: Callable[[pd.DataFrame], Any], code: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make(table())
+    assert refused(lambda d: model.predict(d.assign(two=1))) == code
+
+
+def test_a_predict_of_its_own_is_refused() -> None:
+    model = sm.OLS(table().y, table()[NAMES]).fit()
+    model._results.predict = lambda x: x["a"]
+    assert refused(lambda d: model.predict(d)) == "SW839"
+    other = sm.OLS(table().y, table()[NAMES]).fit()
+    other.predict = lambda x: x["a"]
+    assert refused(lambda d: other.predict(d)) == "SW801"
