@@ -17,8 +17,8 @@ CAUGHT = "def f(a):\n    try:\n        return {}\n    except (TypeError, ValueEr
 REFUSED = [
     ("a.partition(sep=',')[0]", "str"), ("a.strip(chars='a')", "str"), ("a.startswith(affix='a')", "str"),
     ("a.removeprefix(affix='a')", "str"), ("a.find(part='a')", "str"), ("a.zfill(width=3)", "str"),
-    ("a.center(5, fill='x')", "str"), ("a.zfill(None)", "str"),
-    ("a.ljust(None)", "str"), ("a.center(10**20)", "str"), ("a.split(None, None)", "str"),
+    ("a.center(5, fill='x')", "str"),
+    ("a.center(10**20)", "str"), ("a.split(None, None)", "str"),
     ("math.log(a, base=2)", "f64"), ("math.sqrt(x=a)", "f64"), ("math.fmod(a, y=2)", "f64"),
     ("a.count(value=1)", "list<i64>"), ("a.index(value=1)", "list<i64>"),
 ]  # fmt: skip
@@ -31,6 +31,13 @@ def test_forms_that_are_errors_in_python(source, type):
         with pytest.raises(Refusal) as refused:
             check(written, (type,))
         assert refused.value.code in ("SW262", "SW299", "SW261"), refused.value
+
+
+@pytest.mark.parametrize("source", ["a.zfill(None)", "a.ljust(None)", "a.center(None, '*')"])
+def test_a_width_of_none_is_an_error_that_a_function_may_catch(source):
+    with pytest.raises(Refusal, match="SW261"):
+        check(f"lambda a: {source}", ("str",))
+    check(CAUGHT.format(source), ("str",))
 
 
 @pytest.mark.parametrize("source", ["a.split(sep=',', maxsplit=1)[0]", "a.rsplit(maxsplit=1, sep=',')[-1]", "a.center(5, '*')"])
