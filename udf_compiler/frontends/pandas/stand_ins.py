@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, pandas_, re_, scipy_
+from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, pandas_, re_, scipy_, statsmodels_
 from udf_compiler.frontends.python import (
     data_types,
     dict_classes,
@@ -36,7 +36,7 @@ _MADE_IN_PYTHON = 1 << 9
 #: SciPy is before NumPy, whose table takes any ufunc.
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
-    *(literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
+    *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
 )
 
 

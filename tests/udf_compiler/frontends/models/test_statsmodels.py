@@ -156,6 +156,51 @@ def test_formulas_of_numeric_columns(formula: str) -> None:
     assert check(lambda d: model.predict(d), nulls).rows == 3
 
 
+@cache
+def with_constant() -> Any:
+    return sm.OLS(table().y, sm.add_constant(table()[NAMES])).fit()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda d: sm.add_constant(d),
+        lambda d: sm.add_constant(d, has_constant="add"),
+        lambda d: sm.add_constant(d, True, "raise"),
+        lambda d: sm.add_constant(d.to_numpy()),
+        lambda d: sm.add_constant(pd.concat([d.a, d.b * 2, d.c.astype("float32")], axis=1)),
+        lambda d: sm.add_constant(d, prepend=False)[["const", "a", "b", "c"]],
+    ],
+    ids=["skip", "add", "raise", "array", "concat", "append"],
+)
+def test_a_column_of_ones(made: Callable[[pd.DataFrame], Any]) -> None:
+    model = with_constant()
+    assert check(lambda d: pd.Series(model.predict(made(d)))) == Scored(64, kept=("dot",))
+
+
+@pytest.mark.parametrize("values", [[0.25] * 8, [2.0] * 8, [0.0] * 8, [np.nan] * 8, [-0.0, 0.0] * 4])
+def test_python_decides_batches_in_which_a_column_may_be_constant(values: list[float]) -> None:
+    """Without the ones, the library raises: the matrix has too few columns."""
+    model = with_constant()
+    given = pa.RecordBatch.from_pydict({"a": values, "b": np.arange(8) / 7, "c": np.arange(8) * 1.1})
+    scored = check(lambda d: model.predict(sm.add_constant(d)), given)
+    assert (scored.rows, scored.flagged) == (0, 8)
+    assert check(lambda d: model.predict(sm.add_constant(d, has_constant="add")), given).rows == 8
+
+
+def test_values_that_differ_little_or_are_large() -> None:
+    model = with_constant()
+    rng = np.random.default_rng(3)
+    given = pa.RecordBatch.from_pydict({"a": rng.random(40) * 1e-4, "b": rng.integers(0, 2, 40), "c": rng.integers(0, 10**9, 40)})
+    assert check(lambda d: model.predict(sm.add_constant(d)), given).rows == 40
+
+
+def test_ones_beside_columns_that_are_not_numbers() -> None:
+    assert refused(lambda d: with_constant().predict(sm.add_constant(d.assign(c=d.a > 0)))) == "SW230"
+    assert refused(lambda d: with_constant().predict(sm.add_constant(sm.add_constant(d)[["const", "a", "b"]]))) == "SW262"
+    assert refused(lambda d: sm.add_constant(d.a)["a"]) == "SW262"
+
+
 def test_formulas_of_other_models() -> None:
     for make in (smf.logit, smf.poisson):
         model = make("two ~ a + b", table()).fit(disp=0)
