@@ -196,8 +196,9 @@ def test_values_that_differ_little_or_are_large() -> None:
 
 
 def test_ones_beside_columns_that_are_not_numbers() -> None:
-    assert refused(lambda d: with_constant().predict(sm.add_constant(d.assign(c=d.a > 0)))) == "SW230"
-    assert refused(lambda d: with_constant().predict(sm.add_constant(sm.add_constant(d)[["const", "a", "b"]]))) == "SW262"
+    model = with_constant()
+    assert refused(lambda d: model.predict(sm.add_constant(d.assign(c=d.a > 0)))) == "SW262"
+    assert refused(lambda d: model.predict(sm.add_constant(sm.add_constant(d)[["const", "a", "b"]]))) == "SW262"
     assert refused(lambda d: sm.add_constant(d.a)["a"]) == "SW262"
 
 
