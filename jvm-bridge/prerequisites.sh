@@ -10,6 +10,8 @@ set -u
 
 MINIMUM_PYTHON=10   # 3.10
 MINIMUM_JAVA=17
+# The newest JDK whose classes the compilers of all lines of Spark read. A newer one is used if there is no other.
+PREFERRED_JAVA=21
 
 # A Python counts only when it can make a virtual environment: Debian ships venv's other half (ensurepip) separately.
 suitable_python() {
@@ -31,14 +33,14 @@ find_python() {
     return 1
 }
 
-# A JDK counts only with jni.h: the bridge's C half is compiled against it.
+# A JDK counts only with jni.h: the bridge's C half is compiled against it. A second argument is the newest version that counts.
 suitable_jdk() {
     [ -x "$1/bin/java" ] && [ -f "$1/include/jni.h" ] || return 1
     # from the JDK's own `release` file: starting a JVM would cost a second run a tenth of a second
     version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release" 2>/dev/null)
     [ -n "$version" ] ||
         version=$("$1/bin/java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
-    [ -n "$version" ] && [ "$version" -ge "$MINIMUM_JAVA" ]
+    [ -n "$version" ] && [ "$version" -ge "$MINIMUM_JAVA" ] && [ "$version" -le "${2:-$version}" ]
 }
 
 find_java_home() {
@@ -46,21 +48,19 @@ find_java_home() {
         suitable_jdk "$JAVA_HOME" && printf '%s\n' "$JAVA_HOME"
         return
     fi
-    for program in javac java; do
-        path=$(command -v "$program" 2>/dev/null) || continue
-        home=$(dirname "$(dirname "$(readlink -f "$path")")")
-        if suitable_jdk "$home"; then
-            printf '%s\n' "$home"
-            return 0
-        fi
-    done
-    for home in /usr/lib/jvm/*; do
-        if suitable_jdk "$home"; then
-            printf '%s\n' "$home"
-            return 0
-        fi
+    for newest in "$PREFERRED_JAVA" ""; do
+        for home in $(jdk_of_path javac) $(jdk_of_path java) "${JVMS:-/usr/lib/jvm}"/*; do
+            if suitable_jdk "$home" "$newest"; then
+                readlink -f "$home"
+                return 0
+            fi
+        done
     done
     return 1
+}
+
+jdk_of_path() {
+    path=$(command -v "$1" 2>/dev/null) && dirname "$(dirname "$(readlink -f "$path")")"
 }
 
 suitable_compiler() {

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -260,6 +261,34 @@ def test_the_installed_package_knows_its_bridge():
     assert "io/sparkweld/SparkWeldPlugin.class" in names
     assert "sparkweld/reasons.json" in names
     assert any(re.fullmatch(r"native/linux-\w+/libsparkweld_jni\.so", name) for name in names)
+
+
+def test_a_jdk_that_all_lines_of_spark_support_is_preferred(tmp_path):
+    """A newer one is used where there is no other, and that of JAVA_HOME always."""
+
+    def jdk(version: str) -> Path:
+        home = tmp_path / f"jdk-{version}"
+        for path in (home / "bin" / "java", home / "include" / "jni.h"):
+            path.parent.mkdir(parents=True)
+            path.write_text("#!/bin/sh\n")
+            path.chmod(0o755)
+        (home / "release").write_text(f'JAVA_VERSION="{version}"\n')
+        return home
+
+    def found(**more: str) -> str:
+        script = ["/bin/sh", str(ROOT / "jvm-bridge" / "prerequisites.sh"), "java-home"]
+        environment = {"PATH": str(newest / "bin"), "JVMS": str(tmp_path), **more}
+        return subprocess.run(script, env=environment, capture_output=True, text=True, check=False).stdout.strip()
+
+    newest = jdk("25.0.1")
+    tools = newest / "bin"
+    for tool in ("sed", "dirname", "readlink", "head"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    assert found() == str(newest)
+    jdk("11.0.2")
+    assert found() == str(newest)
+    older = jdk("17.0.9")
+    assert found() == str(older) and found(JAVA_HOME=str(newest)) == str(newest)
 
 
 def test_versions_of_pyenv_are_found_beside_its_shims(tmp_path):
