@@ -86,7 +86,7 @@ from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import elements, inner_groups, neighbours, orders
+from udf_compiler.frontends.pandas.groups import correlations, elements, inner_groups, neighbours, orders
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -284,6 +284,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
         GroupScalar: [(reduced, np.float64(1)), (GroupScalar(loop, read("n"), weak=True), 1)],
+        correlations.Matrix: [(correlations.Matrix(reduced), np.ones((2, 2))), (correlations.Matrix(reduced, 0), np.ones(2))],
         elements.GroupElement: [
             (elements.GroupElement(text, read("s")), "a"),
             (elements.GroupElement(TracedSeries(loop, read("d"), object, DATES), read("d")), datetime.date(2024, 1, 1)),
