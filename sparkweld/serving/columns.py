@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,9 @@ def _of_values(values: Any, expected: pa.DataType) -> pa.Array | pa.ChunkedArray
         return pa.array(values.to_numpy(), from_pandas=False) if floats else pa.Array.from_pandas(values)
     if isinstance(values, np.ndarray) and values.dtype != object:
         return pa.array(values)
+    # One string or number is no column, and iterating over a dict would return its keys, such as those of `to_dict()`.
+    if isinstance(values, str | bytes | Mapping | Set):
+        raise pa.ArrowTypeError(f"a {type(values).__name__} is not a sequence of values")
     return _of_objects(list(values), expected)
 
 
@@ -156,6 +159,8 @@ def _of_objects(values: list[Any], expected: pa.DataType) -> pa.Array:
         return pa.array(values, expected)
     if pa.types.is_date(expected) and not kinds <= {datetime.date}:  # Arrow would drop the time of a datetime
         raise pa.ArrowTypeError(f"it holds {', '.join(sorted(kind.__name__ for kind in kinds))}")
+    if pa.types.is_string(expected) and any(x != x for x in values if type(x) is float):
+        raise pa.ArrowTypeError("it holds NaN: pass None for a missing string")
     if pa.types.is_timestamp(expected) and any(getattr(x, "tzinfo", None) or getattr(x, "nanosecond", 0) for x in values):
         raise pa.ArrowTypeError("it holds datetimes with zones or nanoseconds")  # Arrow would drop these
     return pa.array(values) if kinds else pa.nulls(len(values), expected)
@@ -202,6 +207,13 @@ def _unrepeated(names: Sequence[str], columns: Iterable[Any]) -> dict[str, Any]:
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise UserError(f"{_listed(repeated)} names several columns of the table")
     return made
+
+
+def check_row(row: Any, columns: Sequence[Column]) -> None:
+    """Raises UserError unless a row is a mapping with a value for each column and no other."""
+    if not isinstance(row, Mapping):
+        raise UserError(f"a {type(row).__name__} is not a row: pass a dict with a value for each column")
+    _check_names(row, columns)
 
 
 def _check_names(given: Mapping[str, Any], columns: Sequence[Column]) -> None:

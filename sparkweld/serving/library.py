@@ -93,7 +93,7 @@ def _header(program: Parts, prefix: str, fields: dict[str, str], results: Sequen
 extern "C" {{
 #endif
 
-/* A string of UTF-8, not terminated. */
+/* A string of UTF-8, not terminated. The address of an empty one may be NULL. */
 typedef struct {{ const char *data; int64_t length; }} {prefix}_string;
 
 /* The columns of a row. Where `..._is_null` is not 0, the value before it is not read. */
@@ -107,8 +107,9 @@ typedef struct {{
 {outputs}
 }} {prefix}_output;
 
-/* Computes `n` rows. The status of a row becomes 0, or 1 where only the Python function can compute it.
-   Returns the number of rows with status 1, or -1 where memory is exhausted. Any number of threads may call it. */
+/* Computes `n` rows. The status of a row becomes 0, or 1 where only the Python function can compute it, or where a string is
+   no valid UTF-8. Returns the number of rows with status 1, -1 where memory is exhausted, or -2 where `n` is negative or one
+   of the pointers is NULL although `n` is not 0. Any number of threads may call it. */
 int64_t {prefix}_score(const {prefix}_input *rows, int64_t n, {prefix}_output *results, uint8_t *status);
 
 #ifdef __cplusplus
@@ -151,7 +152,7 @@ def _source(program: Parts, prefix: str, fields: dict[str, str], results: Sequen
         value = f"rows[r].{field}" if column.kind != "bool" else f"rows[r].{field} != 0"
         fill.append(f"        s->n{at}[r] = rows[r].{field}_is_null != 0; s->i{at}[r] = s->n{at}[r] ? {zero} : {value};")
         if column.is_view:
-            fill.append(f"        lacks |= s->i{at}[r].length < 0 || !is_utf8(s->i{at}[r]);")
+            fill.append(f"        lacks |= !is_utf8(s->i{at}[r]);")
         if not column.nullable:
             fill.append(f"        lacks |= s->n{at}[r];")
         table += [f"s->i{at}", f"s->n{at}"]
@@ -248,6 +249,7 @@ static int64_t call(space *s, int64_t n) {{
 /* Whether a string is valid UTF-8, which kernels rely on (table 3-7 of the Unicode Standard). */
 static int is_utf8({prefix}_string given) {{
     if (!given.length) return 1;  /* the address may be NULL */
+    if (!given.data || given.length < 0) return 0;
     const unsigned char *s = (const unsigned char *) given.data, *end = s + given.length;
     while (s < end) {{
         unsigned char first = *s++, low = 0x80, high = 0xBF;
@@ -289,6 +291,7 @@ static int64_t piece(space *s, const {prefix}_input *rows, int64_t n, {prefix}_o
 
 __attribute__((visibility("default")))
 int64_t {prefix}_score(const {prefix}_input *rows, int64_t n, {prefix}_output *results, uint8_t *status) {{
+    if (n < 0 || (n && (!rows || !results || !status))) return -2;
     space *s = space_of_thread();
     if (!s) return -1;
     forget(s);

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sparkweld.errors import Refusal, UserError
 from sparkweld.serving import file, library, results
-from sparkweld.serving.columns import buffer_of, columns_of, matrix_of
+from sparkweld.serving.columns import buffer_of, check_row, columns_of, matrix_of
 from sparkweld.serving.forms import Form, Parts, typed
 from sparkweld.serving.runner import Buffer
 from sparkweld.serving.signature import Column
@@ -67,7 +67,7 @@ class ServedProgram:
         matrix = matrix_of(data, self._names, self._read)
         return None if matrix is None else form.runner_of(matrix.shape[1]).run_matrix(matrix)
 
-    def predict_row(self, **values: Any) -> Any:
+    def predict_row(self, /, **values: Any) -> Any:
         """Returns the result for one row: a Python value, or a dict where the function returns a struct. None is NULL."""
         if values.keys() == self._known:
             for given, unread, floats, run in self._rows:
@@ -90,6 +90,9 @@ class ServedProgram:
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Returns the results for rows with the names of the inputs, as `predict_row` returns each. Raises what a table would."""
+        for row in rows:
+            if not isinstance(row, Mapping) or row.keys() != self._known:
+                check_row(row, self.inputs)  # raises
         columns = columns_of({column.name: [row[column.name] for row in rows] for column in self.inputs}, self.inputs)
         return list(map(self._result, zip(*(array.to_pylist() for array in self._arrays(columns, len(rows))), strict=True)))
 
@@ -119,8 +122,9 @@ class ServedProgram:
         `python`: with the function itself, as a pickle, which runs its author's code where it is loaded. Without it, a loaded
         program raises UserError for a row that only the function can compute.
 
-        `cpus`: levels of x86-64, such as ``("x86-64-v3", "x86-64-v2")``, whose code the file holds, too. `load` uses the code for
-        this CPU where it can run, else that of the highest level that can.
+        `cpus`: levels of x86-64, such as ``("x86-64-v3", "x86-64-v2")``, and ``"aarch64"``, whose code the file holds, too. `load`
+        uses the code for this CPU where it can run, else that of the highest level that can. Code for another machine requires
+        a linker for it: the package ziglang, or ``aarch64-linux-gnu-gcc``.
         """
         file.save(self.parts, path, python, cpus)
 
@@ -172,6 +176,9 @@ class ServedProgram:
         if dense is not None and all(c.nullable for c in dense.kernel.signature.inputs if c.name in missing):
             return frozenset()  # as for floats, whose NULLs change no dtype
         return frozenset(self._names) if self.parts.by_row else missing
+
+    def __reduce__(self) -> Any:
+        raise UserError(f"{self.parts.name} cannot be pickled or copied: save it to a file, and pass the path to sparkweld.load")
 
     def explain(self) -> str:
         """Returns what the program takes and returns, and the forms that are compiled."""

@@ -140,3 +140,20 @@ def test_the_largest_integers_in_order():
     same = sparkweld.compile(lambda a: a, {"a": "long"}, "long")
     values = [2**53, 2**53 + 1, -(2**63), 2**63 - 1, 2**53 + 2]
     assert same.top_k({"a": values}, 9).tolist() == sorted(range(5), key=lambda at: -values[at])
+
+
+def test_what_is_no_column():
+    """The keys of a dict, such as of `DataFrame.to_dict()`, the characters of a string and a set are no values of rows."""
+    twice = sparkweld.compile(lambda a, s: a * len(s), {"a": "double", "s": "string"}, "double")
+    frame = pd.DataFrame({"a": [5.0, 6.0], "s": ["x", "y"]})
+    assert twice(frame.to_dict("list")).tolist() == [5.0, 6.0]
+    assert twice({"a": range(2), "s": (x for x in "ab")}).tolist() == [0.0, 1.0]
+    for column, value in (("a", {0: 5.0, 1: 6.0}), ("a", {1.0, 2.0}), ("a", b"ab"), ("s", "xy"), ("s", frame["s"].to_dict())):
+        with pytest.raises(UserError, match=rf"column '{column}' does not hold .* is not a sequence of values"):
+            twice({**frame.to_dict("list"), column: value})
+    with pytest.raises(UserError, match="column 'a' does not hold double"):
+        twice({"a": 5.0, "s": ["x"]})
+    with pytest.raises(UserError, match="pass None for a missing string"):
+        twice(pd.DataFrame({"a": [5.0, 6.0], "s": ["x", np.nan]}))
+    with pytest.raises(UserError, match="pass None for a missing string"):
+        twice.predict_row(a=5.0, s=float("nan"))

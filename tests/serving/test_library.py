@@ -105,6 +105,26 @@ def test_strings_of_all_rows_stay_valid_until_the_next_call(tmp_path):
     assert lines == ["0 8"]
 
 
+def test_wrong_arguments_in_c(tmp_path):
+    """Pointers that are NULL, a negative number of rows, and strings without bytes are reported, not read."""
+    sparkweld.compile(lambda s: s + "!", {"s": "string"}, "string").export_shared_library(tmp_path / "texts.so", prefix="texts")
+    lines = run_c(
+        tmp_path, tmp_path / "texts.so",
+        """#include "texts.h"
+        #include <stdio.h>
+        int main(void) {
+            texts_input rows[] = { { { 0, 5 }, 0 }, { { "ab", -1 }, 0 }, { { 0, 0 }, 0 }, { { "ab", 2 }, 0 } };
+            texts_output made[4]; uint8_t status[4];
+            printf("%d %d", (int) texts_score(0, 1, made, status), (int) texts_score(rows, 1, 0, status));
+            printf(" %d %d", (int) texts_score(rows, 1, made, 0), (int) texts_score(rows, -1, made, status));
+            printf(" %d %d\\n", (int) texts_score(0, 0, 0, 0), (int) texts_score(rows, 4, made, status));
+            for (int i = 0; i < 4; i++) printf("%d %.*s\\n", status[i], (int) made[i].result.length, made[i].result.data);
+            return 0;
+        }""",
+    )  # fmt: skip
+    assert lines == ["-2 -2 -2 -2 0 2", "1 ", "1 ", "0 !", "0 ab!"]
+
+
 def test_names_of_columns_become_identifiers(tmp_path):
     columns = dict.fromkeys(("int", "a b", "a-b", "é */", "9", "a_b_is_null", "class", "linux", "bool"), "long")
     program = sparkweld.compile(lambda *v: sum(v), columns, "long")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -281,3 +283,27 @@ def test_threads_share_a_program():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_rows_in_a_list_are_checked_as_a_table_is():
+    program = sparkweld.compile(bonus, BONUS, "double")
+    row = {"pay": 100.0, "age": 20, "job": "cook"}
+    assert program.predict_rows([row, row | {"pay": None}]) == [9.0, None]
+    assert program.predict_rows([]) == []
+    for wrong, message in [
+        ({"pay": 1.0, "age": 20}, "'job' is missing"), (row | {"z": 1}, "'z' is not a column"), ([1.0, 20, "cook"], "a list is not a row"),
+    ]:  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            program.predict_rows([row, wrong])
+
+
+def test_a_column_called_self():
+    program = sparkweld.compile(lambda self, k: self + k, {"self": "double", "k": "double"}, "double")
+    assert program.predict_row(**{"self": 1.0, "k": 2.0}) == 3.0
+
+
+def test_a_program_is_not_pickled():
+    program = sparkweld.compile(bonus, BONUS, "double")
+    for call in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(UserError, match="save it to a file"):
+            call(program)
