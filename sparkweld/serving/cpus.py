@@ -1,4 +1,4 @@
-"""Names the features of CPUs: those of this one, and those of the levels of x86-64 for which a file may hold code."""
+"""Names the features of CPUs: those of this one, and those of the levels for which a file may hold code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ _BASE = "sse sse2"
 _SECOND = f"{_BASE} ssse3 sse4_1 sse4_2 popcnt"
 _THIRD = f"{_SECOND} avx avx2 bmi1 bmi2 f16c fma abm movbe"
 _FOURTH = f"{_THIRD} avx512f avx512bw avx512cd avx512dq avx512vl"
-#: LLVM's names of the levels of x86-64 (x86-64 psABI, section 3.1.1) -> their features, as /proc/cpuinfo names them.
+#: LLVM's names of the levels of x86-64 (x86-64 psABI, section 3.1.1), and all CPUs of 64-bit Arm -> the features that they have in
+#: common, as /proc/cpuinfo names them.
 LEVELS: Mapping[str, frozenset[str]] = MappingProxyType({
-    f"x86-64{suffix}": frozenset(features.split())
-    for suffix, features in (("", _BASE), ("-v2", _SECOND), ("-v3", _THIRD), ("-v4", _FOURTH))
+    "x86-64": frozenset(_BASE.split()), "x86-64-v2": frozenset(_SECOND.split()), "x86-64-v3": frozenset(_THIRD.split()),
+    "x86-64-v4": frozenset(_FOURTH.split()), "aarch64": frozenset(("fp", "asimd")),
 })  # fmt: skip
+
+
+def machine_of(level: str) -> str:
+    """Returns the machine of a level, as `uname` names it."""
+    return "aarch64" if level == "aarch64" else "x86_64"
 
 
 @cache

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.errors import UserError
-from sparkweld.serving.cpus import LEVELS, cpu_features
+from sparkweld.serving.cpus import LEVELS, cpu_features, machine_of
 from sparkweld.serving.forms import Form, Kernel, Parts
 from sparkweld.serving.linking import Others, code_for, linked
 from sparkweld.serving.original import Original
@@ -122,10 +122,10 @@ def _runnable(manifest: dict[str, Any], where: str) -> str:
 
     Raises UserError where there is none.
     """
-    machine = manifest["machine"]
+    here, machine = os.uname().machine, manifest["machine"]
     order = ["", *sorted(LEVELS.keys() & frozenset(manifest.get("levels", ())), key=lambda level: -len(LEVELS[level]))]
     lacking = {level: sorted((LEVELS.get(level) or frozenset(manifest["cpu"])) - cpu_features()) for level in order}
-    found = next((level for level in order if machine == os.uname().machine and not lacking[level]), None)
+    found = next((x for x in order if here == (machine_of(x) if x else machine) and not lacking[x]), None)
     if found is None:
         what = f"{machine} with {', '.join(lacking[''][:6])}" if lacking[""] else machine
         raise UserError(

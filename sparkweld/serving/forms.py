@@ -17,7 +17,7 @@ class Kernel:
     """One form of a program as machine code.
 
     `object_code` returns it as a position-independent object, or as the shared library that a file holds. `blocks` are the bytes
-    of its models. `program`: its text; `compile_for` compiles programs in that form for a level of x86-64, and is None where a
+    of its models. `program`: its text; `compile_for` compiles programs in that form for a level of `LEVELS`, and is None where a
     file held the kernel. `others`: level -> (the shared library for it, the bytes of memory of a call).
     """
 

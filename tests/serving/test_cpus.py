@@ -1,4 +1,4 @@
-"""Checks files with code for several levels of x86-64: which code runs where, its instructions, results and errors."""
+"""Checks files with code for several levels of x86-64 and for Arm: which code runs where, its instructions, results and errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,27 +14,29 @@ import pytest
 import sparkweld
 from sparkweld.errors import InternalError, UserError
 from sparkweld.kernels.llvm import target
+from sparkweld.kernels.runtime.object_code import undefined_symbols
 from sparkweld.kernels.runtime.other_cpus import compile_for
-from sparkweld.serving import file
+from sparkweld.serving import file, linking
 from sparkweld.serving.cpus import LEVELS, cpu_features
 from tests.serving.test_file import changed
 from tests.serving.test_programs import trees
 
 REAL = cpu_features()
+X86 = [level for level in LEVELS if level != "aarch64"]
 pytestmark = pytest.mark.skipif(file.os.uname().machine != "x86_64", reason="levels of x86-64")
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Returns the path of a program of trees with code for all levels, its rows, and the results of the compiled program."""
+    """Returns the path of a program of trees with code for all levels of x86-64, its rows, and the results of the compiled program."""
     fitted, features = trees()
     program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
     path = tmp_path_factory.mktemp("cpus") / "trees.sparkweld"
-    program.save(path, cpus=list(LEVELS))
+    program.save(path, cpus=X86)
     return path, features.astype(float), program(features.astype(float))
 
 
-@pytest.mark.parametrize("level", ["", *LEVELS])
+@pytest.mark.parametrize("level", ["", *X86])
 def test_each_level_returns_the_same(saved, monkeypatch, level):
     path, rows, wanted = saved
     if not LEVELS.get(level, REAL) <= REAL:
@@ -56,7 +59,7 @@ def test_the_instructions_of_a_level(saved, tmp_path):
     path, *_ = saved
     registers = {}
     with zipfile.ZipFile(path) as archive:
-        for level in LEVELS:
+        for level in X86:
             name = next(name for name in archive.namelist() if name.startswith(f"kernels/{level}/"))
             (tmp_path / "code.so").write_bytes(archive.read(name))
             shown = subprocess.run(["objdump", "-d", tmp_path / "code.so"], capture_output=True, text=True, check=True).stdout
@@ -146,6 +149,55 @@ def test_edited_forms_and_levels(saved, tmp_path, monkeypatch):
     monkeypatch.setattr(file, "cpu_features", lambda: LEVELS["x86-64-v2"])
     with pytest.raises(UserError, match="was saved for another CPU"):
         sparkweld.load(other)
+
+
+ARM = 183  # EM_AARCH64, at byte 18 of an ELF file
+
+
+def test_code_for_arm():
+    """It imports scalar functions of libm alone: the vector versions are the kernel's own."""
+    program = sparkweld.compile(lambda x, s: np.exp(x) + np.sin(x) + len(s), {"x": "double", "s": "string"}, "double")
+    ((code, memory),) = compile_for("aarch64", [program.parts.forms[frozenset()].kernel.program])
+    assert code[18] == ARM and memory == 0
+    assert {*undefined_symbols(code)} <= {"exp", "sin", "memcpy", "memset"}
+
+
+def test_a_file_with_code_for_arm(tmp_path, monkeypatch):
+    """Every kernel is linked for Arm, and a machine with it chooses that code."""
+    fitted, _ = trees()
+    program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
+    link, given = linking.link, []
+
+    def linked(files, options, machine=""):
+        if machine in ("", "x86_64"):
+            return link(files, options, machine)
+        given.append((machine, files["kernel.o"][18]))
+        return b"for Arm"
+
+    monkeypatch.setattr(linking, "link", linked)
+    program.save(tmp_path / "p.sparkweld", cpus=["x86-64-v2", "aarch64"])
+    program.save(tmp_path / "x86.sparkweld", cpus=["x86-64-v2"])
+    assert given == [("aarch64", ARM)] * 2  # for many rows and for few
+    assert sparkweld.load(tmp_path / "p.sparkweld").predict_row(age=30.0, pay=1.0) == program.predict_row(age=30.0, pay=1.0)
+    monkeypatch.setattr(file.os, "uname", lambda: SimpleNamespace(machine="aarch64"))
+    monkeypatch.setattr(file, "cpu_features", lambda: frozenset({"fp", "asimd", "crc32"}))
+    used = []
+    monkeypatch.setattr(file, "_library", lambda code, where: used.append(code) or pytest.fail("not to be linked here"))
+    with pytest.raises(pytest.fail.Exception):
+        sparkweld.load(tmp_path / "p.sparkweld")
+    assert used == [b"for Arm"]
+    with pytest.raises(UserError, match="was saved for another CPU"):
+        sparkweld.load(tmp_path / "x86.sparkweld")
+
+
+def test_another_machine_requires_a_linker_for_it(tmp_path, monkeypatch):
+    program = sparkweld.compile(lambda a: a * 2.0, {"a": "double"}, "double")
+    which = linking.shutil.which
+    monkeypatch.setattr(linking.shutil, "which", lambda name: None if "aarch64" in name else which(name))
+    monkeypatch.setattr(linking.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="code for aarch64 requires a linker for it: pip install ziglang"):
+        program.save(tmp_path / "p.sparkweld", cpus=["aarch64"])
+    assert not (tmp_path / "p.sparkweld").exists()
 
 
 def test_wrong_levels(tmp_path):

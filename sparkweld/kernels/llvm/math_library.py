@@ -8,7 +8,6 @@ function once per lane.
 from __future__ import annotations
 
 import ctypes
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,7 +17,7 @@ from llvmlite import binding, ir
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops.elementwise import EXACT
 from sparkweld.kernels.llvm.lanes import VectorFunction
-from sparkweld.kernels.llvm.target import cpu_features
+from sparkweld.kernels.llvm.target import cpu_features, is_arm
 from sparkweld.kernels.llvm.vector_math import FUNCTIONS
 
 _NAMES = {
@@ -111,7 +110,7 @@ def vector_math() -> str:
 @cache
 def _multiplies_and_adds() -> bool:
     """Whether this CPU has the instruction `fma`, without which the formulas would be slower than libm."""
-    return "fma" in cpu_features() or platform.machine() in ("aarch64", "arm64")
+    return "fma" in cpu_features() or is_arm()
 
 
 def used_functions(names: Iterable[str]) -> list[VectorFunction]:

@@ -1,4 +1,4 @@
-"""Compiles programs for levels of x86-64 other than this CPU, in a process of its own.
+"""Compiles programs for CPUs other than this one, in a process of its own.
 
 Compiled functions are cached for the life of a process, so each process compiles for one CPU. The child gets programs in
 their text form and returns position-independent object code, both as JSON.
@@ -31,7 +31,7 @@ _CHILD = (
 
 
 def compile_for(level: str, programs: Sequence[str]) -> list[tuple[bytes, int]]:
-    """Returns (the object code, the bytes of memory of a call) of each program, in its text form, for a level of x86-64."""
+    """Returns (the object code, the bytes of memory of a call) of each program, in its text form, for a level of `LEVELS`."""
     command = [sys.executable, "-I", "-c", _CHILD, json.dumps(_PATH), level]
     done = subprocess.run(command, input=json.dumps(list(programs)).encode(), capture_output=True, check=False)
     if done.returncode:
