@@ -1,13 +1,17 @@
 """Scores the rows of concurrent requests together: one call of a program for all rows that wait.
 
 A thread takes what has gathered while it scored the rows before. So a single request waits for nothing, and the size of a batch
-follows the load. A row gets the answer that `ServedProgram.predict_row` returns for it alone.
+follows the load. A row gets the answer that `ServedProgram.predict_row` returns for it alone. Where a call for one row is shorter
+than waking that thread, the thread that submits the row makes the call itself.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -15,6 +19,9 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.serving.program import ServedProgram
+
+#: A row whose call takes less is scored by the thread that submits it: waking another one takes as long.
+_FAST_SECONDS = 100e-6
 
 
 class QueueFull(SparkWeldError):
@@ -25,17 +32,26 @@ class Batcher:
     """A queue of rows before a program. Any number of threads may call `submit`; close it when the service ends.
 
     `most_rows`: of one call of the program. `most_waiting`: rows that may wait; `submit` rejects further ones. `calls` and
-    `rows` count what was scored.
+    `rows` count what was scored. A process that is forked, such as a worker of gunicorn, has a queue of its own.
     """
 
     def __init__(self, program: ServedProgram, most_rows: int = 1024, most_waiting: int = 10_000) -> None:
         self.program, self._most_rows, self._most_waiting = program, most_rows, most_waiting
         self._names = frozenset(column.name for column in program.inputs)
-        self._waiting: deque[tuple[Mapping[str, Any], Future[Any]]] = deque()
-        self._changed, self._closed = threading.Condition(), False
+        self._closed = False
         self.calls = self.rows = 0
-        self._thread = threading.Thread(target=self._work, name="sparkweld-batcher", daemon=True)
-        self._thread.start()
+        #: Least seconds of recent calls for one row.
+        self._seconds = math.inf
+        self._begin()
+        begin = weakref.WeakMethod(self._begin)
+        os.register_at_fork(after_in_child=lambda: (found := begin()) and found())
+
+    def _begin(self) -> None:
+        """Makes an empty queue, whose thread the first row starts: threads do not survive a fork."""
+        self._waiting: deque[tuple[Mapping[str, Any], Future[Any]]] = deque()
+        self._changed, self._counting = threading.Condition(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._busy = False
 
     def submit(self, row: Mapping[str, Any]) -> Future[Any]:
         """Returns the future result of one row, or its own error: UserError, or what the function raises for it.
@@ -46,10 +62,18 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the queue is closed")
-            if len(self._waiting) >= self._most_waiting:
-                raise QueueFull(f"{self._most_waiting} rows wait for {self.program.parts.name}: try again later")
-            self._waiting.append((row, made))
-            self._changed.notify()
+            at_once = self._seconds < _FAST_SECONDS and not self._busy and not self._waiting
+            if not at_once:
+                if len(self._waiting) >= self._most_waiting:
+                    raise QueueFull(f"{self._most_waiting} rows wait for {self.program.parts.name}: try again later")
+                self._waiting.append((row, made))
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._work, name="sparkweld-batcher", daemon=True)
+                    self._thread.start()
+                self._changed.notify()
+        if at_once:
+            made.set_running_or_notify_cancel()
+            self._score([(row, made)])
         return made
 
     def close(self) -> None:
@@ -57,13 +81,16 @@ class Batcher:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _work(self) -> None:
         while True:
             with self._changed:
+                self._busy = False
                 while not self._waiting and not self._closed:
                     self._changed.wait()
+                self._busy = True
                 taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most_rows))]
             if not taken:
                 return
@@ -90,11 +117,14 @@ class Batcher:
         if len(taken) == 1:
             ((row, made),) = taken
             self._count(1)
+            started = time.perf_counter()
             try:
                 result = self.program.predict_row(**row)
             except Exception as error:  # noqa: BLE001 - a function raises any exception; the caller of `result` receives it
                 made.set_exception(error)
             else:
+                # It rises slowly, so that a call that was interrupted does not count.
+                self._seconds = min(1.05 * self._seconds, time.perf_counter() - started)
                 made.set_result(result)
             return
         try:
@@ -109,8 +139,9 @@ class Batcher:
             made.set_result(result)
 
     def _count(self, rows: int) -> None:
-        self.calls += 1
-        self.rows += rows
+        with self._counting:
+            self.calls += 1
+            self.rows += rows
 
 
 def as_json(result: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import math
+import subprocess
+import sys
 import threading
 
 import pandas as pd
@@ -130,6 +132,53 @@ def test_a_model_scores_rows_of_threads():
         thread.join()
     batcher.close()
     assert not wrong and batcher.rows == len(rows)
+
+
+def test_the_thread_that_submits_a_row_scores_it_if_the_program_is_fast():
+    batcher = Batcher(sparkweld.compile(bonus, BONUS, "double"))
+    row, flagged = rows_of(2)[1], {"pay": 1.0, "age": 18, "job": "smith"}
+    held = Held(batcher)
+    batcher._seconds = 0.0
+    waiting = batcher.submit(row)
+    assert not waiting.done()  # behind the row that is being scored
+    held.release()
+    assert waiting.result(30) == bonus(**row)
+    batcher.close()
+    batcher = Batcher(batcher.program)
+    batcher._seconds = 0.0
+    made = batcher.submit(row)
+    assert made.done() and made.result() == bonus(**row) and batcher._thread is None
+    with pytest.raises(ZeroDivisionError):
+        batcher.submit(flagged).result(0)
+    batcher._seconds = 1.0
+    assert batcher.submit(row).result(30) == bonus(**row)
+    assert batcher._thread is not None and batcher._seconds < 1.0 and (batcher.calls, batcher.rows) == (3, 3)
+    batcher.close()
+
+
+FORKED = """
+import os, sys, warnings
+import sparkweld
+from sparkweld.serving.batching import Batcher
+warnings.simplefilter("ignore")
+batcher, row = Batcher(sparkweld.load(sys.argv[1])), {"pay": 100.0, "age": 20, "job": "cook"}
+def scored():
+    batcher._seconds = 1.0  # through the queue
+    return batcher.submit(row).result(30) == 9.0
+assert scored()
+child = os.fork()
+if not child:
+    os._exit(0 if scored() and scored() else 1)
+assert scored() and os.waitpid(child, 0)[1] == 0
+batcher.close()
+"""
+
+
+def test_a_process_that_is_forked_has_a_queue_of_its_own(tmp_path):
+    sparkweld.compile(bonus, BONUS, "double").save(tmp_path / "bonus.sparkweld")
+    command = [sys.executable, "-c", FORKED, str(tmp_path / "bonus.sparkweld")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_results_as_json():
