@@ -12,8 +12,8 @@ _BASE = "sse sse2"
 _SECOND = f"{_BASE} ssse3 sse4_1 sse4_2 popcnt"
 _THIRD = f"{_SECOND} avx avx2 bmi1 bmi2 f16c fma abm movbe"
 _FOURTH = f"{_THIRD} avx512f avx512bw avx512cd avx512dq avx512vl"
-#: LLVM's names of the levels of x86-64 (x86-64 psABI, section 3.1.1), and all CPUs of 64-bit Arm -> the features that they have in
-#: common, as /proc/cpuinfo names them.
+#: LLVM's names of the levels of x86-64 (x86-64 psABI, section 3.1.1), and all CPUs of 64-bit Arm -> the features that these CPUs
+#: have in common, as /proc/cpuinfo names them.
 LEVELS: Mapping[str, frozenset[str]] = MappingProxyType({
     "x86-64": frozenset(_BASE.split()), "x86-64-v2": frozenset(_SECOND.split()), "x86-64-v3": frozenset(_THIRD.split()),
     "x86-64-v4": frozenset(_FOURTH.split()), "aarch64": frozenset(("fp", "asimd")),

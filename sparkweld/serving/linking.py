@@ -49,8 +49,9 @@ def link(files: Mapping[str, bytes], options: Sequence[str], machine: str = "") 
 
 def _compiler(machine: str) -> list[str]:
     """Returns the command of a C compiler that links for a machine. Raises UserError where there is none."""
+    names: tuple[str, ...] = _COMPILERS
     if machine == os.uname().machine:
-        names, missing = _COMPILERS, "saving and exporting a program requires a C compiler to link it: install gcc or clang"
+        missing = "saving and exporting a program requires a C compiler to link it: install gcc or clang"
     else:
         names = (f"{machine}-linux-gnu-gcc",)
         missing = f"code for {machine} requires a linker for it: pip install ziglang, or install {names[0]}"

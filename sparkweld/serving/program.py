@@ -122,9 +122,9 @@ class ServedProgram:
         `python`: with the function itself, as a pickle, which runs its author's code where it is loaded. Without it, a loaded
         program raises UserError for a row that only the function can compute.
 
-        `cpus`: levels of x86-64, such as ``("x86-64-v3", "x86-64-v2")``, and ``"aarch64"``, whose code the file holds, too. `load`
-        uses the code for this CPU where it can run, else that of the highest level that can. Code for another machine requires
-        a linker for it: the package ziglang, or ``aarch64-linux-gnu-gcc``.
+        `cpus`: levels of x86-64, such as ``("x86-64-v3", "x86-64-v2")``, and ``"aarch64"``, whose code the file holds, too.
+        `load` uses the code for this CPU where it can run, else that of the highest level that can. Code for another machine
+        requires a linker for it: the package ziglang, or ``aarch64-linux-gnu-gcc``.
         """
         file.save(self.parts, path, python, cpus)
 

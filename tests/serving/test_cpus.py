@@ -1,4 +1,4 @@
-"""Checks files with code for several levels of x86-64 and for Arm: which code runs where, its instructions, results and errors."""
+"""Checks files with code for levels of x86-64 and for Arm: which code runs where, its instructions, results and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(file.os.uname().machine != "x86_64", reason="lev
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Returns the path of a program of trees with code for all levels of x86-64, its rows, and the results of the compiled program."""
+    """Returns the path of a program of trees with code for all levels of x86-64, its rows, and the compiled program's results."""
     fitted, features = trees()
     program = sparkweld.compile(fitted, {"age": "double", "pay": "double"})
     path = tmp_path_factory.mktemp("cpus") / "trees.sparkweld"

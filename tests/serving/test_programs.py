@@ -291,7 +291,8 @@ def test_rows_in_a_list_are_checked_as_a_table_is():
     assert program.predict_rows([row, row | {"pay": None}]) == [9.0, None]
     assert program.predict_rows([]) == []
     for wrong, message in [
-        ({"pay": 1.0, "age": 20}, "'job' is missing"), (row | {"z": 1}, "'z' is not a column"), ([1.0, 20, "cook"], "a list is not a row"),
+        ({"pay": 1.0, "age": 20}, "'job' is missing"), (row | {"z": 1}, "'z' is not a column"),
+        ([1.0, 20, "cook"], "a list is not a row"),
     ]:  # fmt: skip
         with pytest.raises(UserError, match=message):
             program.predict_rows([row, wrong])
