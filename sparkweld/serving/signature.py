@@ -50,7 +50,8 @@ class Column:
     @property
     def dtype(self) -> np.dtype:
         """The dtype of a fixed-width column."""
-        return np.dtype(CODES[self.kind])
+        # By its size: "q" names a type of its own, which is no subclass of np.int64, as pandas and MLflow request.
+        return np.dtype(np.dtype(CODES[self.kind]).str)
 
     @property
     def width(self) -> int:

@@ -298,6 +298,17 @@ def test_rows_in_a_list_are_checked_as_a_table_is():
             program.predict_rows([row, wrong])
 
 
+def test_the_types_of_numbers_in_results():
+    """NumPy has two types of 64 bits: pandas and MLflow look for np.int64."""
+    types = {"long": np.int64, "integer": np.int32, "short": np.int16, "float": np.float32, "double": np.float64}
+    for name, dtype in types.items():
+        same = sparkweld.compile(lambda a: a, {"a": name}, name)
+        for data in (np.ones((2, 1), dtype), {"a": np.ones(2, dtype)}, pd.DataFrame({"a": np.ones(2, dtype)})):
+            assert np.asarray(same(data)).dtype.type is dtype
+    labels = sparkweld.accelerate(model()).predict(TABLE)
+    assert labels.dtype.type is np.int64 and pd.DataFrame(labels).select_dtypes([int]).shape == (len(TABLE), 1)
+
+
 def test_a_column_called_self():
     program = sparkweld.compile(lambda self, k: self + k, {"self": "double", "k": "double"}, "double")
     assert program.predict_row(**{"self": 1.0, "k": 2.0}) == 3.0
