@@ -4,8 +4,8 @@
 
 The model reads a text, two categories and three numbers. Each side is a FastAPI service in a process of its own, with one worker
 of uvicorn. Between 1 and 32 clients each keep one connection open and send the next request when the answer to the last one
-has come. Clients and the service share the machine's cores. All answers are compared with the model's. The other tables are
-without HTTP: threads of one process wait for their rows, of that model and of 1,000 trees of LightGBM, whose rows gather.
+has come. Clients and the service share the machine's cores. All answers are compared with the model's. The second table is
+without HTTP: threads of one process wait for their rows.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from lightgbm import LGBMRegressor
 from serving_cases import text_model
 from serving_sides import times_of
-from sklearn.datasets import make_regression
 
 import sparkweld
 from sparkweld.serving.batching import Batcher
@@ -137,7 +135,7 @@ def over_http(folder: Path, requests: Sequence[tuple[bytes, float]], seconds: fl
             started.close()
 
 
-def in_process(program: Any, library: Callable[[], Any], row: dict[str, Any], seconds: float, what: str) -> None:
+def in_process(program: Any, library: Callable[[], Any], row: dict[str, Any], seconds: float) -> None:
     batcher = Batcher(program)
     sides: dict[str, Callable[[], Any]] = {
         "micro-batching": lambda: batcher.submit(row).result(), "one call a request": lambda: program.predict_row(**row),
@@ -145,18 +143,8 @@ def in_process(program: Any, library: Callable[[], Any], row: dict[str, Any], se
     }  # fmt: skip
     cells = {name: [cell(times_of(call, seconds, threads), seconds) for threads in CLIENTS] for name, call in sides.items()}
     batcher.close()
-    table(cells, f"threads of one process, {what}")
+    table(cells, "threads of one process")
     print(f"\n{batcher.rows / batcher.calls:.1f} rows a call of micro-batching on average")
-
-
-def many_trees() -> tuple[Any, Callable[[], Any], dict[str, Any]]:
-    """Returns the program of 1,000 trees of 127 leaves, a call of the library for one row, and the row."""
-    features, labels = make_regression(20_000, 20, noise=5, random_state=0)
-    fitted = LGBMRegressor(n_estimators=1000, num_leaves=127, verbose=-1).fit(features, labels)
-    program = sparkweld.compile(fitted, {f"Column_{at}": "double" for at in range(20)})
-    one, row = features[:1], dict(zip([column.name for column in program.inputs], features[0].tolist(), strict=True))
-    assert program.predict_row(**row) == fitted.predict(one)[0]
-    return program, lambda: fitted.booster_.predict(one, num_threads=1), row
 
 
 def table(cells: dict[str, list[str]], what: str) -> None:
@@ -189,9 +177,7 @@ def main() -> None:
         requests = [(head.format(len(body)).encode() + body, y) for body, y in zip(bodies, wanted, strict=True)]
         over_http(folder, requests, arguments.seconds)
         one = frame.head(1)
-        in_process(program, lambda: fitted.predict_proba(one), rows[0], arguments.seconds / 3, "the same model")
-    program, library, row = many_trees()
-    in_process(program, library, row, arguments.seconds / 3, "1,000 trees of 127 leaves")
+        in_process(program, lambda: fitted.predict_proba(one), rows[0], arguments.seconds / 3)
 
 
 def serve(side: str, folder: Path) -> None:
