@@ -19,12 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "tests" / "bench" / "README.md"])
 #: What a block of each language is: code to run, what the code before it prints, data, or what another test compares.
 LANGUAGES = {
-    **dict.fromkeys(("python", "sh", "c", "sql"), "code"), "text": "output",
+    **dict.fromkeys(("python", "sh", "c", "sql", "java", "go"), "code"), "text": "output",
     **dict.fromkeys(("json", "properties"), "data"), **dict.fromkeys(("diff", "scala"), "source"),
 }  # fmt: skip
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)$")
 _NOT_RUN = re.compile(r"^ *<!-- not run: (?P<reason>.+) -->$")
+_FILE = re.compile(r"^ *<!-- file: (?P<name>[\w.]+) -->$")
 #: The prefix of a setting for one pool of the scheduler.
 _POOL = re.compile(r"^spark\.sparkweld\.pool\.[^.]+\.")
 _SETTING = re.compile(r"^\| `(spark\.sparkweld\.[\w.]+)` \|", re.MULTILINE)
@@ -32,13 +33,17 @@ _SETTING = re.compile(r"^\| `(spark\.sparkweld\.[\w.]+)` \|", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A code block. `reason`: why it is not run, or nothing. A block within an HTML comment prepares those below it."""
+    """A code block. `reason`: why it is not run, or nothing. A block within an HTML comment prepares those below it.
+
+    `file`: the name of the file that the block is written to instead of being run.
+    """
 
     page: Path
     line: int
     language: str
     code: str
     reason: str = ""
+    file: str = ""
 
     @property
     def place(self) -> str:
@@ -48,17 +53,19 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     """Yields the blocks of a page in their order. Raises ValueError for a marker without a block."""
     lines = page.read_text(encoding="utf-8").splitlines()
-    reason, at = "", 0
+    reason, file, at = "", "", 0
     while at < len(lines):
         if marker := _NOT_RUN.match(lines[at]):
             reason = marker["reason"]
+        elif marker := _FILE.match(lines[at]):
+            file = marker["name"]
         elif fence := _FENCE.match(lines[at]):
             end = next(k for k in range(at + 1, len(lines)) if lines[k] == fence["indent"] + "```")
             code = textwrap.dedent("\n".join(lines[at + 1 : end]) + "\n")
-            yield Block(page, at + 2, fence["language"], code, reason)
-            reason, at = "", end
-        elif reason and lines[at]:
-            raise ValueError(f"{page.relative_to(ROOT)}:{at}: a marker `not run` precedes no block")
+            yield Block(page, at + 2, fence["language"], code, reason, file)
+            reason, file, at = "", "", end
+        elif (reason or file) and lines[at]:
+            raise ValueError(f"{page.relative_to(ROOT)}:{at}: a marker `not run` or `file` precedes no block")
         at += 1
 
 
@@ -80,6 +87,9 @@ class Runner:
         self.printed = ""
 
     def run(self, block: Block) -> None:
+        if block.file:
+            (self.folder / block.file).write_text(block.code)
+            return
         getattr(self, f"_{block.language}", self._source)(block)
 
     def _python(self, block: Block) -> None:
