@@ -88,7 +88,7 @@ def pipeline(folder: Path, peers: str | None) -> Case:
 
 
 def text_model() -> tuple[pd.DataFrame, Any]:
-    """Returns a table of texts, categories and numbers, and a pipeline that was fitted to it."""
+    """Returns a table of strings of words, categories and numbers, and a pipeline that was fitted to it."""
     random = np.random.default_rng(0)
     words = np.array([f"word{at}" for at in range(400)])
     count = 20_000

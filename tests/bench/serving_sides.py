@@ -1,7 +1,7 @@
 """Times calls of one side of a serving bench: a function of this process, or a library in another Python environment.
 
 A side scores the first n rows of its case. Libraries that do not install beside the project run in a worker
-(`serving_peers.py`), which times its calls in its own process, so that no pipe is a part of a call.
+(`serving_peers.py`). It times its calls in its own process, so that no pipe is a part of a call.
 """
 
 from __future__ import annotations
