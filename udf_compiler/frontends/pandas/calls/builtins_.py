@@ -45,8 +45,8 @@ def len_(x: Any) -> Any:
     groups = current().groups
     if groups is not None and isinstance(x, Traced):
         return groups.length(x)
-    if type(x) is KeptElements and current().group is not None:
-        x = x.alone()
+    if current().group is not None:
+        x = x.alone() if type(x) is KeptElements else texts_of(x)
     if type(x) in (TracedSeries, TracedFrame, TracedArray) and current().group is not None:
         return current().group.length(x, f"len() of a {x.what}")
     if type(x) is MappedList:

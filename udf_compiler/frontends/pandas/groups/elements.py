@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, viewed
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
@@ -30,29 +30,6 @@ if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 
 _MOST_ROWS = 2**31
-
-
-class GroupElement(Traced):
-    """A string or a date of one row of the group. `series`: its Series, of which `value` has the element, a scalar's value."""
-
-    __slots__ = ("series", "shared", "value")
-    what = "element of a group"
-
-    def __init__(self, series: TracedSeries, value: Value) -> None:
-        self.series, self.value, self.shared = series, value, True
-
-    @property
-    def stands_for(self) -> type:  # type: ignore[override]
-        return {STRINGS: str, DATES: datetime.date}.get(self.series.kind, pd.Timestamp)
-
-    def __getattr__(self, name: str) -> Any:
-        refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a single element")
-
-    def column(self, group: FrameGroup, loop: LoopBuilder) -> TracedSeries:
-        """Returns a column that has the element in each row."""
-        made = self.series.twin(shared=False)
-        made.loop, made.value = loop, group.of_rows(self.value, loop)
-        return made
 
 
 class Places(Traced):

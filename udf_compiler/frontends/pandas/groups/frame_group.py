@@ -32,8 +32,10 @@ from udf_compiler.frontends.pandas.groups import (
     orders,
     reductions,
     summaries,
+    value_counts,
 )
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
+from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import leave_unseen, refuse
@@ -259,7 +261,7 @@ class FrameGroup:
         if type(x) is GroupScalar:
             value = self.of_rows(x.value, loop)
             return TracedSeries(loop, value, value.type.dtype)
-        return x.column(self, loop) if type(x) in (elements.GroupElement, elements.Places) else None
+        return x.column(self, loop) if type(x) in (GroupElement, elements.Places) else None
 
     # Attributes and functions
 
@@ -267,7 +269,7 @@ class FrameGroup:
         """Returns a Series attribute that reads other rows. Refuses (SW312) one without a kernel."""
         if name in ("min", "max") and series.kind in ordered_rows.OBJECTS:
             return ordered_rows.extreme(self, series, name)
-        for module in (reductions, orders, ordered_rows, neighbours, elements, correlations):
+        for module in (reductions, orders, ordered_rows, neighbours, elements, correlations, value_counts):
             if name in module.SERIES:
                 return module.SERIES[name](self, series)
         if name in ("size", "shape"):
@@ -287,6 +289,11 @@ class FrameGroup:
     def element_of_label(self, series: TracedSeries, label: Any, call: str) -> Any:
         """Returns the element of a label of the index."""
         return elements.element_of_label(self, series, label, call)
+
+    def element(self, x: TracedSeries | TracedArray, at: int, call: str) -> Any:
+        """Returns the element at a place of a Series or of a one-dimensional array."""
+        series = TracedSeries(x.loop, x.value, x.dtype) if isinstance(x, TracedArray) else x
+        return elements.element(self, series, at, call)
 
     def first_rows(self, frame: TracedFrame, n: int) -> TracedFrame:
         """Returns the first n rows."""

@@ -169,6 +169,8 @@ class _Windows(StandIn):
             return called(lambda numeric_only=False: self._count(call), call)
         if name not in ("sum", "mean", "max", "min"):
             refuse("SW312", call=call, what="not among the supported methods")
+        if name in ("max", "min") and self._name == "expanding":
+            return called(lambda numeric_only=False: self._extreme_so_far(name, call), call)
         if name in ("max", "min") and self._window[0] > _LARGEST_WINDOW:
             refuse("SW312", call=call, what=f"windows of more than {_LARGEST_WINDOW} rows")
         return called(lambda numeric_only=False: self._computed(name, call), call)
@@ -196,6 +198,20 @@ class _Windows(StandIn):
         loop, value = self._series.loop, self._numbers(call)
         ones = loop.cast(loop.call("logical_not", loop.call("isnan", value)), F64)
         return self._over(ones, "sum", (self._window[0], 0), call)
+
+    def _extreme_so_far(self, name: str, call: str) -> TracedSeries:
+        """Returns the extreme up to each row. Which of two zeros remains depends on the CPU, so a guard flags -0.0."""
+        group, rows = self._group, Rows(self._group, self._series, True, call)
+        loop, value = rows.loop, self._numbers(call)
+        if rows.type.is_float:
+            group.loop.guard(group.loop.call("logical_not", rows.has_negative_zero()))
+        number = loop.call("logical_not", loop.call("isnan", value))
+        present = number if loop.where is None else loop.call("logical_and", number, loop.where)
+        best = loop.read(group.whole(call, f"running_{name}", loop.optional(value, present)))
+        found = loop.read(group.whole(call, "fill_forward", best))
+        least = loop.const(float(self._window[1]), F64)
+        enough = loop.call("logical_and", loop.is_valid(found), loop.call("greater_equal", self._known(call), least))
+        return self._series.new(loop.select(enough, loop.value_of(found), loop.const(float("nan"), F64)))
 
     def _count(self, call: str) -> TracedSeries:
         if self._name != "expanding":  # the least number counts the rows of a window

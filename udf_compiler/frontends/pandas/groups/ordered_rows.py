@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.frames import keep_rows, over
+from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
@@ -307,7 +308,9 @@ def _series_drop(group: FrameGroup, call: str, s: TracedSeries, keep: Any = "fir
     return _distinct(group, s, keep, call)
 
 
-def _unique(group: FrameGroup, call: str, s: TracedSeries) -> TracedArray:
+def _unique(group: FrameGroup, call: str, s: TracedSeries) -> TracedArray | TracedTexts:
+    if s.kind is STRINGS:
+        return TracedTexts(_distinct(group, s, "first", call))
     if s.kind is not NUMBERS:
         refuse("SW312", call=call, what=f"a {s.kind.name} column")
     return _distinct(group, s, "first", call).to_array(call)

@@ -15,7 +15,9 @@ from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -251,12 +253,24 @@ def _earlier_time(group: FrameGroup, series: TracedSeries, periods: Any, call: s
     return datetimes.new(series.loop, made, series.kind)  # type: ignore[arg-type, no-any-return]
 
 
+def _earlier_string(group: FrameGroup, series: TracedSeries, periods: Any, call: str) -> TracedSeries:
+    """Returns the strings of `periods` rows before, None where there is none."""
+    if run_prototype(call, lambda: pd.Series(["a", "b"], dtype=object).shift(1)[0]) is not None:
+        refuse("SW312", call=call, what="a string column")
+    made = series.twin(shared=False)
+    made.value = _shifted(group, series.loop, series.value, periods, call)
+    made.missing = series.missing.or_(Missing(none=True))
+    return made
+
+
 def _shift(group: FrameGroup, series: TracedSeries) -> Any:
     call = "Series.shift"
 
     def shift(s: Any, periods: Any = 1, fill_value: Any = None) -> TracedSeries:
         if datetimes.is_time(s) and fill_value is None:
             return _earlier_time(group, s, periods, call)
+        if s.kind is STRINGS and fill_value is None:
+            return _earlier_string(group, s, periods, call)
         rows, earlier = _earlier(group, s, periods, call)
         loop = rows.loop
         if periods == 0:

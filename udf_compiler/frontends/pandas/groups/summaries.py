@@ -14,8 +14,8 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
-from udf_compiler.frontends.pandas.groups.elements import GroupElement
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
 from udf_compiler.frontends.tracing.constants import unwrapped

@@ -91,6 +91,11 @@ class TracedTexts(Traced):
     def __iter__(self) -> Any:
         return current().dispatch.rows(texts_of(self))
 
+    def __getitem__(self, key: Any) -> Any:
+        if type(key) is not int or current().group is None or not is_text(self.series):
+            refuse("SW251", call=f"{self.what}[...]")
+        return current().group.element(texts_of(self), key, "array[...]")
+
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return current().dispatch.call_numpy(function, args, kwargs)
 
