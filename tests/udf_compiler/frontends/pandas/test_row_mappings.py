@@ -93,10 +93,37 @@ def test_refusals(function, code):
     assert compare_with_worker(_of_rows(function, "i", "s"), BATCHES, TEXT, MAP_PANDAS).refused == code
 
 
-def test_rows_with_times_are_refused():
-    """pandas makes datetimes of a row of times and None, and so NaT of None."""
-    times = pa.record_batch({"s": pa.array(["a"]), "t": pa.array([1], pa.timestamp("us", "UTC"))})
-    assert compare_with_worker(_of_rows(lambda row: row["s"], "s", "t"), [times], TEXT, MAP_PANDAS).refused == "SW264"
+TIMES = pa.record_batch({
+    "i": pa.array([1, 2]), "s": pa.array(["a", None]), "x": pa.array([None, 0.5]),
+    "t": pa.array([1, None], pa.timestamp("us", "UTC")),
+})  # fmt: skip
+
+
+def _applied(function, *columns):
+    def mapped(frames):
+        for frame in frames:
+            yield pd.DataFrame({"t": frame[list(columns)].apply(function, axis=1)})
+
+    return mapped
+
+
+@pytest.mark.parametrize("function", [
+    _of_rows(lambda row: row["s"] or str(row["i"]), "i", "s", "t"), _applied(lambda row: row["s"] or "none", "s", "t"),
+    _applied(lambda row: str(row["x"]), "x", "t"),
+])  # fmt: skip
+def test_times_that_no_function_reads(function):
+    compared = compare_with_worker(function, [TIMES], TEXT, MAP_PANDAS, kernel=True)
+    assert (compared.refused, compared.decided, compared.raised) == ("", 1, 0), compared
+
+
+@pytest.mark.parametrize("function", [
+    _of_rows(lambda row: row["s"], "s", "t"), _of_rows(lambda row: row["s"], "s", "x", "t"),
+    _of_rows(lambda row: "a", "t"), _of_rows(lambda row: str(row["t"]), "i", "s", "t"),
+    _applied(lambda row: str(row["t"]), "s", "t"), _applied(lambda row: "a", "t"),
+])  # fmt: skip
+def test_rows_with_times_are_refused(function):
+    """iterrows makes datetimes of a row of times and missing values, and so NaT of None."""
+    assert compare_with_worker(function, [TIMES], TEXT, MAP_PANDAS).refused == "SW264"
 
 
 REQUIRED = list("abcdef")

@@ -6,7 +6,7 @@ strings, dates and arrays beside anything, yield Python objects, each according 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, series_of_tree
 from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.datetimes import is_time
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -30,7 +31,7 @@ from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "DataFrame.apply"
 
-#: Kinds of Series of Python objects. A row with datetimes may become a Series of them, and its None a NaT.
+#: Kinds of Series of Python objects.
 _OBJECTS = (STRINGS, ARRAY_OBJECTS, DATES)
 
 
@@ -56,8 +57,13 @@ def sources_of(frame: TracedFrame, call: str) -> dict[Any, Callable[[], Any]]:
     """Returns the functions that return the values of a row, by column."""
     common = _common_dtype(frame, call)
     if common.kind == "O":
-        return {name: element(s, call) for name, s in frame.series.items()}
+        return {name: _unread(call) if is_time(s) else element(s, call) for name, s in frame.series.items()}
     return {name: _number(frame, s, common, call) for name, s in frame.series.items()}
+
+
+def _unread(call: str) -> Callable[[], Any]:
+    """Returns the source of a time in a row of objects, which refuses (SW264) to be read."""
+    return lambda: refuse("SW264", call=call)
 
 
 def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype, call: str) -> Callable[[], Any]:
@@ -65,12 +71,22 @@ def _number(frame: TracedFrame, series: TracedSeries, dtype: np.dtype, call: str
     return lambda: scalar
 
 
+def _is_of_objects(columns: Sequence[TracedSeries], call: str) -> bool:
+    """Whether a row with times remains one of objects: iterrows makes times of missing values beside them, apply does not."""
+    if call == _CALL:
+        return not all(map(is_time, columns))
+    return any(s.kind is NUMBERS and not s.value.type.is_float for s in columns)
+
+
 def _common_dtype(frame: TracedFrame, call: str) -> np.dtype:
-    """Returns the dtype of a row; refuses times and dtypes that depend on the batch (SW264), and float32 (SW254)."""
-    if any(s.kind not in (NUMBERS, *_OBJECTS) for s in frame.series.values()):
+    """Returns the dtype of a row; refuses rows of times only and dtypes that depend on the batch (SW264), and float32 (SW254)."""
+    columns = list(frame.series.values())
+    if any(s.kind not in (NUMBERS, *_OBJECTS) and not is_time(s) for s in columns):
         refuse("SW264", call=call)
-    protos = {n: pd.Series(["x"], dtype=object) if s.kind in _OBJECTS else np.ones(1, s.dtype) for n, s in frame.series.items()}
-    dtype = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)
+    if any(map(is_time, columns)) and not _is_of_objects(columns, call):
+        refuse("SW264", call=call)
+    protos = [pd.Series(["x"], dtype=object) if s.kind in _OBJECTS else np.ones(1).astype(s.dtype) for s in columns]
+    dtype = run_prototype(call, lambda: pd.DataFrame(dict(enumerate(protos))).iloc[0].dtype)
     if dtype == np.float32:
         refuse("SW254", call=call, type="float32")
     return np.dtype(dtype)
