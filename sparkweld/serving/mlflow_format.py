@@ -14,7 +14,7 @@ FLAVOUR, LOADER, PROGRAM = "sparkweld", "sparkweld.mlflow", "program.sparkweld"
 DESCRIPTION, PYFUNC = "MLmodel", "python_function"
 
 #: Modules of MLflow that load the models of a library -> the flavour's name in MLmodel.
-LIBRARIES = {f"mlflow.{name}": name for name in ("sklearn", "lightgbm", "xgboost", "catboost")}
+LIBRARIES = {f"mlflow.{name}": name for name in ("sklearn", "lightgbm", "xgboost", "catboost", "statsmodels")}
 
 
 def library_file(flavours: Mapping[str, Any], library: Mapping[str, Any]) -> str:

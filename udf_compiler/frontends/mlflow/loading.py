@@ -30,6 +30,7 @@ _WRAPPERS = {
     "mlflow.lightgbm": ("_LGBModelWrapper", "lgb_model"),
     "mlflow.xgboost": ("_XGBModelWrapper", "xgb_model"),
     "mlflow.catboost": ("_CatboostModelWrapper", "cb_model"),
+    "mlflow.statsmodels": ("_StatsmodelsModelWrapper", "statsmodels_model"),
 }
 
 #: Methods of `Model` that tell of a signature from type hints, which MLflow before 2.20 does not have.

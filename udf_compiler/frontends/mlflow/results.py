@@ -39,6 +39,8 @@ def converted(result: Any, made_of: Callable[[Any], Any], type: Any) -> TracedSe
         _other(result, type)
     if is_text(result) or isinstance(result, TracedTexts):
         run_prototype(_CALL, made_of, np.array(["text"], object))
+    if isinstance(result, TracedSeries) and result.dtype.kind == "f":  # as statsmodels returns
+        result = TracedArray(result.loop, [result.value])
     if not isinstance(result, TracedArray):
         _other(result, type)
     run_prototype(_CALL, made_of, np.ones((1, len(result.columns))[: result.ndim], result.dtype))

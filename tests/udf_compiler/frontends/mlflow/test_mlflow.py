@@ -15,6 +15,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as statsmodels
 import xgboost
 from pyspark.sql.types import (
     ArrayType,
@@ -65,6 +66,7 @@ FEW: dict[str, Any] = {"n_estimators": 6}
 GBM = lightgbm.LGBMRegressor(**FEW, verbosity=-1).fit(X, X.a)
 GBM_CLASSES = lightgbm.LGBMClassifier(**FEW, verbosity=-1).fit(X, WORD)
 CAT_CLASSES = catboost.CatBoostClassifier(iterations=6, verbose=0, allow_writing_files=False).fit(X, FLAG)
+RESULTS = statsmodels.OLS(X.a + FLAG, X).fit()
 XGB = xgboost.XGBRegressor(**FEW).fit(X, X.a)
 XGB_CLASSES = xgboost.XGBClassifier(**FEW).fit(X, FLAG)
 SPARK = types.SimpleNamespace(conf=types.SimpleNamespace(get=lambda key: "local[2]"))
@@ -76,7 +78,7 @@ HAS_SKOPS = hasattr(importlib.import_module("mlflow.sklearn"), "SERIALIZATION_FO
 def made(tmp_path, model, result_type, schema=None, *, spark=SPARK, flavour=None, given=None, **options):
     """Returns the function that `spark_udf` creates for a saved model. `schema`: names and types of its signature's columns."""
     root = type(model).__module__.partition(".")[0]
-    flavour = flavour or (root if root in ("lightgbm", "xgboost", "catboost") else "sklearn")
+    flavour = flavour or (root if root in ("lightgbm", "xgboost", "catboost", "statsmodels") else "sklearn")
     signature = None
     if schema is not None:
         signature = mlflow.ModelSignature(schema if not isinstance(schema, dict) else columns_of(schema))
@@ -152,6 +154,8 @@ PROBABILITY = {"pyfunc_predict_fn": "predict_proba"}
         (GBM.booster_, DoubleType(), None, {}),
         (GBM_CLASSES, StringType(), DOUBLES, {}),
         (CAT_CLASSES, LongType(), DOUBLES, {}),
+        (RESULTS, DoubleType(), DOUBLES, {}),
+        (RESULTS, DoubleType(), None, {}),
         (XGB, DoubleType(), DOUBLES, {}),
         (XGB.get_booster(), FloatType(), DOUBLES, {}),
         (XGB_CLASSES, LongType(), DOUBLES, {}),
