@@ -69,7 +69,7 @@ servers: ready
 	$(PIP) install --quiet --upgrade --target build/servers/ray 'ray[serve]'
 	$(PIP) install --quiet --upgrade --target build/servers/bentoml bentoml
 	for server in ray bentoml; do \
-	  PYTHONPATH=build/servers/$$server $(RUN) $(PY) -m pytest -m servers -k $$server tests/serving/test_services.py $(ARGS) || exit 1; done
+	  PYTHONPATH="$(CURDIR)/build/servers/$$server" $(RUN) $(PY) -m pytest -m servers -k $$server tests/serving/test_services.py $(ARGS) || exit 1; done
 
 # What tests/compat.txt lists, by the rule that it states.
 COMPAT := $(shell sed 's/\#.*//' tests/compat.txt)
