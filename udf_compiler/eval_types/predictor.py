@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from udf_compiler.frontends.pandas.apply.comprehensions import python_values
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import METHODS as ARRAY_METHODS
 from udf_compiler.frontends.pandas.calls.frames import make_frame
@@ -89,6 +90,8 @@ class Predictor:
             return make_frame(predictions)
         if type(self.return_type).__name__ in _SCALARS and type(predictions) is TracedTexts:
             return make_series(predictions)
+        if type(self.return_type).__name__ == "ArrayType" and isinstance(predictions, TracedArray) and predictions.ndim == 2:
+            return python_values(predictions).column
         if type(self.return_type).__name__ not in _SCALARS or not isinstance(predictions, TracedArray):
             refuse("SW825", call=_CALL, what="something other than an array of numbers")
         if predictions.ndim == 2:

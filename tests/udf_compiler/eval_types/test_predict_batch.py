@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.ml.functions import predict_batch_udf
-from pyspark.sql.types import DoubleType, StringType, StructType
+from pyspark.sql.types import ArrayType, DoubleType, FloatType, LongType, StringType, StructType
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from sparkweld.contract.constants import SCALAR_PANDAS_ITERATOR
@@ -144,6 +144,32 @@ def test_columns_of_arrays():
     assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
     compared = of_a_column_of_arrays([[1, 2, 3], [4, 5, 6]], type="int64", input_tensor_shapes=[[3]])
     assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0)
+
+
+WEIGHTS = np.array([[1.0, -2.0], [0.5, 4.0], [-3.0, 2.0]])
+
+
+def dense():
+    return lambda x: np.maximum(x @ WEIGHTS, 0)
+
+
+def whole_numbers():
+    return lambda x: (x * 2).astype(np.int64)
+
+
+def single():
+    return lambda x: x.astype(np.float32) * np.float32(0.1)
+
+
+@pytest.mark.parametrize(("make", "type", "refused"), [
+    (dense, DoubleType(), ""), (dense, FloatType(), ""), (whole_numbers, LongType(), ""), (whole_numbers, DoubleType(), ""),
+    (single, FloatType(), ""), (single, DoubleType(), ""), (dense, LongType(), "SW226"), (differences, DoubleType(), "SW825"),
+])  # fmt: skip
+def test_arrays_as_results(make, type, refused):
+    rows = pa.record_batch({"xs": pa.array([[1.0, -2.0, 4.0], [0.5, 0.0, -0.0], [3.0, 1e9, 2.0]], pa.list_(pa.float64()))})
+    function = predict_batch_udf(make, return_type=ArrayType(type), batch_size=2, input_tensor_shapes=[[3]]).func
+    compared = compare_with_worker(function, [rows], ArrayType(type), SCALAR_PANDAS_ITERATOR, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged) == (refused, 0 if refused else 1, 0)
 
 
 @pytest.mark.parametrize("rows", [[[1.0, 2.0, 3.0], [1.0, 2.0]], [[1.0, 2.0], [3.0, 4.0]], [None, [1.0, 2.0, 3.0]],
