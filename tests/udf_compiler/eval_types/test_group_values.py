@@ -71,10 +71,23 @@ def counts(f):
     return pd.DataFrame({"k": [found.get("a", 0) + len(f["tag"].unique())], "a": [found.get("none", 0) / len(f)]})
 
 
+def of_slices(f):
+    return pd.DataFrame({"k": [f["tag"][:2].nunique() + f["day"].values[-3:].sum()], "a": [f["price"][-3:].sum()]})
+
+
+def of_lists(f):
+    return pd.DataFrame({"k": [f["day"].tolist()[0]], "a": [list(f["weight"])[-1] + f["price"].values.tolist()[0]]})
+
+
+def named_reductions(f):
+    return pd.DataFrame({"k": [f["tag"].agg("nunique")], "a": [f["price"].agg("mean") + f["weight"].aggregate("median")]})
+
+
 @pytest.mark.parametrize(
     ("function", "decided"),
-    [(elements_of_arrays, 5), (seconds, 5), (fields, 5), (seconds_of_rows, 5), (same_as_the_first, 4), (sessions, 5),
-     (extremes_so_far, 5), (extremes_of_filtered_rows, 5), (counts, 5)],
+    [(elements_of_arrays, 5), (of_slices, 5), (of_lists, 5), (named_reductions, 5), (seconds, 5), (fields, 5),
+     (seconds_of_rows, 5), (same_as_the_first, 4), (sessions, 5), (extremes_so_far, 5), (extremes_of_filtered_rows, 5),
+     (counts, 5)],
 )  # fmt: skip
 def test_numbers(function, decided):
     compared = compare_groups(function, GROUPS, schema("k long, a double"), kernel=one_form(decided))
@@ -144,6 +157,11 @@ def test_ties_of_the_most_frequent_value_run_in_python():
         (lambda f: int(f["tag"].iloc[0]), "SW259"),
         (lambda f: f["tag"].values[f["k"].iloc[0]], "SW251"),
         (lambda f: f["weight"].values[1.0], "SW250"),
+        (lambda f: f["weight"][::2].sum(), "SW312"),
+        (lambda f: f["weight"].values[::2].sum(), "SW312"),
+        (lambda f: f["weight"].agg(["mean"]), "SW262"),
+        (lambda f: f["weight"].agg(np.mean), "SW262"),
+        (lambda f: f["day"].tolist()[0] * 3, "SW262"),
         (lambda f: f["tag"].value_counts(normalize=True).max(), "SW262"),
         (lambda f: f["tag"].value_counts().get("a"), "SW262"),
         (lambda f: f["tag"].value_counts()[1], "SW262"),

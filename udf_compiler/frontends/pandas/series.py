@@ -137,6 +137,8 @@ class TracedSeries(ColumnLike):
         group = current().group
         if group is not None and (type(key) is int or group.has_scalar(key)):
             return group.element_of_label(self, key, "Series[...]")
+        if group is not None and isinstance(key, slice):
+            return group.rows_at(self, key)
         if isinstance(key, Traced):
             return current().dispatch.item(self, key)
         refuse("SW250", call="Series[...]")

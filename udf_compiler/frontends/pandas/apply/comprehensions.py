@@ -172,7 +172,9 @@ class Values(Traced):
 
     def at(self, key: Any) -> Any:
         """Returns the element of the row. Refuses (SW250) other keys than its position."""
-        call = f"a {self.what} [...]"
+        call, group = f"a {self.what} [...]", current().group
+        if group is not None and type(key) is int and type(self.column) in (TracedArray, TracedSeries):
+            return group.python_element(self.column, key, call)
         if type(self.column) is TracedArray:
             return element_at(self.column, key, call)
         if type(key) is not Position or key.loop is not self.loop or not is_exploring() or explorer().loop is not self.loop:

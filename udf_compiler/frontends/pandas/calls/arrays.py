@@ -271,6 +271,8 @@ def item(x: TracedArray, key: Any) -> Any:
     """Implements ``x[:, j]``, ``x[:, a:b]``, ``x[:, [i, j]]`` and ``x[:, None]``; refuses indexing that selects rows (SW250)."""
     if type(key) is int and x.ndim == 1 and current().group is not None:
         return current().group.element(x, key, "array[...]")
+    if isinstance(key, slice) and key != slice(None) and x.ndim == 1 and current().group is not None:
+        return current().group.rows_at(x, key)
     rest = key[1:] if isinstance(key, tuple) else ()
     first = key[0] if isinstance(key, tuple) and key else key
     if isinstance(first, slice) and first == slice(None) and len(rest) <= 1:

@@ -295,6 +295,20 @@ class FrameGroup:
         series = TracedSeries(x.loop, x.value, x.dtype) if isinstance(x, TracedArray) else x
         return elements.element(self, series, at, call)
 
+    def python_element(self, x: TracedSeries | TracedArray, at: int, call: str) -> Any:
+        """Returns the element at a place of the list of a column's values: Python's number or string."""
+        found = self.element(x, at, call)
+        if type(found) is GroupScalar:
+            python = {"b": bool, "i": int, "f": float}.get(found.dtype.kind)
+            return found.converted(python) if python is not None else refuse("SW312", call=call, what=str(found.dtype))
+        return found
+
+    def rows_at(self, x: TracedSeries | TracedArray, places: slice) -> TracedSeries | TracedArray:
+        """Returns the elements at constant places from one on, up to another one."""
+        series = TracedSeries(x.loop, x.value, x.dtype) if isinstance(x, TracedArray) else x
+        found = elements.Iloc(self, series)[places]
+        return found.to_array("array[...]") if isinstance(x, TracedArray) else found  # type: ignore[no-any-return]
+
     def first_rows(self, frame: TracedFrame, n: int) -> TracedFrame:
         """Returns the first n rows."""
         return elements.first_rows(self, frame, n)

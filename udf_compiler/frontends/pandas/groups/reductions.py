@@ -221,8 +221,27 @@ def _count(group: FrameGroup, series: TracedSeries) -> Any:
     return bound(count, series, "Series.count")
 
 
+#: Reductions that Series.agg takes by name: it calls the method.
+_NAMED = frozenset((*_RULES, "count", "median", "nunique"))
+
+
+def _agg(group: FrameGroup, series: TracedSeries) -> Any:
+    call = "Series.agg"
+
+    def agg(s: TracedSeries, func: Any, axis: Any = 0) -> Any:
+        check_plain(call, axis=(axis, (0,)))
+        if type(func) is not str or func not in _NAMED:
+            refuse("SW262", call=call, what="other than the name of a reduction")
+        return group.series_attribute(s, func)()
+
+    return bound(agg, series, call)
+
+
 #: Series methods that return a scalar.
-SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {name: _method(name) for name in _RULES} | {"count": _count}
+SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
+    **{name: _method(name) for name in _RULES},
+    "count": _count, "agg": _agg, "aggregate": _agg,
+}  # fmt: skip
 
 
 def of_array(group: FrameGroup, array: TracedArray, name: str) -> Any:
