@@ -24,6 +24,7 @@ import zlib
 from typing import Any
 from urllib.parse import urlparse
 
+import dateutil.relativedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -108,6 +109,7 @@ from udf_compiler.frontends.python import (
     nested_lists,
     patterns,
     records,
+    relative_times,
     row_lists,
     row_matrices,
     rows,
@@ -212,10 +214,13 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         json_values.TracedMembers: [(json_values.TracedMembers(*[scalars.of_value(read("v"))] * 2), {1.5: 1.5}.items())],
         json_values.TracedTexts: [(json_values.TracedTexts(scalars.of_value(read("v"))), {"a": 1.5}.values())],
         url_calls.TracedUrl: [(url_calls.TracedUrl(read("s"), type(real)), real) for real in map(urlparse, ("a",))],
+        relative_times.RelativeDelta: [
+            (relative_times.RelativeDelta(scalar["int"]), dateutil.relativedelta.relativedelta(months=3)),
+        ],
         url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
         **{
             type(find_stand_in(m)): [(find_stand_in(m), m)]
-            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse)
+            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta)
         },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         found_matches.FoundMatch: [(found_matches.FoundMatch(["0"], [scalar["str"]]), real_match)],

@@ -14,6 +14,7 @@ from udf_compiler.frontends.python import (
     library_calls,
     literal_calls,
     output_calls,
+    relative_times,
     row_class,
     statistics_calls,
     time_classes,
@@ -37,6 +38,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
+    relative_times,
 )
 
 
