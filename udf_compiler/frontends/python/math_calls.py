@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import F64
+from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.python.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
+from udf_compiler.frontends.python.operands import as_int, guard_between, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.powers import float_power
 from udf_compiler.frontends.python.rounding import to_int, whole
@@ -142,6 +144,30 @@ def _fmod(x: Any, y: Any) -> TracedScalar:
     return make_float(loop.call("fmod", a, b))
 
 
+def _whole_numbers(xs: tuple[Any, ...]) -> list[Any]:
+    """Returns ints and bools as ints; TypeError for floats. Guards the smallest int64, which has no absolute value."""
+    for x in xs:
+        if kind_of(x) == "float":
+            raise_type_error("'float' object cannot be interpreted as an integer")
+        guard_between(explorer().loop, as_int(x), -(2**63) + 1, 2**63 - 1)
+    return [make_int(as_int(x)) for x in xs]
+
+
+def _gcd(*integers: Any) -> Any:
+    loop = explorer().loop
+    values = [as_int(x) for x in _whole_numbers(integers)]
+    return make_int(reduce(lambda a, b: loop.call("gcd", a, b), values, loop.const(0, I64)), (0, 2**63 - 1))
+
+
+def _lcm(*integers: Any) -> Any:
+    found: Any = make_int(explorer().loop.const(1, I64))
+    for x in _whole_numbers(integers):
+        common = as_int(_gcd(found, x))
+        divisor: Any = make_int(explorer().loop.call("maximum", common, explorer().loop.const(1, I64)))
+        found = abs(found // divisor * x)
+    return found
+
+
 def _scaled(factor: float) -> Callable[[Any], TracedScalar]:
     def function(x: Any) -> TracedScalar:
         loop = explorer().loop
@@ -185,6 +211,7 @@ _TABLE: dict[str, Callable[..., Any]] = {name: _elementary(*row) for name, row i
     "atan2": _atan2, "hypot": _hypot, "copysign": _copysign, "fmod": _fmod, "isclose": _isclose,
     "pow": lambda x, y: float_power(x, y, domain_errors=True),
     "degrees": _scaled(180.0 / math.pi), "radians": _scaled(math.pi / 180.0),
+    "gcd": _gcd, "lcm": _lcm,
     "floor": _rounded("floor"), "ceil": _rounded("ceil"), "trunc": _trunc,
 }  # fmt: skip
 
