@@ -7,19 +7,21 @@ from types import GeneratorType
 from typing import Any
 
 from sparkweld.errors import Refusal
-from sparkweld.ir import LoopBuilder
+from sparkweld.ir import LoopBuilder, Work, counted
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Node, explorer
 from udf_compiler.frontends.python.regions.call import call_region, is_generator, rows_of, without_method
 from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.undecided import decided
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import attempt, current, refuse_again
+from udf_compiler.frontends.tracing.session import WORK_LIMIT, attempt, current, refuse, refuse_again
 
 #: The most paths of a first attempt with a tree: a tree is vectorized, a region is not. Where nullable arguments are decided one
 #: after the other, each of at most _CHECKED may end a path of its own.
 _FEW = 16
 _CHECKED = 32
+#: The most values of a tree for a function whose region has too many blocks: the refusal of a larger one takes seconds.
+_MOST_OF_TREE = 25_000
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -36,6 +38,12 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
         return call_region(function, args, kwargs, whole=True)
     made = as_python(function, *args, **kwargs)
     return rows_of(made) if type(made) is GeneratorType and is_generator(without_method(function, ())[0]) else made
+
+
+def _within(limit: int, explore: Callable[[], Node]) -> Node:
+    """Returns the paths of `explore`; refuses (SW290) those that request more values of the loop."""
+    with counted(Work(limit, lambda: refuse("SW290", limit=PATH_LIMIT))):
+        return explore()
 
 
 def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: bool = False, nullable: int = 0) -> Node:
@@ -73,5 +81,6 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: boo
     if has(regions.code, "too_much_work"):
         refuse_again(regions)
     tries_all = has(few.code, "many_paths") and begins <= PATH_LIMIT
-    full = attempt(lambda: explored(Explorer(loop, handled))) if tries_all else few
+    most = _MOST_OF_TREE if has(regions.code, "many_blocks") else WORK_LIMIT
+    full = attempt(lambda: _within(most, lambda: explored(Explorer(loop, handled)))) if tries_all else few
     return full if not isinstance(full, Refusal) else refuse_again(regions if has(few.code, "path_limit") else few)

@@ -117,7 +117,8 @@ class GraphBuilder:
     `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths, and keys of dicts, at loop heads.
     `growing`: the kinds of those lists and dicts that differ. These three persist between passes. `whole`: the function is the
     UDF itself, whose result may be a tuple or dict of several kinds, as of a struct. `splits`: a block ends after each
-    instruction that forks, so that the paths meet before the next one.
+    instruction that forks, so that the paths meet before the next one. `merges`: lists whose lengths differ become lists of the
+    row wherever paths meet, not only in loops.
     """
 
     machine: Machine
@@ -125,6 +126,7 @@ class GraphBuilder:
     regions: dict[Any, Any]
     whole: bool = False
     splits: bool = False
+    merges: bool = False
     varying: set[tuple[Any, int]] = field(default_factory=set)
     lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
     growing: dict[tuple[Any, int], Any] = field(default_factory=dict)
@@ -206,7 +208,7 @@ class GraphBuilder:
         if state.next not in joins:
             self.work.append((draft, state.mapped(draft.leaf, self.outer, moves=draft.parent is not None)))
             return
-        if state.next in self.code.heads:
+        if self.merges or state.next in self.code.heads:
             state = self._with_growing(draft, state)
         shape = Shape(self.outer)
         key = shape.of_state(state)

@@ -223,9 +223,9 @@ def _made(
 ) -> _Made:
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
-    def build(unroll: bool, changes: bool = False, splits: bool = False) -> _Made:
+    def build(unroll: bool, changes: bool = False, splits: bool = False, merges: bool = False) -> _Made:
         machine = Machine(function, unroll, _called, _reduced, reduction, changes, outer)
-        graph, kinds = GraphBuilder(machine, outer, regions, whole, splits).build(variables)
+        graph, kinds = GraphBuilder(machine, outer, regions, whole, splits, merges).build(variables)
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
             refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")
@@ -235,6 +235,9 @@ def _made(
     if isinstance(rolled, Refusal) and has(rolled.code, "many_paths"):
         split = attempt(lambda: build(False, splits=True))
         rolled = rolled if isinstance(split, Refusal) else split
+    if isinstance(rolled, Refusal) and has(rolled.code, "many_blocks") and code_of(function.__code__).collects:
+        merged = attempt(lambda: build(False, merges=True))
+        return refuse_again(rolled) if isinstance(merged, Refusal) else merged  # unrolled loops have more blocks
     if not isinstance(rolled, Refusal):
         return rolled
     if has(rolled.code, "too_much_work"):

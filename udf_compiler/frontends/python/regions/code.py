@@ -17,6 +17,8 @@ YIELDS = "yields"
 #: Methods that change a list, apart from those that only let it grow, and instructions that do.
 _CHANGING = frozenset("pop insert remove sort reverse clear".split())
 _CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR")
+#: Methods by which a list or dict grows.
+_FILLING = frozenset("append extend insert update setdefault".split())
 BRANCHES = ("POP_JUMP_IF", "FOR_ITER", "SEND")
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
 
@@ -48,6 +50,14 @@ class Code:
     def changes_lists(self) -> bool:
         """Whether it may change a list other than by appending to it."""
         return any(i.name in _CHANGES or (i.name == "LOAD_ATTR" and i.value in _CHANGING) for i in self.instructions)
+
+    @property
+    def collects(self) -> bool:
+        """Whether it may fill a list or dict, apart from those of comprehensions."""
+        if any(i.name == "STORE_SUBSCR" or (i.name == "LOAD_ATTR" and i.value in _FILLING) for i in self.instructions):
+            return True
+        makes = any(i.name == "BUILD_LIST" for i in self.instructions)
+        return makes and any(i.name == "BINARY_OP" and i.text == "+=" for i in self.instructions)
 
     @property
     def branches(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.ir.ops import ListAppend
-from sparkweld.ir.types import I64
+from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested
@@ -51,6 +51,9 @@ class Growing:
         self.check()
         if type(self.value) in (TracedRecords, TracedLists):
             self.value = self.value.appended(x)
+            return
+        if x is None:  # the rows of this path run in Python, as those with None among the elements of a column
+            explorer().guard(explorer().loop.const(False, BOOL))
             return
         value, x = self.value, element(x)
         if kind_of([x]) != (value.kind, value.numpy):
