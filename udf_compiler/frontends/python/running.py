@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import GeneratorType
 from typing import Any
 
@@ -14,7 +15,7 @@ from udf_compiler.frontends.python.regions.call import call_region, is_generator
 from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.undecided import decided
 from udf_compiler.frontends.tracing.exceptions import as_python
-from udf_compiler.frontends.tracing.session import WORK_LIMIT, attempt, current, refuse, refuse_again
+from udf_compiler.frontends.tracing.session import attempt, current, refuse, refuse_again
 
 #: The most paths of a first attempt with a tree: a tree is vectorized, a region is not. Where nullable arguments are decided one
 #: after the other, each of at most _CHECKED may end a path of its own.
@@ -40,9 +41,9 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     return rows_of(made) if type(made) is GeneratorType and is_generator(without_method(function, ())[0]) else made
 
 
-def _within(limit: int, explore: Callable[[], Node]) -> Node:
-    """Returns the paths of `explore`; refuses (SW290) those that request more values of the loop."""
-    with counted(Work(limit, lambda: refuse("SW290", limit=PATH_LIMIT))):
+def _explored_within(limited: bool, explore: Callable[[], Node]) -> Node:
+    """Returns the paths of `explore`; refuses (SW290) a tree of more than _MOST_OF_TREE values where it is `limited`."""
+    with counted(Work(_MOST_OF_TREE, lambda: refuse("SW290", limit=PATH_LIMIT))) if limited else nullcontext():
         return explore()
 
 
@@ -81,6 +82,6 @@ def tree_of(loop: LoopBuilder, call: Callable[[], Any], handled: bool, many: boo
     if has(regions.code, "too_much_work"):
         refuse_again(regions)
     tries_all = has(few.code, "many_paths") and begins <= PATH_LIMIT
-    most = _MOST_OF_TREE if has(regions.code, "many_blocks") else WORK_LIMIT
-    full = attempt(lambda: _within(most, lambda: explored(Explorer(loop, handled)))) if tries_all else few
+    limited = has(regions.code, "many_blocks")
+    full = attempt(lambda: _explored_within(limited, lambda: explored(Explorer(loop, handled)))) if tries_all else few
     return full if not isinstance(full, Refusal) else refuse_again(regions if has(few.code, "path_limit") else few)
