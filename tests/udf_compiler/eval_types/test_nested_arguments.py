@@ -22,7 +22,7 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.lines import PythonEvalType
+from tests.helpers.lines import LINE, PythonEvalType
 
 ROW, PICKLED = PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_BATCHED_UDF
 LONG, INT, TEXT, FLAG, DOUBLE = LongType(), IntegerType(), StringType(), BooleanType(), DoubleType()
@@ -284,7 +284,7 @@ def test_lists_of_lists_that_are_refused(function, returns, code):
 
 
 def test_kinds_and_types_that_are_refused():
-    others = (PythonEvalType.SQL_SCALAR_PANDAS_UDF, PythonEvalType.SQL_SCALAR_ARROW_UDF)
+    others = (PythonEvalType.SQL_SCALAR_PANDAS_UDF, *([PythonEvalType.SQL_SCALAR_ARROW_UDF] if LINE >= (4, 1) else []))
     for given in (NUMBERS, MAPS, LISTS, ROWS):
         for eval_type in (*others, *([] if given is NUMBERS else [PICKLED])):
             assert compare_with_worker(lambda x: x, [given], LONG, eval_type).refused == "SW101"
