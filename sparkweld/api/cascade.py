@@ -74,30 +74,43 @@ def fit(
         labels = answers_of(pipeline, rows, kind)
     if band is not None and (not _is_number(band) or not 0 <= band < math.inf):
         raise UserError(f"band={band!r}: pass the allowed increase of an error, a number of 0 or more in the labels' unit")
-    promise: Promise = LossPromise(accuracy_loss, confidence, band, against)
+    promise: Promise = LossPromise(float(accuracy_loss), float(confidence), band, against)
     if selected is not None:
-        promise = SelectionPromise(_classes(pipeline, kind, selected), *_targets(recall, precision), confidence)
+        if band is not None:
+            raise UserError("band= is for regressors, and selected= for classifiers: omit one of them")
+        classes = _classes(pipeline, kind, selected, labels)
+        promise = SelectionPromise(classes, *_targets(recall, precision), float(confidence))
     made = fitting.fit(pipeline, rows, labels, promise, measure, small, seed)
     return made if to is None else dataclasses.replace(made, certificate=store.save(made, to))
 
 
-def _classes(pipeline: Any, kind: str, selected: Any) -> tuple[Any, ...]:
-    """Returns the selected classes as Python's values. Raises UserError."""
+def _classes(pipeline: Any, kind: str, selected: Any, answers: np.ndarray) -> tuple[Any, ...]:
+    """Returns the selected classes as Python's values. Raises UserError, also where none or all of the `answers` are selected."""
     if kind != "classes":
         raise UserError(f"selected={selected!r}: a {type(pipeline).__name__} has no classes to select; omit it")
     known = np.asarray(pipeline.classes_).tolist()
-    chosen = list(dict.fromkeys(selected if isinstance(selected, list | tuple | set | frozenset) else [selected]))
-    found = [known[known.index(label)] for label in chosen if label in known]
-    if len(found) < len(chosen) or not 0 < len(found) < len(known):
+    several = isinstance(selected, list | tuple | set | frozenset | np.ndarray | pd.Series)
+    chosen = [label for label in known if any(_is_label(label, each) for each in (selected if several else [selected]))]
+    unknown = [each for each in (selected if several else [selected]) if not any(_is_label(label, each) for label in known)]
+    if unknown or not 0 < len(chosen) < len(known):
         raise UserError(f"selected={selected!r}: pass some of the model's classes, and not all: {known}")
-    return tuple(found)
+    positive = np.count_nonzero(pd.Series(answers).isin(chosen))
+    if positive in (0, len(answers)):
+        which = "none" if positive == 0 else "all"
+        raise UserError(f"the model answers {which} of these rows with {chosen}: pass rows of both kinds")
+    return tuple(chosen)
+
+
+def _is_label(label: Any, given: Any) -> bool:
+    """Whether a value that a user gave is this class; lists and other containers are none."""
+    return bool(np.ndim(given) == 0 and label == given)
 
 
 def _targets(recall: Any, precision: Any) -> tuple[float | None, float | None]:
     given = [least for least in (recall, precision) if least is not None]
     if not given or not all(_is_within(least, 0, 1) for least in given):
         raise UserError(f"recall={recall!r}, precision={precision!r}: pass one of them or both, each above 0 and below 1")
-    return recall, precision
+    return tuple(None if least is None else float(least) for least in (recall, precision))  # type: ignore[return-value]
 
 
 def load(path: str | Path) -> Cascade:

@@ -200,15 +200,12 @@ class SelectionCertificate(CascadeCertificate):
 
     A row is positive when the full model answers it with one of the classes `selected`. Of the `positives` among the held-out
     rows, the cascade misses `missed`. Of the `found` rows that it selects, `false` are not positive. It finds more than the
-    share `recall` of the positives, and more than the share `precision` of what it finds is positive; None: not promised. The
-    bounds are what the held-out rows themselves prove.
+    share `recall` of the positives, and more than the share `precision` of what it finds is positive; None: not promised.
     """
 
     selected: tuple[Any, ...]
     recall: float | None
     precision: float | None
-    recall_bound: float
-    precision_bound: float
     positives: int
     missed: int
     found: int
@@ -218,11 +215,10 @@ class SelectionCertificate(CascadeCertificate):
         named = " or ".join(map(repr, self.selected))
         told = [
             *([] if self.recall is None else [
-                f"finds more than {self.recall:.2%} of the {self.counted} that the full model answers with {named}"
-                f" (bound {self.recall_bound:.2%})"]),
+                f"finds more than {self.recall:.2%} of the {self.counted} that the full model answers with {named}"]),
             *([] if self.precision is None else [
                 f"more than {self.precision:.2%} of the {self.counted} that it answers with {named} have that answer of the full"
-                f" model (bound {self.precision_bound:.2%})"]),
+                " model"]),
         ]  # fmt: skip
         return [
             f"certified: {'; '.join(told)}; {self.confidence:.1%} confidence",

@@ -90,7 +90,8 @@ def fit(pipeline: Any, data: Any, label: Any, promise: Promise, measure: Measure
     if len(splits.certify) < needed or len(data) - splits.repeated < _LEAST_ROWS:
         raise refusal(
             "SW941", rows=f"{len(data) - splits.repeated:,}", repeated=f"{splits.repeated:,}",
-            needed=f"{max(rows_in_all(needed), _LEAST_ROWS):,}", what=promise.text(), confidence=f"{promise.confidence:.1%}",
+            needed=f"{max(rows_in_all(promise.enough(kind, labels)), _LEAST_ROWS):,}",
+            what=promise.text(), confidence=f"{promise.confidence:.1%}",
         )  # fmt: skip
     if small is not None and check_kind(small) != kind:
         raise UserError(f"small={type(small).__name__} does not answer with {kind} as the pipeline does; pass a model that does")

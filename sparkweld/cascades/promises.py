@@ -22,6 +22,8 @@ from sparkweld.cascades.splits import evidence_shares
 
 #: The share of the allowed loss up to which rows to choose with promise that others will pass.
 LIKELY = 0.5
+#: Standard deviations of the number of positives in a sample, which next to all samples stay within.
+_SPREADS = 3
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class Promise(ABC):
     @abstractmethod
     def needed(self, kind: str, label: np.ndarray) -> int:
         """Returns the fewest rows to certify on that could prove the promise. `label`: the labels of all rows."""
+
+    def enough(self, kind: str, label: np.ndarray) -> int:
+        """Returns the rows to certify on that nearly always could prove it, if the cascade loses nothing."""
+        return self.needed(kind, label)
 
     @abstractmethod
     def shares(self, kind: str, rows: int) -> tuple[float, float, float]:
@@ -186,9 +192,15 @@ class SelectionPromise(Promise):
     against: str = "model"
 
     def needed(self, kind: str, label: np.ndarray) -> int:
-        # about as many rows are found as there are positives
-        share = float(np.mean(self._of(label)))
-        return math.ceil(self._evidence() / share) if share else len(label) * self._evidence()
+        return self._rows(self._evidence(), label)
+
+    def enough(self, kind: str, label: np.ndarray) -> int:
+        evidence = self._evidence()
+        return self._rows(evidence + _SPREADS * math.sqrt(evidence), label)
+
+    def _rows(self, positives: float, label: np.ndarray) -> int:
+        """Returns the rows that have that many positives on average; about as many are found."""
+        return math.ceil(positives * len(label) / max(int(self._of(label).sum()), 1))
 
     def _evidence(self) -> int:
         return max(rows_needed(1 - least, self.confidence, False) for least in self._least())
@@ -229,10 +241,9 @@ class SelectionPromise(Promise):
         return 1 - self._least()[0]
 
     def certificate(self, outcome: Selection, kind: str, **common: Any) -> SelectionCertificate:
-        recall, precision = (1 - upper_bound(lost, 0, of, self.confidence, False) for _, lost, of in self._parts(outcome))
         return SelectionCertificate(
-            selected=self.selected, recall=self.recall, precision=self.precision, recall_bound=recall,
-            precision_bound=precision, kind=kind, confidence=self.confidence, **(common | outcome.counts()),
+            selected=self.selected, recall=self.recall, precision=self.precision, kind=kind, confidence=self.confidence,
+            **(common | outcome.counts()),
         )  # fmt: skip
 
     def text(self) -> str:

@@ -148,7 +148,7 @@ def line(found: dict[str, Any]) -> str:
 def filters(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Prints the table of cascades for filters that select the rarer answer of the full model; returns their figures."""
     print(f"\nfilters: a recall and a precision of more than {SHARE:.0%}, 95% confidence; without labels\n")
-    print("| workload | rows | selected | unsure | full ns | cascade ns | gain | recall | precision | certificate |")
+    print("| workload | rows | selected | unsure | full ns | cascade ns | gain | recall | precision | evidence |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|")
     results: list[dict[str, Any]] = []
     for name in (name for name in FILTERS if not arguments.cases or name in arguments.cases.split()):
@@ -178,7 +178,7 @@ def filtered(name: str, case: Workload) -> dict[str, Any]:
     line = (
         f"| {name} | {len(fresh):,} | {np.mean(positive):.1%} | {unsure:.1%} | {full_cost:.0f} | {cost:.0f} "
         f"| {full_cost / cost:.2f}x | {recall} | {precision} "
-        f"| bounds {told.recall_bound:.1%}, {told.precision_bound:.1%} on {told.rows:,} rows |"
+        f"| {told.missed} of {told.positives:,} missed, {told.false} of {told.found:,} false |"
     )
     return {"name": name, "line": line, "gain": full_cost / cost, "recall": shares[0], "precision": shares[1]}
 

@@ -6,6 +6,7 @@ fitted with a formula takes them by name instead, and patsy makes the matrix.
 
 from __future__ import annotations
 
+import keyword
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import all_of
-from udf_compiler.frontends.models.sums import scores
+from udf_compiler.frontends.models.sums import scores, weighted_sum
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -60,18 +61,18 @@ class Results(Translator):
         guard_finite(loop, [v for v, weight in zip(values, parameters, strict=True) if weight == 0])
         made = scores(matrix, parameters[:, None], np.zeros(1), call)
         made.kept(call)
-        (total,) = made.values
         present = all_of(loop, [loop.call("equal", v, v) for v in values])
-        finite = loop.call("isfinite", total)
+        # without an overflow of this sum, none can occur in another order
+        finite = loop.call("isfinite", weighted_sum(matrix, parameters, 0.0, F64, absolute=True))
         loop.guard(loop.call("logical_or", finite, loop.call("logical_not", present)), local=True)
-        return total
+        return made.values[0]
 
     def _inverse_link(self, model: Any) -> Any:
         """Returns the inverse link as a function of a loop and a value. Refuses SW839."""
         own = vars(self.model).get("_results")
-        if own is None or "predict" in vars(own) or "predict" in vars(model):
+        if own is None or _replaced(own, "predict", "_transform_predict_exog") or _replaced(model, "predict", "cdf"):
             refuse("SW839", name=self.name, what="a predict of its own")
-        if _owner(type(own), "predict") != "statsmodels.base.model.Results":
+        if {_owner(type(own), name) for name in ("predict", "_transform_predict_exog")} != {"statsmodels.base.model.Results"}:
             refuse("SW839", name=self.name, what=f"the results {type(own).__name__}")
         owner, kind = _owner(type(model), "predict"), f"{type(model).__module__}.{type(model).__qualname__}"
         if owner in _LINEAR:
@@ -83,10 +84,12 @@ class Results(Translator):
         return _INVERSE_LINKS[kind]
 
     def _of_family(self, family: Any) -> Any:
-        if _owner(type(family), "fitted") != "statsmodels.genmod.families.family.Family":
+        if _owner(type(family), "fitted") != "statsmodels.genmod.families.family.Family" or _replaced(family, "fitted"):
             refuse("SW839", name=self.name, what=f"the family {type(family).__name__}")
         link = type(family.link)
         owner = _owner(link, "inverse")
+        if _replaced(family.link, "inverse"):
+            refuse("SW839", name=self.name, what=f"an inverse of its own in the link {link.__name__}")
         if owner == "statsmodels.genmod.families.links.Power":
             return partial(_power, power=float(family.link.power))
         if owner not in _INVERSE_LINKS:
@@ -104,7 +107,7 @@ class Results(Translator):
         for term in spec.terms:
             value = loop.const(1.0, F64)
             for factor in term.factors:
-                if spec.factor_infos[factor].type != "numerical" or factor.code not in columns:
+                if spec.factor_infos[factor].type != "numerical" or not _is_name(factor.code) or factor.code not in columns:
                     refuse("SW839", name=self.name, what=f"the term {factor.code} in its formula")
                 value = loop.call("multiply", value, loop.cast(columns[factor.code], F64))
             made.append(value)
@@ -116,6 +119,16 @@ def _matrix(x: Features, call: str) -> Features:
     if np.asarray(x.prototype()).dtype.kind not in "biuf":
         refuse("SW811", call=call)
     return replace(x, columns=tuple(x.loop.cast(v, F64) for v in x.values), names=None, missing=())
+
+
+def _is_name(code: str) -> bool:
+    """Whether Python reads the code of a factor as the name of a column, and not as an expression."""
+    return code.isascii() and code.isidentifier() and not keyword.iskeyword(code) and code != "__debug__"
+
+
+def _replaced(held: Any, *names: str) -> bool:
+    """Whether an object has one of these methods itself, in the place of its class's."""
+    return not vars(held).keys().isdisjoint(names)
 
 
 def _owner(kind: type, method: str) -> str:

@@ -204,7 +204,10 @@ def _arguments(
     """Returns the data of a call and its non-default options. Refuses (SW840) unsupported options."""
     call, signature = translator.call(name), inspect.signature(getattr(translator.model, name))
     check_form(getattr(translator.model, name), args, kwargs, call)
-    (_, x), *others = signature.bind(*args, **kwargs).arguments.items()
+    bound = signature.bind(*args, **kwargs).arguments
+    if not bound:
+        refuse("SW262", call=call, what="no data")
+    (_, x), *others = bound.items()
     known = inspect.signature(method).parameters
     options: dict[str, Any] = {}
     for option, value in others:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from pyspark.sql.types import BooleanType, DoubleType
+from pyspark.sql.types import BooleanType, DoubleType, StructField, StructType
 
-from sparkweld.contract.constants import ARROW_BATCHED
+from sparkweld.contract.constants import ARROW_BATCHED, MAP_PANDAS
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.models import Scored, compare
 
@@ -202,6 +202,41 @@ def test_ones_beside_columns_that_are_not_numbers() -> None:
     assert refused(lambda d: sm.add_constant(d.a)["a"]) == "SW262"
 
 
+def test_a_column_that_is_named_like_an_expression() -> None:
+    """The formula computes the expression; the column of that name takes no part."""
+    model = smf.ols("y ~ a + I(a ** 2)", table()).fit()
+    assert refused(lambda d: model.predict(d.assign(**{"I(a ** 2)": d.b}))) == "SW839"
+
+
+def test_small_integers_are_seen_to_differ() -> None:
+    model, rng = with_constant(), np.random.default_rng(4)
+    columns = {"a": rng.integers(1, 6, 50), "b": rng.integers(0, 2, 50), "c": rng.integers(1, 3, 50) - 0.5}
+    given = pa.RecordBatch.from_pydict(columns)
+    assert check(lambda d: model.predict(sm.add_constant(d)), given).rows == 50
+
+
+def test_ones_beside_an_array_without_rows() -> None:
+    """NumPy raises for the maximum of no rows, and pandas does not."""
+    model = with_constant()
+
+    def scored(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for d in frames:
+            d = d[d.a > 1e300]
+            yield d.assign(p=model.predict(sm.add_constant(d.values, has_constant="add")))
+
+    fields = [StructField(name, DoubleType()) for name in (*NAMES, "p")]
+    compared = compare_with_worker(scored, [batch()], StructType(fields), MAP_PANDAS)
+    assert (compared.refused, compared.flagged, compared.raised) == ("", 1, 1), compared.reason
+
+
+def test_a_sum_whose_parts_overflow() -> None:
+    model = sm.OLS(table().y, table()[NAMES]).fit()
+    model._results.params[:] = [1.0, 1.0, 1.0]
+    given = pa.RecordBatch.from_pydict({"a": [1e308, 1.0], "b": [1e308, 2.0], "c": [-1e308, 3.0]})
+    scored = check(lambda d: model.predict(d), given)
+    assert (scored.rows, scored.flagged) == (1, 1)
+
+
 def test_formulas_of_other_models() -> None:
     for make in (smf.logit, smf.poisson):
         model = make("two ~ a + b", table()).fit(disp=0)
@@ -238,10 +273,25 @@ def test_refusals(make: Callable[[pd.DataFrame], Any], code: str) -> None:
     assert refused(lambda d: model.predict(d.assign(two=1))) == code
 
 
-def test_a_predict_of_its_own_is_refused() -> None:
-    model = sm.OLS(table().y, table()[NAMES]).fit()
-    model._results.predict = lambda x: x["a"]
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("OLS", lambda model: (model._results, "predict")),
+        ("OLS", lambda model: (model._results, "_transform_predict_exog")),
+        ("Logit", lambda model: (model.model, "cdf")),
+        ("GLM, Binomial", lambda model: (model.model.family, "fitted")),
+        ("GLM, Binomial", lambda model: (model.model.family.link, "inverse")),
+    ],
+)
+def test_methods_that_were_replaced(monkeypatch: pytest.MonkeyPatch, name: str, part: Callable[[Any], Any]) -> None:
+    model = fitted(name)
+    held, method = part(model)
+    monkeypatch.setattr(held, method, lambda exog=None, transform=True: exog)
     assert refused(lambda d: model.predict(d)) == "SW839"
-    other = sm.OLS(table().y, table()[NAMES]).fit()
-    other.predict = lambda x: x["a"]
-    assert refused(lambda d: other.predict(d)) == "SW801"
+
+
+def test_forms_that_are_refused() -> None:
+    model = sm.OLS(table().y, table()[NAMES]).fit()
+    assert refused(lambda d: model.predict()) == "SW262"
+    model.predict = lambda x: x["a"]
+    assert refused(lambda d: model.predict(d)) == "SW801"

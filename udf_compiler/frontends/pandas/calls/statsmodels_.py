@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F64
+from sparkweld.ir.types import BOOL, F64
 from udf_compiler.frontends.pandas import batch_dependent
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
@@ -16,8 +16,8 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
 _MODULE, _NAME = "statsmodels.tools.tools", "const"
-#: Scatters numbers that differ by a millionth or more, and integers up to a billion, over fractions.
-_SCATTER = 618_033.988749895
+#: Scatters integers up to a billion, and numbers that differ by a millionth or more, over fractions.
+_SCATTER = 618_033.618033988
 
 
 def add_constant(data: Any, prepend: Any = True, has_constant: Any = "skip") -> Any:
@@ -40,6 +40,7 @@ def add_constant(data: Any, prepend: Any = True, has_constant: Any = "skip") -> 
             _guard_that_values_differ(loop, value)
     one = loop.const(1.0, F64)
     if isinstance(data, TracedArray):
+        loop.guard_some(loop.const(True, BOOL))  # the library raises for an array without rows, and not for a frame
         columns = [loop.cast(column, F64) for column in data.columns]
         return TracedArray(loop, [one, *columns] if prepend else [*columns, one], 2, "C")
     ones = {_NAME: TracedSeries(loop, one, F64.dtype)}
