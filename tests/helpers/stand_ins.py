@@ -87,7 +87,15 @@ from udf_compiler.frontends.pandas.calls import lists as list_series
 from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups import correlations, elements, inner_groups, neighbours, orders
+from udf_compiler.frontends.pandas.groups import (
+    correlations,
+    elements,
+    inner_groups,
+    neighbours,
+    orders,
+    single_values,
+    value_counts,
+)
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -179,6 +187,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     split = pieces.split(text, ",")
     pattern = re.compile("(?P<a>a)")
     reduced = GroupScalar(loop, read("x"))
+    counts = value_counts.ValueCounts(FrameGroup(loop), x)
     real_match = pattern.search("a")
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
@@ -290,6 +299,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
         GroupScalar: [(reduced, np.float64(1)), (GroupScalar(loop, read("n"), weak=True), 1)],
         correlations.Matrix: [(correlations.Matrix(reduced), np.ones((2, 2))), (correlations.Matrix(reduced, 0), np.ones(2))],
+        value_counts.ValueCounts: [(counts, series.value_counts())],
+        value_counts.CountedValues: [(value_counts.CountedValues(counts), series.value_counts().index)],
+        value_counts._First: [(value_counts._First(counts), series.value_counts().iloc)],
+        single_values.GroupSpan: [(single_values.GroupSpan(read("n")), pd.Timedelta(1, "s"))],
         elements.GroupElement: [
             (elements.GroupElement(text, read("s")), "a"),
             (elements.GroupElement(TracedSeries(loop, read("d"), object, DATES), read("d")), datetime.date(2024, 1, 1)),

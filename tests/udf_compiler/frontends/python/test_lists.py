@@ -293,7 +293,7 @@ def expected(source, row, returns):
         ("lambda xs: f'{xs}'", "list<i32>", "SW222"),
         ("lambda xs: tuple(xs)[0]", "list<i32>", "SW223"),
         ("lambda xs: [x if x > 0 else 1.5 for x in xs]", "list<i32>", "SW244"),
-        ("lambda xs: len([None if x > 0 else x for x in xs])", "list<i32>", "SW244"),
+        ("lambda xs: len([None if x > 0 else x for x in xs])", "list<i32>", "SW281"),
         ('lambda xs: len([[x, "a"] for x in xs])', "list<i32>", "SW281"),
     ],
 )
