@@ -18,14 +18,8 @@ from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.backends.aggregates.reductions import MEAN_BOUND, SUM_BOUND, VARIANCE_BOUND, ZERO_BOUND
 from udf_compiler.frontends.arrow import ARROW_TYPES, TracedArrow
 from udf_compiler.frontends.tracing.lower import is_number, operator_call
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.session import current, keep_of_group, refuse
 from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, Traced, raw, symbol
-
-
-def _keep(call: str, bound: str) -> None:
-    if current().exact:
-        refuse("SW387", call=call, bound=bound)
-    current().keep(call, bound)
 
 
 class _Column:
@@ -73,14 +67,14 @@ class _Column:
 def _sum(x: Any, /, *, skip_nulls: bool = True, min_count: int = 1) -> TracedArrow:
     column = _Column(x, "pc.sum", numbers=True)
     if column.type.is_float:
-        _keep(column.call, SUM_BOUND)
+        keep_of_group(column.call, SUM_BOUND)
     total = column.groups.aggregate("sum", column.filled(F64 if column.type.is_float else I64))
     return column.result(total, skip_nulls, min_count, most=-1)
 
 
 def _mean(x: Any, /, *, skip_nulls: bool = True, min_count: int = 1) -> TracedArrow:
     column = _Column(x, "pc.mean", numbers=True)
-    _keep(column.call, MEAN_BOUND)
+    keep_of_group(column.call, MEAN_BOUND)
     loop, total = column.groups.loop, column.groups.aggregate("sum", column.filled(F64))
     mean = loop.call("divide", total, loop.cast(column.count(), F64))
     return column.result(mean, skip_nulls, min_count, most=-1)
@@ -91,7 +85,7 @@ def _extreme(name: str) -> Callable[..., TracedArrow]:
         column = _Column(x, f"pc.{name}", numbers=True)
         rows, loop, present = column.loop, column.groups.loop, column.x.valid
         if column.type.is_float:
-            _keep(column.call, ZERO_BOUND)
+            keep_of_group(column.call, ZERO_BOUND)
             number = rows.call("logical_not", rows.call("isnan", column.x.value))
             present = number if present is None else rows.call("logical_and", present, number)
         found = column.groups.aggregate(name, column.x.value if present is None else rows.optional(column.x.value, present))
@@ -121,7 +115,7 @@ def _variance(x: Any, /, *, ddof: int = 0, skip_nulls: bool = True, min_count: i
     column = _Column(x, call, numbers=True)
     if type(ddof) is not int or not 0 <= ddof < 1000:
         refuse("SW262", call=call, what="the argument ddof=")
-    _keep(call, VARIANCE_BOUND)
+    keep_of_group(call, VARIANCE_BOUND)
     rows, loop = column.loop, column.groups.loop
     value = rows.cast(column.x.value, F64)
     squares = column.groups.aggregate("moment2", value if column.x.valid is None else rows.optional(value, column.x.valid))

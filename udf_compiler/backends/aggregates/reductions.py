@@ -20,7 +20,7 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import BY_VALUE, run_prototype
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.session import current, keep_of_group, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 #: pandas adds pairwise; Spark adds in the order of rows and partitions. Their partial sums round log2(n) and n - 1 times. Spark's
@@ -38,12 +38,6 @@ def _groups() -> Groups:
     groups = current().groups
     assert groups is not None
     return groups  # type: ignore[no-any-return]
-
-
-def _keep(operation: str, bound: str) -> None:
-    if current().exact:
-        refuse("SW387", call=operation, bound=bound)
-    current().keep(operation, bound)
 
 
 def _of_groups(value: Value, to: Type) -> Value:
@@ -86,7 +80,7 @@ class _Rows:
         """Returns the sum in pandas' accumulator type."""
         if not self.type.is_float:
             return _groups().aggregate("sum", self.filled(I64))
-        _keep(operation, SUM_BOUND)
+        keep_of_group(operation, SUM_BOUND)
         return _of_groups(_groups().aggregate("sum", self.filled(F64)), self.type)
 
 
@@ -99,7 +93,7 @@ def _mean(x: _Rows, call: str) -> Value:
     groups = _groups()
     if x.type == BOOL:
         return groups.loop.call("divide", *(_of_groups(v, F64) for v in (x.total(call), x.count())))
-    _keep(call, MEAN_BOUND)
+    keep_of_group(call, MEAN_BOUND)
     to = x.type if x.type.is_float else F64
     wide = x.type.is_int and x.type != I64  # never wraps, and its order does not matter
     total = groups.aggregate("sum", x.filled(I64 if wide else F64))
@@ -111,7 +105,7 @@ def _variance(x: _Rows, ddof: int, call: str) -> Value:
     groups, loop = _groups(), _groups().loop
     if BY_VALUE and x.type == F32:
         refuse("SW251", call=f"{call} of float32, whose deviations NumPy before 2 computes in float32,")
-    _keep(call, VARIANCE_BOUND)
+    keep_of_group(call, VARIANCE_BOUND)
     squares, count = groups.aggregate("moment2", x.optional(F64)), x.count()
     freedom = loop.call("subtract", count, loop.const(ddof, I64))
     ratio = loop.call("divide", squares, loop.cast(freedom, F64))
@@ -127,7 +121,7 @@ def _extreme(x: _Rows, kind: str, call: str) -> Value:
     """
     groups, loop = _groups(), _groups().loop
     if x.type.is_float:
-        _keep(call, ZERO_BOUND)
+        keep_of_group(call, ZERO_BOUND)
         if x.keeps_nan and kind == "min":
             refuse("SW382", call=f"{call} of an array of floats")
     elif x.part is not None:
@@ -351,7 +345,7 @@ def average(a: Any, axis: Any = None, weights: Any = None) -> GroupScalar:
     w = _flat(weights, call)
     if x.value.type != F64 or w.value.type != F64 or x.loop is not w.loop:
         refuse("SW382", call=f"{call} of {x.dtype} with {w.dtype} weights")
-    _keep(call, AVERAGE_BOUND)
+    keep_of_group(call, AVERAGE_BOUND)
     groups = _groups()
     scale = groups.aggregate("sum", w.value)
     total = groups.aggregate("sum", x.loop.call("multiply", x.value, w.value))

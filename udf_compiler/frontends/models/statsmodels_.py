@@ -19,6 +19,7 @@ from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.models.sums import scores, weighted_sum
 from udf_compiler.frontends.models.translator import Translator
+from udf_compiler.frontends.models.trees import qualified
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -74,7 +75,7 @@ class Results(Translator):
             refuse("SW839", name=self.name, what="a predict of its own")
         if {_owner(type(own), name) for name in ("predict", "_transform_predict_exog")} != {"statsmodels.base.model.Results"}:
             refuse("SW839", name=self.name, what=f"the results {type(own).__name__}")
-        owner, kind = _owner(type(model), "predict"), f"{type(model).__module__}.{type(model).__qualname__}"
+        owner, kind = _owner(type(model), "predict"), qualified(model)
         if owner in _LINEAR:
             return _identity
         if owner == "statsmodels.genmod.generalized_linear_model.GLM":

@@ -128,6 +128,13 @@ def refuse(code: str, at: str = "", **params: Any) -> NoReturn:
     raise error
 
 
+def keep_of_group(call: str, bound: str) -> None:
+    """Notes a result of a group that is within a bound of the library's. Refuses it (SW387) where results must be exact."""
+    if current().exact:
+        refuse("SW387", call=call, bound=bound)
+    current().keep(call, bound)
+
+
 def refuse_again(error: Refusal) -> NoReturn:
     """Raises a refusal that was caught before."""
     session = current()

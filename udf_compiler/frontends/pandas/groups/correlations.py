@@ -18,7 +18,7 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.session import keep_of_group, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 if TYPE_CHECKING:
@@ -86,12 +86,6 @@ def _is_not_zero(loop: LoopBuilder, value: Value) -> Value:
     return loop.call("not_equal", value, loop.const(0.0, F64))
 
 
-def _keep(call: str, bound: str) -> None:
-    if current().exact:
-        refuse("SW387", call=call, bound=bound)
-    current().keep(call, bound)
-
-
 def _scale(group: FrameGroup, count: Value, ddof: int) -> Value:
     """Returns NumPy's factor of the sums: 1 / (n - ddof), infinite where that is not positive."""
     loop = group.loop
@@ -101,7 +95,7 @@ def _scale(group: FrameGroup, count: Value, ddof: int) -> Value:
 
 def _correlation(group: FrameGroup, a: Any, b: Any, skip: bool, least: int, call: str) -> GroupScalar:
     """Returns the correlation, clipped to -1 and 1; NaN for fewer pairs than `least`."""
-    _keep(call, CORRELATION_BOUND)
+    keep_of_group(call, CORRELATION_BOUND)
     found, loop = _products(group, a, b, skip, call), group.loop
     scale = _scale(group, found.count, 1)
     value = loop.call("multiply", found.xy, scale)
@@ -112,7 +106,7 @@ def _correlation(group: FrameGroup, a: Any, b: Any, skip: bool, least: int, call
 
 
 def _covariance(group: FrameGroup, a: Any, b: Any, skip: bool, ddof: int, least: int, call: str) -> GroupScalar:
-    _keep(call, COVARIANCE_BOUND)
+    keep_of_group(call, COVARIANCE_BOUND)
     found, loop = _products(group, a, b, skip, call), group.loop
     value = loop.call("multiply", found.xy, _scale(group, found.count, ddof))
     return GroupScalar(loop, _for_enough(group, value, found.count, least))

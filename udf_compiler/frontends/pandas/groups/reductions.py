@@ -20,7 +20,7 @@ from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.lower import run_prototype
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.session import keep_of_group, refuse
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
@@ -273,9 +273,7 @@ def _product(group: FrameGroup, call: str, a: Any, b: Any) -> GroupScalar:
     left, right = (Rows(group, x, False, call) for x in (a, b))
     if left.type != F64 or right.type != F64 or left.loop is not right.loop:
         refuse("SW312", call=call, what="columns other than two of float64 and of the same rows")
-    if current().exact:
-        refuse("SW387", call=call, bound=PRODUCT_BOUND)
-    current().keep(call, PRODUCT_BOUND)
+    keep_of_group(call, PRODUCT_BOUND)
     return GroupScalar(group.loop, left.sum(left.loop.call("multiply", left.value, right.value)))
 
 
