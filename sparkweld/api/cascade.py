@@ -59,7 +59,7 @@ def fit(
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
-    if not (_is_within(accuracy_loss, 0, 0.5) and (_is_within(confidence, 0.5, 1) or confidence == 0.5)):
+    if not (_is_within(accuracy_loss, 0, 0.5) and _is_number(confidence) and 0.5 <= confidence < 1):
         raise UserError(f"accuracy_loss={accuracy_loss!r} must be in (0, 0.5), confidence={confidence!r} in [0.5, 1)")
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
@@ -90,8 +90,9 @@ def _classes(pipeline: Any, kind: str, selected: Any, answers: np.ndarray) -> tu
         raise UserError(f"selected={selected!r}: a {type(pipeline).__name__} has no classes to select; omit it")
     known = np.asarray(pipeline.classes_).tolist()
     several = isinstance(selected, list | tuple | set | frozenset | np.ndarray | pd.Series)
-    chosen = [label for label in known if any(_is_label(label, each) for each in (selected if several else [selected]))]
-    unknown = [each for each in (selected if several else [selected]) if not any(_is_label(label, each) for label in known)]
+    given = list(selected) if several else [selected]
+    chosen = [label for label in known if any(_is_label(label, each) for each in given)]
+    unknown = [each for each in given if not any(_is_label(label, each) for label in known)]
     if unknown or not 0 < len(chosen) < len(known):
         raise UserError(f"selected={selected!r}: pass some of the model's classes, and not all: {known}")
     positive = np.count_nonzero(pd.Series(answers).isin(chosen))

@@ -84,6 +84,13 @@ class Certificate:
         """Returns what the promise counts, in words."""
         return "distinct rows" if self.repeated else "rows"
 
+    def _costs(self, what: str, cost: float) -> str:
+        """Returns the line of the kernels' costs, of which `cost` is that of both models together."""
+        return (
+            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
+            f" {what} {cost:.0f} ns ({self.full_cost / max(cost, 1e-9):.2f}x; {_OF_QUERY})"
+        )
+
     def _promise(self) -> list[str]:
         raise NotImplementedError
 
@@ -160,8 +167,7 @@ class CascadeCertificate(Certificate):
         return [
             *([f"loss when shuffled, and cost per row: {'; '.join(parts)}{more}"] if most else []),
             f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows are deferred to the full model",
-            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
-            f" cascade {self.cascade_cost:.0f} ns ({self.full_cost / max(self.cascade_cost, 1e-9):.2f}x; {_OF_QUERY})",
+            self._costs("cascade", self.cascade_cost),
         ]
 
 
@@ -272,8 +278,7 @@ class RankCertificate(Certificate):
         cost = self.small_cost + self.candidates * self.full_cost
         return [
             f"candidates: {self.candidates:.3%} of the rows, {self.candidates / self.share:.1f} for each row of that share",
-            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
-            f" both by candidates {cost:.0f} ns ({self.full_cost / max(cost, 1e-9):.2f}x; {_OF_QUERY})",
+            self._costs("both by candidates", cost),
         ]
 
 

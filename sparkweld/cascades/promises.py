@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,7 +58,7 @@ class Selection:
 
     def counts(self) -> dict[str, int]:
         """Returns what the file of the curve states."""
-        return {"positives": self.positives, "missed": self.missed, "found": self.found, "false": self.false}
+        return asdict(self)
 
     def text(self) -> str:
         """Returns the counts in words."""
