@@ -39,7 +39,8 @@ def batch(odd: bool = False) -> pa.RecordBatch:
     rows = rng.normal(size=(64, 3))
     if odd:
         values = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 5e-324]
-        rows[rng.random(rows.shape) < 0.2] = rng.choice(values, (rng.random(rows.shape) < 0.2).sum())[:1]
+        chosen = rng.random(rows.shape) < 0.2
+        rows[chosen] = rng.choice(values, chosen.sum())
         for at, value in enumerate(values):
             rows[at, at % 3] = value
         rows[10] = [np.inf, -np.inf, 1.0]
