@@ -14,6 +14,7 @@ from lightgbm import LGBMClassifier, LGBMRegressor
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BinaryType, DoubleType, LongType, MapType, StringType, StructField, StructType
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -283,6 +284,32 @@ def test_threads_share_a_program():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_strings_that_repeat_in_threads_have_the_results_of_new_ones(tmp_path):
+    """A thread keeps the features of strings and words that it has seen; each of the others begins without any."""
+    words = [f"word{at} {'good' if at % 3 else 'poor'} {chr(233 + at % 7)}{at % 5}" for at in range(60)]
+    terms = ColumnTransformer([("terms", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)), "text")])
+    fitted = make_pipeline(terms, LogisticRegression()).fit(pd.DataFrame({"text": words}), [at % 3 == 0 for at in range(60)])
+    table, made = pd.DataFrame({"text": [*words, "new", ""]}), []
+    program = sparkweld.compile(fitted, table, proba=True)
+    program.save(tmp_path / "text")
+    loaded = sparkweld.load(tmp_path / "text")
+    wanted = program(table).tolist()
+    assert wanted == pytest.approx(fitted.predict_proba(table)[:, 1].tolist(), rel=1e-12)
+
+    def work(seed):
+        order = np.random.default_rng(seed).integers(0, len(table), 400)
+        for part in np.array_split(order, 8):
+            alone = [loaded.predict_row(text=table.text[at]) for at in part]
+            made.append((part, loaded(table.iloc[part]).tolist(), alone))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 32 and all(many == alone == [wanted[at] for at in part] for part, many, alone in made)
 
 
 def test_rows_in_a_list_are_checked_as_a_table_is():
