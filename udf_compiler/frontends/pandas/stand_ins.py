@@ -8,6 +8,7 @@ from typing import Any
 from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, pandas_, re_, scipy_, statsmodels_
 from udf_compiler.frontends.python import (
     data_types,
+    date_parsers,
     dict_classes,
     digest_calls,
     json_calls,
@@ -38,7 +39,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
-    relative_times,
+    *(relative_times, date_parsers),
 )
 
 

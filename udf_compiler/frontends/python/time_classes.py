@@ -13,7 +13,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.time_formats import parsed_items
-from sparkweld.ir.types import DATE, F64, I32, I64
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64
 from udf_compiler.frontends.python import datetime_values, durations, json_values
 from udf_compiler.frontends.python.durations import SECOND, number_op
 from udf_compiler.frontends.python.local_time import local_offset
@@ -29,6 +29,9 @@ from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 _UTC = datetime.timezone.utc
+
+#: How %z reads the offset of UTC.
+_UTC_ZONES = ("Z", "+0000", "-0000", "+00:00", "-00:00")
 
 
 class _DateMeta(ClassStandIn):
@@ -51,13 +54,16 @@ def _constant(made: Any, name: str) -> Callable[..., Any]:
     real = getattr(made, name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if name == "strptime" and len(args) == 2 and type(args[1]) is str and parsed_items(args[1]) is None:
+        if name == "strptime" and len(args) == 2 and type(args[1]) is str and parsed_items(_zoned(args[1])[0]) is None:
             refuse("SW263", name=f"datetime.strptime with the format {args[1]!r}")
         if name == "fromtimestamp" and (*args[1:], *kwargs.values()) not in ((_UTC,), ()):
             refuse("SW263", name="a datetime with a time zone")
         if name == "fromtimestamp" and len(args) + len(kwargs) == 1:
             local_offset()
-        return as_python(real, *args, **kwargs)
+        found = as_python(real, *args, **kwargs)
+        if name == "strptime" and found.tzinfo not in (None, _UTC):
+            refuse("SW263", name="a datetime with a time zone")
+        return found
 
     return call
 
@@ -105,18 +111,45 @@ def _row_datetime(
 
 
 def _strptime(date_string: Any, format: Any) -> TracedScalar:
-    """Implements datetime.strptime of a string of the row; rows with other characters than ASCII are guarded."""
+    """Implements datetime.strptime of a string of the row; rows with other characters than ASCII are guarded.
+
+    A format may end with %z: rows whose offset is not that of UTC are guarded.
+    """
     call = "datetime.strptime"
     if type(format) is not str:
         refuse("SW262", call=call, what="a format that is not constant")
-    if parsed_items(format) is None:
+    clock, has_zone = _zoned(format)
+    if parsed_items(clock) is None:
         refuse("SW262", call=call, what=f"the format {format!r}")
     text = _text(date_string, call)
     run, loop = explorer(), explorer().loop
     run.guard(loop.emit(StrCall("is_ascii"), text))
+    return datetime_values.new(_time_of(_without_zone(text) if has_zone else text, clock), "utc" if has_zone else "datetime")
+
+
+def _zoned(format: str) -> tuple[str, bool]:
+    """Returns a format without %z at its end, and whether it has one."""
+    has_zone = format.endswith("%z") and (len(format) - len(format[:-1].rstrip("%"))) % 2 == 0
+    return (format[:-2], True) if has_zone else (format, False)
+
+
+def _without_zone(text: Value) -> Value:
+    """Returns a string without the offset of UTC at its end; other rows are guarded."""
+    run, loop = explorer(), explorer().loop
+    ends, rest = loop.const(False, BOOL), text
+    for zone in _UTC_ZONES:  # none ends with another
+        ends_with = loop.emit(StrCall("ends_with", (zone,)), text)
+        rest = loop.select(ends_with, loop.emit(StrCall("remove_suffix", (zone,)), text), rest)
+        ends = loop.call("logical_or", ends, ends_with)
+    run.guard(ends)
+    return rest
+
+
+def _time_of(text: Value, format: str) -> Value:
+    run, loop = explorer(), explorer().loop
     found = loop.emit(StrCall("strptime", (format,)), text)
     run.raise_if(loop.call("logical_not", loop.is_valid(found)), lambda: ValueError("time data does not match format"))
-    return datetime_values.new(loop.value_of(found))
+    return loop.value_of(found)
 
 
 def _text(x: Any, call: str) -> Value:
