@@ -123,6 +123,27 @@ def _without_none(tree: Node) -> Node:
     return Leaf(None, NullStruct(), tree.guards) if tree.error is None and tree.value is None else tree
 
 
+class NoStruct(Exception):
+    """The end of a path whose result the worker does not convert to a struct: Python raises for these rows."""
+
+
+def fitting_tree(tree: Node, names: Sequence[str], lists: bool) -> Node:
+    """Returns the tree in which paths whose result is no struct of these fields end as if they raised.
+
+    The tree itself where no path returns such a struct, or all do. `lists`: lists are accepted as well as tuples.
+    """
+    ends = [leaf.value for leaf in leaves(tree) if leaf.error is None and leaf.value is not None]
+    fits = [_fits(x, names, lists) for x in ends]
+    return tree if all(fits) or not any(fits) else _without_others(tree, names, lists)
+
+
+def _without_others(tree: Node, names: Sequence[str], lists: bool) -> Node:
+    if isinstance(tree, Fork):
+        return replace(tree, yes=_without_others(tree.yes, names, lists), no=_without_others(tree.no, names, lists))
+    keeps = tree.error is not None or tree.value is None or _fits(tree.value, names, lists)
+    return tree if keeps else Leaf(None, NoStruct(), tree.guards)
+
+
 def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
     """Returns the tree of each field of a struct that `tree` returns. `lists`: lists are accepted as well as tuples.
 
@@ -152,11 +173,15 @@ def _field_of(value: Any, at: int, name: str) -> Any:
     return value.get(name) if type(value) is dict else value[at]
 
 
-def _check(value: Any, names: Sequence[str], lists: bool) -> None:
+def _fits(value: Any, names: Sequence[str], lists: bool) -> bool:
     kinds = (tuple, list) if lists else (tuple,)
     if type(value) is dict and all(type(key) is str for key in value):
-        return
-    if type(value) not in kinds or len(value) != len(names):
+        return True
+    return type(value) in kinds and len(value) == len(names)
+
+
+def _check(value: Any, names: Sequence[str], lists: bool) -> None:
+    if not _fits(value, names, lists):
         size = f" of {len(value)}" if type(value) in (tuple, list) else ""
         refuse("SW311", what=f"{raw(value)}{size}", fields=", ".join(names))
 
@@ -166,4 +191,4 @@ def struct_of(result: Any, names: Sequence[str]) -> list[Any]:
     return [_field_of(result, at, name) for at, name in enumerate(names)]
 
 
-__all__ = ["Struct", "TracedStruct", "field_trees", "struct_of", "struct_tree"]
+__all__ = ["Struct", "TracedStruct", "field_trees", "fitting_tree", "struct_of", "struct_tree"]

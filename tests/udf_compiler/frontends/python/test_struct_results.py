@@ -155,3 +155,16 @@ def test_dicts_of_values_of_one_class():
     rows = [ROWS.slice(at, 1) for at in range(ROWS.num_rows)]
     compared = compare_with_worker(of_one_class, [ROWS, *rows], returns, ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided > 3, compared
+
+
+@pytest.mark.parametrize("other", [[None, None], "none", (1, 2, 3)])
+def test_results_on_some_paths_that_are_no_struct(other):
+    """The worker raises for them, so their rows are flagged."""
+
+    def either(path, n):
+        return (path, n > 5) if n > 0 else other
+
+    returns = StructType([StructField("name", StringType()), StructField("ok", BooleanType())])
+    rows = [pa.record_batch({"path": ["a", "b"], "n": pa.array(n, pa.int64())}) for n in ([1, 9], [1, -1], [-1, 0])]
+    compared = compare_with_worker(either, rows, returns, ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged, compared.raised) == ("", 2, 2, 2)
