@@ -32,7 +32,7 @@ from udf_compiler.frontends.python.map_results import dict_tree, map_trees
 from udf_compiler.frontends.python.nested_results import ListsResult, values_of_maps
 from udf_compiler.frontends.python.path_explorer import Node, decided
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
-from udf_compiler.frontends.python.rows import Struct, field_trees, struct_tree
+from udf_compiler.frontends.python.rows import Struct, field_trees, fitting_tree, struct_tree
 from udf_compiler.frontends.python.struct_lists import StructLists
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, current, running
@@ -84,7 +84,7 @@ class Row(Kind):
 
     def prepare(self, function: Callable[..., Any]) -> Prepared:
         method = eval_of(function)
-        return prepare(function, stand_in) if method is None else prepare(method, stand_in, generator=True)
+        return prepare(function if method is None else method, stand_in, generator=method is not None, helpers=True)
 
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         if not isinstance(field.value, Value):
@@ -157,10 +157,8 @@ class Row(Kind):
 
     @staticmethod
     def _structs(call: Call, tree: Node, fields: Sequence[StructField]) -> Node:
-        """Returns the tree of a struct. Rows for which it is None are flagged, unless the struct may be NULL."""
-        made = struct_tree(tree)
-        if made is not tree and _may_be_null(call, fields):
-            return tree
+        """Returns the tree of a struct. Rows with another result are flagged, except None where the struct may be NULL."""
+        made = _struct(call, tree, fields)
         if made is not tree:
             call.loop.guard(decided(call.loop, made), local=True)
         return made
@@ -193,7 +191,7 @@ class Row(Kind):
             trees = field_trees(struct, names, lists)
             pruned: list[Node | None] = [None] * len(names)
             if row.pruned is not None:
-                pruned[:] = field_trees(row.pruned if _may_be_null(call, fields) else struct_tree(row.pruned), names, lists)
+                pruned[:] = field_trees(_struct(call, row.pruned, fields), names, lists)
             parts = zip(trees, pruned, fields, strict=True)
             values = [x for tree, other, field in parts for x in self._columns(call, tree, other, field.type, field=True)]
             values = declared(columns_of(call.return_type) or (), values)
@@ -272,6 +270,12 @@ def _elements_of(type: object) -> Any:
     if isinstance(type, StructArray):
         return type.element_type.fields
     return str(type).removeprefix("array<").removesuffix(">") if str(type).startswith("array<") else ""
+
+
+def _struct(call: Call, tree: Node, fields: Sequence[StructField]) -> Node:
+    """Returns the tree of a struct, in which paths with another result end as if they raised."""
+    fitting = fitting_tree(tree, [field.name for field in fields], call.eval_type == BATCHED)
+    return fitting if _may_be_null(call, fields) else struct_tree(fitting)
 
 
 def _may_be_null(call: Call, fields: Sequence[StructField]) -> bool:

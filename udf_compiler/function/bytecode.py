@@ -105,8 +105,10 @@ def first_use(code: CodeType, name: str = "") -> Use:
     return Use(qualified_name(code), place(code, code.co_firstlineno), name)
 
 
-def outside_names(code: CodeType, generator: bool = False) -> Names:
+def outside_names(code: CodeType, generator: bool = False, helpers: bool = False) -> Names:
     """Returns the names that `code` and the code nested in it read from outside. `generator`: `code` itself may be a generator.
+
+    `helpers`: so may the functions that it defines.
 
     Refuses SW210 (generator, coroutine), SW211 and SW212 (deletes or writes outside names), SW219 (internals), SW220
     (class), SW263 (methods that write files).
@@ -114,11 +116,11 @@ def outside_names(code: CodeType, generator: bool = False) -> Names:
     if code.co_flags & (_OPAQUE_FLAGS & ~inspect.CO_GENERATOR if generator else _OPAQUE_FLAGS):
         raise first_use(code).refusal("SW210")
     names = Names()
-    _collect(code, frozenset(code.co_freevars), names)
+    _collect(code, frozenset(code.co_freevars), names, helpers)
     return names
 
 
-def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
+def _collect(code: CodeType, captured: frozenset[str], names: Names, helpers: bool) -> None:
     names.codes.add(code)
     identity = identity_of(code)
     if identity is not None:
@@ -139,10 +141,11 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names) -> None:
     for inner in code.co_consts:
         if not isinstance(inner, CodeType) or inner.co_name == "__annotate__":  # 3.14: runs only on request
             continue
-        # a generator expression is consumed in place; any other generator may outlive the call
-        if inner.co_flags & _OPAQUE_FLAGS and (inner.co_name != "<genexpr>" or inner.co_flags & inspect.CO_ASYNC_GENERATOR):
+        # a generator expression is consumed in place; any other generator may outlive the call for a batch
+        allowed = inspect.CO_GENERATOR if helpers or inner.co_name == "<genexpr>" else 0
+        if inner.co_flags & _OPAQUE_FLAGS & ~allowed:
             raise first_use(inner).refusal("SW210")
-        _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names)
+        _collect(inner, captured & frozenset(inner.co_freevars) - frozenset(code.co_cellvars), names, helpers)
 
 
 def codes_of(code: CodeType) -> Iterator[CodeType]:

@@ -56,15 +56,17 @@ _CONTAINER_METHOD_OWNERS = (dict, list, tuple, str, set, frozenset)
 class Rebuilder:
     """Rebuilds one function. `stand_in(obj)` returns the object that the copy sees instead of a library object, or None.
 
-    `generator`: code that may be a generator's. `settles`: the function may assign to globals; the caller then proves that
-    they are the same after each call.
+    `generator`: code that may be a generator's. `helpers`: code of the function, if those that it calls may be generators.
+    `settles`: the function may assign to globals; the caller then proves that they are the same after each call.
     """
 
     def __init__(
-        self, stand_in: Callable[[object], object | None], generator: types.CodeType | None = None, settles: bool = False
-    ) -> None:
+        self, stand_in: Callable[[object], object | None], generator: types.CodeType | None = None, settles: bool = False,
+        helpers: types.CodeType | None = None,
+    ) -> None:  # fmt: skip
         self.stand_in = stand_in
         self._generator = generator
+        self._helpers = helpers
         self._settles = settles
         self.assigned: list[tuple[Namespace, str, Use]] = []  # the copy's globals, a name in them, and its use
         self.writers: dict[types.CodeType, Use] = {}
@@ -164,7 +166,8 @@ class Rebuilder:
             if name.startswith("mlflow.pyfunc.spark_udf."):  # it unpacks and loads its model with MLflow's functions
                 raise use.refusal("SW865", how="and is called by this one")
             raise use.refusal("SW215", name=name)
-        names = outside_names(original.__code__, generator=original.__code__ is self._generator)
+        code, of = original.__code__, self._helpers
+        names = outside_names(code, code is self._generator or of not in (None, code), helpers=of is not None)
         self.codes |= names.codes
         self.handlers |= names.handlers
         self.swallowers |= names.swallowers

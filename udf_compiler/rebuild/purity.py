@@ -135,16 +135,19 @@ def prepare(
     stand_in: Callable[[object], object | None],
     generator: bool = False,
     settles: bool = False,
+    helpers: bool = False,
 ) -> Prepared:
     """Returns the checked copy of `function`.
 
     `stand_in` maps library objects to those the copy sees, and unsupported ones to None.
 
-    `generator`: the function itself, but none that it calls, may be a generator. `settles`: it may assign to globals.
+    `generator`: the function itself, but none that it calls, may be a generator. `helpers`: those that it calls may be. They do
+    not outlive the call, as the function returns no generator. `settles`: it may assign to globals.
     Refuses SW210 to SW221 with the place in the user's code.
     """
     function = generator_behind(function) if generator else function
-    rebuilder = Rebuilder(stand_in, _code_of(function) if generator else None, settles)
+    code = _code_of(function)
+    rebuilder = Rebuilder(stand_in, code if generator else None, settles, code if helpers else None)
     use = use_of(user_function(function))
     copy = rebuilder.value(function, use)
     return Prepared(copy, use, rebuilder, user_function(function))

@@ -210,26 +210,6 @@ def test_nullable_arguments_do_not_multiply_the_paths_of_a_function(monkeypatch)
     assert len(runs) < 500
 
 
-def test_a_loop_of_the_row_ends_the_first_attempt_after_a_few_branches(monkeypatch):
-    """Its list grew by all strings of the row before it once, up to a million elements: the compile took a minute."""
-
-    def f(s):
-        out, more = [], []
-        for word in (s or "").split(","):
-            more.append(word)
-            out.extend(more)
-            more.append("+")
-        return str(len(out + more))
-
-    decided = []
-    decide = Explorer.decide
-    monkeypatch.setattr(Explorer, "decide", lambda self, condition: decided.append(condition) or decide(self, condition))
-    step = python_step(r=udf(0, "a", evalType=101, returns="string"))
-    reply = compile_pipeline(request(step, inputs={"a": "string"}), [payload(f)])
-    assert reply["status"] == "ok", reply["refusals"]
-    assert len(decided) < 100
-
-
 def test_a_chain_of_branches_is_not_run_on_a_few_paths_of_each_call(monkeypatch):
     """A call with many paths multiplies those of each call around it: forty calls once ran 13,000 paths, for two seconds."""
     scope: dict[str, object] = {}

@@ -1,6 +1,6 @@
 """Represents dateutil.parser.parse of strings of the row: those in a common form of ISO 8601; other rows run in Python.
 
-In these forms, with a year of four digits first, dateutil reads year, month and day in this order, and takes no field from the
+These forms begin with a year of four digits. So dateutil reads year, month and day in this order, and takes no field from the
 current date.
 """
 

@@ -212,8 +212,6 @@ class Explorer:
         if self.decisions is not None:
             return self._repeat(condition, self.decisions)
         if self._position == len(self._steps):
-            if len(self._steps) >= self.limit:  # each open decision ends at least one more path: a loop of the row's length
-                refuse("SW290", limit=self.limit)
             self._steps.append(_Step(condition, tuple(self._guards)))
         step = self._steps[self._position]
         if step.condition.id != condition.id:

@@ -167,8 +167,8 @@ class TracedRecords(TracedRows):
 
     @property
     def is_pairs(self) -> bool:
-        """Whether the elements are tuples of two values, none of which is None."""
-        return self.form == TUPLE and len(self.parts) == len(self.columns) == 2
+        """Whether the elements are tuples or Rows of two values, none of which is None."""
+        return self.form in (TUPLE, ROW) and len(self.parts) == len(self.columns) == 2
 
     @property
     def keys(self) -> list[TracedScalar]:

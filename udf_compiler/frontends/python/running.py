@@ -11,8 +11,9 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Work, counted
 from sparkweld.reasons import has, refusal
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Node, explorer
-from udf_compiler.frontends.python.regions.call import call_region, is_generator, rows_of, without_method
+from udf_compiler.frontends.python.regions.call import call_region, rows_of
 from udf_compiler.frontends.python.regions.interpret_call import walk
+from udf_compiler.frontends.python.regions.machine import is_generator
 from udf_compiler.frontends.python.undecided import decided
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import attempt, current, refuse, refuse_again
@@ -38,7 +39,7 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     if run.regions is not None:
         return call_region(function, args, kwargs, whole=True)
     made = as_python(function, *args, **kwargs)
-    return rows_of(made) if type(made) is GeneratorType and is_generator(without_method(function, ())[0]) else made
+    return rows_of(made) if type(made) is GeneratorType and is_generator(function) else made
 
 
 def _explored_within(limited: bool, explore: Callable[[], Node]) -> Node:

@@ -47,10 +47,7 @@ _part, _id = object.__getattribute__, operator.attrgetter("id")
 
 def holds_undecided(x: Any) -> bool:
     """Whether `x` is a tuple or list with an undecided argument in it."""
-    if type(x) is not tuple and type(x) is not list:
-        return False
-    classes = set(map(type, x))  # a captured list may have a million numbers
-    return Undecided in classes or (not classes.isdisjoint((tuple, list)) and any(map(holds_undecided, x)))
+    return type(x) in (tuple, list) and any(type(part) is Undecided or holds_undecided(part) for part in x)
 
 
 def decided(x: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from operator import itemgetter
 
 import pyarrow as pa
 import pytest
@@ -142,7 +143,17 @@ def sort_inplace_key(s, n):
     return w
 
 
+def by_item(s, n):
+    return [w for _, w in sorted([(len(w), w) for w in (s or "").split()], key=itemgetter(0), reverse=True)]
+
+
+def by_item_of_items(s, n):
+    c = Counter((s or "").split())
+    return [w for w, _ in sorted(c.items(), key=itemgetter(1, 0))]
+
+
 @pytest.mark.parametrize("function", [
+    by_item, by_item_of_items,
     by_get, sort_len_rev, sort_lambda, key_none, key_none_caught, key_nan, key_bool2, key_raises, key_raises_caught,
     key_method, key_float, key_helper, key_words_by_pos, top_words, by_items,
     by_items2, items_sorted, mc_zero, mc_loop_reuse, mc_rev, mc_slice, dd_sorted, sort_inplace_key,

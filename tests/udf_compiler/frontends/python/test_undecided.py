@@ -11,8 +11,9 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from pyspark.util import PythonEvalType
 
 from tests.helpers.answers import compile_pipeline
-from tests.helpers.compile_requests import column, payload, python_step, request, udf
+from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.kinds import run
 
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
 #: All columns at once: 4,096 combinations of None and values.
@@ -189,3 +190,20 @@ def test_representations_of_many_nullable_columns_are_refused():
 
     reply = reply_of(represented, NAMES)
     assert [refusal["code"] for refusal in reply["refusals"]] == ["SW290"]
+
+
+def places(parts):
+    total = 0
+    for at, part in enumerate(parts):
+        total += at * len(part)
+    return total
+
+
+def test_a_loop_over_an_enumerated_argument_that_may_be_none():
+    """Spark computes the array in the same program, so it is NULL where the string is."""
+    text, pattern, limit = column("s", "string"), literal("-", "string"), literal(-1, "integer")
+    parts = call("StringSplit", text, pattern, limit, type="array<string>")
+    step = python_step(r=udf(0, parts, returns="long", evalType=PLAIN))
+    made = compile_pipeline(request(step, inputs={"s": "string"}, nullable_state=["s"]), [payload(places)])
+    (values,), flagged = run(made, {"s": ["a-bb-ccc", "", "x", None]})
+    assert (values[:3], flagged.tolist()) == ([8, 0, 0], [False, False, False, True])

@@ -25,11 +25,14 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.regions.build import GraphBuilder
-from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, code_of
+from udf_compiler.frontends.python.regions.code import GENERATED, TOTAL, YIELDS, code_of
+from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
+from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.iteration import Walk
-from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
+from udf_compiler.frontends.python.regions.lending import lent
+from udf_compiler.frontends.python.regions.machine import Machine, is_generator, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
 from udf_compiler.frontends.python.regions.row_reads import columns_read
@@ -62,16 +65,20 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
         return index_of(owner, args[0])
     if not is_of_user(function):
         return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
-    yields = YIELDS if whole and is_generator(function) else ""
-    variables = {name: as_list(x) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
+    yields = "" if not is_generator(function) else YIELDS if whole else GENERATED
+    variables = {name: lent(as_list(x)) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")
     variables |= {TOTAL: []} if yields else {}
+    if yields == GENERATED and not _ends(function):
+        refuse("SW280", what="a generator with a while loop")
     found = _called_with(function, function, variables, yields, whole, owners)
     if found is not None:
         return found[0]
+    if any(type(x) is Mapping for x in variables.values()):
+        return walked(Machine(function, True, _called, _reduced), variables)
     made = function(*args, **kwargs)
-    return rows_of(made) if yields else made
+    return rows_of(made) if yields == YIELDS else list(made) if yields else made
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
@@ -104,12 +111,16 @@ def body_of(reduction: str, code: CodeType, scope: dict[str, Any]) -> tuple[Func
     return body, {"sum": 0, "list": []}.get(reduction, reduction == "all")
 
 
+def _ends(function: FunctionType) -> bool:
+    """Whether a generator ends, as all its loops go over iterators of the row. Regions compute all elements of a helper."""
+    instructions, heads = code_of(function.__code__).instructions, code_of(function.__code__).heads
+    return all(instructions[at].name in ("FOR_ITER", "SEND", "END_SEND") for at in heads)
+
+
 def _may_change(x: Any) -> bool:
     """Whether the callee could mutate the argument visibly to the caller."""
-    if issubclass(type(x), Traced):
-        return False  # a mutation of a list or dict of the row is refused anyway
-    if type(x) is Mapping:
-        return True
+    if issubclass(type(x), Traced | Distinct) or id(x) in (explorer().regions or {}).get("defined", {}):
+        return False  # a mutation of a list or dict of the row, or of a captured one, is refused anyway
     return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
 
 
@@ -139,11 +150,6 @@ def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[An
 def rows_of(made: Any) -> list[Any]:
     """Returns the elements of a generator as they are when they are yielded: Spark converts each at once."""
     return [tuple(x) if type(x) is list else dict(x) if type(x) is dict else x for x in made]
-
-
-def is_generator(function: Any) -> bool:
-    """Whether a call returns a generator, or another object that runs the function later."""
-    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE))
 
 
 def bound_variables(
@@ -255,7 +261,10 @@ def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     found = attempt(lambda: call_region(function, args, kwargs))
     if not isinstance(found, Refusal):
         return found
-    if has(found.code, "recursion") or has(found.code, "too_much_work"):
+    given = (*args, *kwargs.values())
+    if has(found.code, "recursion") or has(found.code, "too_much_work") or any(type(x) in (Growing, Mapping) for x in given):
+        refuse_again(found)
+    if is_generator(function):
         refuse_again(found)
     return function(*map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter as CountingDict
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from functools import reduce
 from types import BuiltinMethodType
-from typing import Any, NoReturn
+from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
-from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
@@ -22,11 +21,11 @@ from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import TracedFound
-from udf_compiler.frontends.python.records import TracedRecords, is_rows
+from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.code import TOTAL, YIELDS, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.code import GENERATED, TOTAL, YIELDS, Instruction
 from udf_compiler.frontends.python.regions.counts import most_common
-from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share, shared_value
+from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -35,16 +34,18 @@ from udf_compiler.frontends.python.regions.equivalents import (
     PAIRS,
     equivalent,
 )
+from udf_compiler.frontends.python.regions.expressions import generated, reduced
 from udf_compiler.frontends.python.regions.gathering import is_append, pop_element
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
-from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list, snapshot
+from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list, snapshot, value_of
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
     check_exceptions,
     check_growing,
     decide,
+    is_generator,
     is_of_user,
     message,
     pop,
@@ -67,24 +68,23 @@ from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nes
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import in_order, with_key
-from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, within
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, reachable, within
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
-from udf_compiler.frontends.python.undecided import holds_undecided
+from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
+from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.values import Traced
 
 #: Builtins that read the elements of a tuple or list one after the other.
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
-#: Methods that change a set or dict.
-_CHANGES = ("add", "discard", "remove", "pop", "update", "setdefault", "clear")
 #: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
 _FIRSTS = ("next", "first")
 
@@ -148,25 +148,25 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     made = _of_dict(machine, s, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
         return made[0]
+    if is_of_user(function) and not any(type(x) is Expression for x in args):
+        return _of_user(machine, s, function, args, kwargs, shares)
     args, kwargs = list(map(constant, args)), {name: constant(x) for name, x in kwargs.items()}
     if any(type(x) is Mapping for x in (*args, *kwargs.values())):
         refuse("SW282", what="a dict that it makes, for another function")
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):
         function = attribute(current(function.owner), function.name)
     owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
-    if isinstance(owner, dict) and getattr(function, "__name__", "") == "get":
-        explorer().keys = tuple(owner)
-        found = _got(owner, *args) if len(args) in (1, 2) and not kwargs else None
-        if found is not None:
-            return found[0]
+    found = _got(owner, function, args, kwargs)
+    if found is not None:
+        return found[0]
     if type(owner) is str and getattr(function, "__name__", "") == "format":
         return fill(owner, args, kwargs)
     if type(owner) is str and not is_join(function) and any(map(is_scalar, args)):
         function = attribute(make_text(as_text(owner)), function.__name__)
-    generated = _generated(machine, function, args, s)
-    if generated is not None:
-        return generated[0]
-    args = [_reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
+    of_expression = generated(machine, function, args, s)
+    if of_expression is not None:
+        return of_expression[0]
+    args = [reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
         args = list(map(of_iterator, args))
     made = _of_list(machine, function, args) if not kwargs else with_key(machine, function, args, kwargs)
@@ -178,10 +178,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if any(type(x) is Distinct for x in (*args, *kwargs.values())):
         return call_of_set(function, args[0], kwargs) if len(args) == 1 else refuse("SW282", what="a set, for another function")
     check_snapshot(machine, s, function, args, shares)
-    found = _iterator(machine, function, args, kwargs)
-    if found is not None:
-        return found
-    args = args if is_of_user(function) else [decide(s, x) for x in args]
+    args = [decide(s, x) if type(x) is Undecided else x for x in args]
+    if (iterator := _iterator(machine, function, args, kwargs)) is not None:
+        return iterator
+    args = [decide(s, x) for x in args]
     defined = equivalent(function, args) if not kwargs else None
     if defined is not None:
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})
@@ -192,6 +192,22 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if is_as_dict(function):
         return Mapping(made)  # a new dict, which the function may change
     return Elements(made, 0) if type(made) is FoundMatches else lists.as_list(made) if type(made) is TracedFound else made
+
+
+def _of_user(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any], shares: bool) -> Any:
+    """Calls a function of user code. It may read the lists and dicts that this function makes, but not change or keep them."""
+    given = [*args, *kwargs.values()]
+    if any(type(x) is Seen and not x.items for x in given):
+        refuse("SW282", what="an empty set, for another function")
+    captured, regions = [x for x in given if id(x) in (machine.outer or ()) and not isinstance(x, Traced)], explorer().regions
+    if captured and regions is not None:
+        regions.setdefault("defined", {}).update(reachable(*captured))
+    is_late = is_generator(function)
+    check_snapshot(machine, s, function, args, shares, is_late)
+    made = machine.call(function, list(map(sets.as_distinct, args)), {name: sets.as_distinct(x) for name, x in kwargs.items()})
+    if is_late:
+        return Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0)
+    return lists.as_list(made) if type(made) is TracedFound else made
 
 
 def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -210,7 +226,7 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
 def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
     """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
     if args and type(args[0]) is Expression and (function in _DICTS or _is_from_keys(function)):
-        args = [_reduced(machine, "list", args[0], s), *args[1:]]
+        args = [reduced(machine, "list", args[0], s), *args[1:]]
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
             return (most_common(machine, function.owner, *args),)
@@ -254,8 +270,6 @@ def _is_from_keys(function: Any) -> bool:
     return type(function) is BuiltinMethodType and function.__self__ is dict and function.__name__ == "fromkeys"
 
 
-
-
 def _plain(machine: Machine, function: Any, args: list[Any]) -> Any:
     made = _of_list(machine, function, args)
     return machine.call(function, args, {}) if made is None else made
@@ -266,59 +280,15 @@ def _keys_of(x: Any) -> Any:
     return x.iterate() if type(x) is Mapping else x.key_list if is_map(x) else x
 
 
-def _generated(machine: Machine, function: Any, args: list[Any], s: State) -> tuple[Any] | None:
-    """Evaluates ``sum(x for ...)`` and similar calls, with the variables' current values, to a tuple of the result.
-
-    Returns None for other calls.
-    """
-    if type(function) is Expression:
-        return (replace(function, over=args[0]),)
-    if not any(type(a) is Expression for a in args) or (len(args) == 1 and takes_elements(function)):
+def _got(owner: Any, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
+    """Returns ``owner.get(key, default)`` of a large dict in a tuple; None for other calls."""
+    if not isinstance(owner, dict) or getattr(function, "__name__", "") != "get":
         return None
-    if is_builtin(function, next) and type(args[0]) is Expression:
-        return (_first(machine, args, s),)
-    reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
-    if not reduction or len(args) != 1:
-        refuse("SW280", what="a generator expression that is not passed to sum, min, sorted, join and the like")
-    return (_reduced(machine, reduction, args[0], s),)
-
-
-def _first(machine: Machine, args: list[Any], s: State) -> Any:
-    """Evaluates ``next((x for ...), default)``, where `x` is a number, a string or a Row of a list."""
-    if len(args) > 2 or (len(args) == 2 and type(args[1]) not in (TracedScalar, *FIXED)):
-        refuse("SW280", what="next() of a generator expression with this default")
-    over, default = args[0].over, args[1:]
-    if type(over) is Walk and not over.items:
-        return default[0] if default else _stop()
-    made = _reduced(machine, "next" if default else "first", args[0], s, {TOTAL: default[0] if default else None})
-    if not default:
-        made = _stop() if made is None else made[0]
-    rows: Any = over.items if type(over) is Elements else None
-    return TracedElement(rows.names, made) if is_rows(rows) and type(made) is tuple else made
-
-
-def _stop() -> NoReturn:
-    raise in_place(StopIteration())
-
-
-def _reads_again(machine: Machine, name: str) -> bool:
-    """Whether a function reads a variable in more places than one, of which a generator expression has a copy."""
-    instructions = code_of(machine.function.__code__).instructions
-    return sum(i.value == name or name in names_of(i) for i in instructions if i.name.startswith("LOAD_")) > 1
-
-
-def _reduced(machine: Machine, reduction: str, made: Expression, s: State, more: dict[str, Any] | None = None) -> Any:
-    named = zip(made.code.co_freevars, made.cells, strict=False)
-    shared = {name: x for name, cell in named if (x := shared_value(machine, s, cell.name)) is not UNSET}
-    changes = any(i.name == "LOAD_ATTR" and i.value in _CHANGES for i in code_of(made.code).instructions)
-    if changes and any(type(x) in (Seen, Mapping) and _reads_again(machine, name) for name, x in shared.items()):
-        refuse("SW282", what="a set or dict that a generator expression changes")
-    return machine.reduce(reduction, made.code, machine.function.__globals__, {".0": made.over, **shared, **(more or {})})
-
-
-def _got(table: Any, key: Any, default: Any = None) -> tuple[Any] | None:
-    """Returns ``table.get(key, default)`` of a large dict in a tuple; None for other operands."""
-    return lookup(table, key, lambda: default)
+    explorer().keys = tuple(owner)
+    if len(args) not in (1, 2) or kwargs:
+        return None
+    key, default = (*args, None)[:2]
+    return lookup(owner, key, lambda: default)
 
 
 def of_iterator(x: Any) -> Any:
@@ -366,9 +336,12 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
 
 
 def _yield(machine: Machine, i: Instruction, s: State) -> None:
-    if machine.reduction in ("list", YIELDS):
+    if machine.reduction in ("list", YIELDS, GENERATED):
         x = snapshot(machine, s, pop_element(machine, s), s.variables[TOTAL])
         x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
+        x = value_of(machine, s, x) if machine.reduction == GENERATED else x
+        if type(x) is list and machine.reduction == GENERATED:
+            refuse("SW280", what="a generator that yields a list with a second name, or with elements of several classes,")
         check_growing((x,))
         s.variables[TOTAL].append(x)
         s.stack.append(None)

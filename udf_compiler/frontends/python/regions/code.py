@@ -11,8 +11,8 @@ from udf_compiler.frontends.python.regions.versions import Handler, Instruction,
 
 #: The variable that accumulates the result of a generator expression.
 TOTAL = ".total"
-#: The reduction of a generator function, whose elements become a list.
-YIELDS = "yields"
+#: The reductions of a generator function, whose elements become a list: of the UDF itself, whose rows they are, and of another.
+YIELDS, GENERATED = "yields", "generated"
 
 #: Methods that change a list, apart from those that only let it grow, and instructions that do.
 _CHANGING = frozenset("pop insert remove sort reverse clear".split())

@@ -35,16 +35,25 @@ _LONGEST_CHANGED = 128
 class Growing:
     """A list of the row that the function changes; `value` is its current list, which may be one of records or of lists.
 
-    `frozen`: it is an element of another list, so nothing may change it any more.
+    `frozen`: nothing may change it any more, as it is an element of another list. `lent`: nor may anything keep it, as it is an
+    argument that belongs to the caller.
     """
 
     value: Any
     frozen: bool = False
+    lent: bool = False
 
     def check(self) -> None:
-        """Refuses (SW282) a change of a list that another one holds."""
+        """Refuses (SW282) a change of a list that another one holds, or of the caller's."""
+        if self.lent:
+            refuse("SW282", what="a list of the calling function, which it changes,")
         if self.frozen:
             refuse("SW282", what="a list that it changes after it has added it to another list,")
+
+    def check_owned(self) -> None:
+        """Refuses (SW282) to return or store a list of the caller's: the caller may change it later."""
+        if self.lent:
+            refuse("SW282", what="a list of the calling function, which it returns or stores,")
 
     def append(self, x: Any, /) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
@@ -159,6 +168,7 @@ def held(x: Any) -> Any:
     """Returns the current list of a growing one that another object takes: nothing may change it any more. Else returns `x`."""
     if type(x) is not Growing:
         return x
+    x.check_owned()
     x.frozen = True
     return x.value
 

@@ -572,8 +572,9 @@ def _store_deref(machine: Machine, i: Instruction, s: State) -> None:
 
 def _return(machine: Machine, i: Instruction, s: State) -> None:
     value = _returned(s) if i.name == "RETURN_VALUE" else i.value
-    if type(value) is Mapping and value.log is not None:
-        value = value.settled
+    if type(value) is Mapping:
+        value.check_owned()
+        value = value if value.log is None else value.settled
     value = plain(value)
     s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
 
@@ -581,6 +582,8 @@ def _return(machine: Machine, i: Instruction, s: State) -> None:
 def _returned(s: State) -> Any:
     """Pops a result. Members of JSON in a tuple remain undecided, so that they multiply no paths."""
     x = s.stack[-1]
+    if type(x) is Growing:
+        x.check_owned()
     if type(x) is not tuple or not holds_undecided(x):
         return lists.as_list(pop_read(s, 1)[0])
     s.stack.pop()

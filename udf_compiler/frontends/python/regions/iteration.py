@@ -119,6 +119,8 @@ class Together:
 def _range(unroll: bool, args: list[Any]) -> Any:
     if not any(map(is_scalar, args)):
         return None
+    if any(x is None for x in args):
+        raise in_place(TypeError("'NoneType' object cannot be interpreted as an integer"))
     if not 1 <= len(args) <= 3 or not all(type(a) is int or (is_scalar(a) and a.kind == "int" and not a.numpy) for a in args):
         refuse("SW262", call="range()", what="an argument that is not an int")
     return Counter(*range_bounds(args))

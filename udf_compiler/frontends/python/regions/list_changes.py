@@ -20,6 +20,7 @@ from udf_compiler.frontends.python.regions.growing import METHODS, Growing, curr
 from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.list_kinds import check_shared
 from udf_compiler.frontends.python.regions.machine import Machine, check_growing
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
@@ -155,6 +156,8 @@ def value_of(machine: Machine, s: State, x: Any) -> Any:
 
     A Python list that another object refers to remains one.
     """
+    if type(x) is Mapping:
+        x.check_owned()
     if type(x) is not list or not x or machine.outer is None or id(x) in machine.outer:
         return held(x)
     made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(machine, s, x)
@@ -171,14 +174,15 @@ def _consumes(function: Any) -> bool:
     return (takes_elements(function) or only_reads(function)) and not any(is_builtin(function, f) for f in EQUIVALENT)
 
 
-def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], shares: bool) -> None:
+def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], shares: bool, is_late: bool = False) -> None:
     """Refuses (SW282) an iterator that reads a list or a variable which the function may change before the iterator ends.
 
     Python reads them as the iterator advances. `shares`: an argument is a function that reads variables which may be
-    assigned again.
+    assigned again. `is_late`: the function is a generator.
     """
     code = code_of(machine.function.__code__)
-    late = is_builtin(function, reversed) or (equivalent(function, args) is not None and not is_builtin(function, reduce))
+    defined = equivalent(function, args) is not None and not is_builtin(function, reduce)
+    late = is_late or defined or is_builtin(function, reversed)
     if not late or (is_builtin(function, reversed) and not code.changes_lists):
         return
     following = code.instructions[s.next]
@@ -186,5 +190,5 @@ def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], s
     if shares and not consumes:
         refuse("SW282", what="an iterator with a function whose variables it changes")
     held = (type(part) for x in args for part in within(x))
-    if not consumes and following.name != "UNPACK_SEQUENCE" and any(kind in (list, Growing) for kind in held):
+    if not consumes and following.name != "UNPACK_SEQUENCE" and any(kind in (list, Growing, Mapping) for kind in held):
         refuse("SW282", what="an iterator over a list that it changes")

@@ -38,7 +38,7 @@ def _as_records(draft: Any, items: Any, kind: Any, known: Records) -> Growing | 
     if type(items) is list and (fits or not items):
         return Growing(records_of(draft.loop, known, items, partial(element_of, draft)))
     if type(items) is Growing and fits and kind != known:
-        return Growing(items.value.mapped(draft.leaf).widened(draft.loop, known), items.frozen)
+        return Growing(items.value.mapped(draft.leaf).widened(draft.loop, known), items.frozen, items.lent)
     return None
 
 
@@ -47,7 +47,7 @@ def _as_lists(draft: Any, items: Any, kind: Any, known: Lists) -> Growing | None
     if type(items) is list and (fits or not items):
         return Growing(lists_of(draft.loop, known, items, partial(element_of, draft)))
     if type(items) is Growing and fits and kind != known:
-        return Growing(items.value.moved(draft.leaf).widened(draft.loop, known), items.frozen)
+        return Growing(items.value.moved(draft.leaf).widened(draft.loop, known), items.frozen, items.lent)
     return None
 
 

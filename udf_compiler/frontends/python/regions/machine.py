@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.code import YIELDS
+from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
@@ -25,9 +26,9 @@ class Machine:
     """The interpreted function.
 
     `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
-    for sum, any or all, or for another function as a "list". It is YIELDS for a generator function. `reduce` runs such a body.
-    `changes`: new lists of the row are objects that the function may change. `outer`: the objects that outlive a call, by id, if
-    they are known.
+    for sum, any or all, or for another function as a "list". It is YIELDS for a generator function that is the UDF itself, and
+    GENERATED for another one. `reduce` runs such a body. `changes`: new lists of the row are objects that the function may
+    change. `outer`: the objects that outlive a call, by id, if they are known.
     """
 
     function: FunctionType
@@ -41,7 +42,7 @@ class Machine:
     @property
     def is_expression(self) -> bool:
         """Whether the function is the body of a generator expression, which has a copy of the enclosing function's variables."""
-        return self.reduction not in ("", YIELDS)
+        return self.reduction not in ("", YIELDS, GENERATED)
 
 
 def pop(s: State, count: int) -> list[Any]:
@@ -120,6 +121,12 @@ def check_exceptions(values: Iterable[Any]) -> None:
 def is_of_user(x: Any) -> bool:
     """Whether `x` is a Python function of user code, not of this project."""
     return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
+
+
+def is_generator(x: Any) -> bool:
+    """Whether a call of a function or method returns a generator."""
+    function = x.__func__ if type(x) is MethodType else x
+    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & inspect.CO_GENERATOR)
 
 
 def message(x: Any) -> Any:

@@ -48,7 +48,8 @@ class Mapping:
 
     `log`: the lists of keys and values, in place of `known`. `missing`: makes the value of a missing key, as in a defaultdict.
     `counts`: a missing key has the value 0 but is not stored, as in a Counter. `frozen`: a constant of another dict. `iterated`:
-    a loop may go over it, in which Python refuses new keys. `void`: all values of the log are None.
+    a loop may go over it, in which Python refuses new keys. `void`: all values of the log are None. `lent`: an argument that
+    belongs to the caller, so nothing may change or keep it.
     """
 
     known: dict[Any, Any] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Mapping:
     frozen: bool = False
     iterated: bool = False
     void: bool = False
+    lent: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.known) if self.log is None else explorer().decide(lists.truth(self.log[0]))
@@ -76,6 +78,8 @@ class Mapping:
 
     def set(self, key: Any, value: Any) -> None:
         """Assigns a value to a key; refuses (SW244) keys and values of other kinds than the first."""
+        if self.lent:
+            refuse("SW282", what="a dict of the calling function, which it changes,")
         if self.frozen or self.void:
             refuse("SW282", what="a dict within another one, or of keys alone, which it changes,")
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
@@ -97,6 +101,11 @@ class Mapping:
         size = lists.call("length", self.log[0])
         explorer().guard(loop.call("less", size, loop.const(_MOST, I64)))
         self.log = _appended(self.log[0], key), _appended(self.log[1], value)
+
+    def check_owned(self) -> None:
+        """Refuses (SW282) to return or store a dict of the caller's: the caller may change it later."""
+        if self.lent:
+            refuse("SW282", what="a dict of the calling function, which it returns or stores,")
 
     def turn(self, kinds: tuple[str, str]) -> None:
         """Turns it into a log; refuses (SW244) other kinds than its own."""
@@ -203,6 +212,7 @@ def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any
         return tuple(collected_parts(None, x)) if of_json else x
     known = unwrapped(x)
     if type(x) is Mapping and x.log is None:
+        x.check_owned()
         known = x.known
     elif type(known) is not dict or id(x) not in (outer or ()):
         return x
@@ -326,5 +336,5 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "keys": _view(dict.keys, lambda x: x.distinct),
     "values": _view(dict.values, lambda x: x.settled.value_list),
     "items": _view(dict.items, lambda x: TracedItems(x.settled)),
-    "copy": lambda x: replace(x, known=dict(x.known), frozen=False, iterated=False),
+    "copy": lambda x: replace(x, known=dict(x.known), frozen=False, iterated=False, lent=False),
 }

@@ -18,6 +18,8 @@ _READERS: tuple[Callable[..., Any], ...] = (
     *(len, sum, min, max, any, all, sorted),
     *(statistics.mean, statistics.fmean, statistics.median, statistics.median_low, statistics.median_high),
 )
+#: Builtins whose result does not depend on later changes of a list argument.
+_FORGETS: tuple[Callable[..., Any], ...] = (str, repr, isinstance, bool, type)
 #: Functions that take the elements of a generator expression as a list.
 _OF_ELEMENTS: tuple[Callable[..., Any], ...] = (min, max, sorted, list, set, frozenset, *EQUIVALENT)
 
@@ -37,8 +39,8 @@ def only_reads(function: Any) -> bool:
 
 
 def copies(function: Any) -> bool:
-    """Whether a function copies the elements of a list, as those of NumPy, the constructors of vectors, and str do."""
-    if function is dense or is_builtin(function, str) or is_builtin(function, repr):
+    """Whether a function keeps no list: it copies the elements, as those of NumPy and the constructors of vectors, or as str."""
+    if function is dense or any(is_builtin(function, f) for f in _FORGETS):
         return True
     if issubclass(type(function), ClassStandIn):
         real = type.__getattribute__(function, "stands_for")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 import itertools
+import operator
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -90,6 +91,7 @@ def check_kept(x: Any) -> None:
         refuse("SW280", what="a function that it defines, with a variable of its own")
 
 
+_GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
     *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
     *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
@@ -144,7 +146,7 @@ class _Copy:
             made.extend(map(self, x))
             return made
         if type(x) is Growing:
-            self.seen[id(x)] = Growing(self(x.value), x.frozen)
+            self.seen[id(x)] = Growing(self(x.value), x.frozen, x.lent)
             return self.seen[id(x)]
         if type(x) is Mapping:
             copy = self.seen[id(x)] = replace(x, known={}, log=None)
@@ -245,6 +247,11 @@ class Shape:
             return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
         if type(x) is PatternConstant:  # each trace of a block that calls re.compile makes another one
             return "pattern", unwrapped(x)
+        if type(x) in _GETTERS:  # and so does each trace that makes a key of sorted
+            _, args = x.__reduce__()[:2]
+            if any(isinstance(part, Traced) for part in args):
+                refuse("SW282", what="an itemgetter of a value of the row")
+            return type(x).__name__, repr(args)
         if _is_fixed(x):
             self.outer[id(x)] = x  # keeps its id from being reused
             return id(x)
@@ -259,9 +266,9 @@ class Shape:
                 return "list", number
             self.lists.append(x)
         if type(x) is Growing:
-            return "growing", x.frozen, self.of(x.value)
+            return "growing", x.frozen, x.lent, self.of(x.value)
         if type(x) is Mapping:
-            rules = x.missing, x.counts, x.frozen, x.iterated, x.void
+            rules = x.missing, x.counts, x.frozen, x.iterated, x.void, x.lent
             if x.log is not None:
                 return "log", rules, *map(self.of, x.log)
             return "dict", rules, tuple((type(key), key, self.of(value)) for key, value in x.known.items())
