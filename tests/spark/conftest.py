@@ -8,10 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql.types import StructField, StructType
+
+from tests.helpers.lines import VECTOR, spark_type_of
 
 ROOT = str(Path(__file__).parents[2])
 SETTINGS = {
     "spark.ui.enabled": "false",
+    "spark.sql.ui.explainMode": "simple",  # of the plan that each query tells listeners
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.driver.memory": "2g",
@@ -25,6 +29,8 @@ SETTINGS = {
     "spark.sparkweld.kernel.dropSlower.enabled": "false",
     "spark.python.daemon.module": "tests.helpers.worker_daemon",
 }
+_KNOWN = {type.id for type in (pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(),
+                               pa.binary(), pa.date32())}  # fmt: skip
 _SESSION, _BUGS = pytest.StashKey(), pytest.StashKey()
 
 
@@ -72,15 +78,29 @@ def no_bugs(request):
 
 @pytest.fixture
 def parquet(spark, tmp_path):
-    """Writes columns to a Parquet file and returns the DataFrame over it: a columnar scan of one partition, rows in order."""
+    """Writes columns to a Parquet file and returns the DataFrame over it: a columnar scan of one partition, rows in order.
+
+    The reader is given the schema that it would infer, by a job that costs as much as many of the queries.
+    """
 
     def write(columns, *, dictionary=False, name="t", row_group_size=None):
         table = columns if isinstance(columns, pa.Table) else pa.table(columns)
         path = str(tmp_path / f"{name}.parquet")
         pq.write_table(table, path, use_dictionary=dictionary, row_group_size=row_group_size)
-        return spark.read.parquet(path)
+        known = all(map(_is_known, table.schema.types))
+        schema = StructType([StructField(field.name, spark_type_of(field.type)) for field in table.schema]) if known else None
+        return (spark.read if schema is None else spark.read.schema(schema)).parquet(path)
 
     return write
+
+
+def _is_known(type: pa.DataType) -> bool:
+    """Whether the reader infers the Spark type that `spark_type_of` returns."""
+    if type == VECTOR:
+        return False
+    if pa.types.is_list(type) or pa.types.is_map(type) or pa.types.is_struct(type):
+        return all(_is_known(type.field(at).type) for at in range(type.num_fields))
+    return type.id in _KNOWN or (pa.types.is_timestamp(type) and type.unit == "us")
 
 
 @pytest.fixture(scope="session")
