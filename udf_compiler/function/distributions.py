@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import PurePosixPath
 
 from udf_compiler.process.local_time import described
 
@@ -18,15 +21,29 @@ LOCAL_TIME = "local time"
 
 @cache
 def distributions() -> Mapping[str, Sequence[str]]:
-    """Maps top-level modules to packages. `importlib.metadata` of Python 3.10 does not infer modules from a package's files."""
+    """Maps top-level modules to packages. `importlib.metadata` of Python 3.10 does not infer modules from a package's files.
+
+    It would look for each file of each package, and parse the descriptions of all packages: a second of the first query.
+    """
     found: dict[str, list[str]] = {}
     for distribution in importlib.metadata.distributions():
         declared = (distribution.read_text("top_level.txt") or "").split()
-        files = [file for file in distribution.files or () if file.suffix in (".py", ".so")] if not declared else []
-        inferred = {file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0] for file in files}
-        for name in declared or sorted(name for name in inferred if "." not in name):
-            found.setdefault(name, []).append(distribution.metadata["Name"])
+        for name in declared or sorted(_inferred(distribution.read_text("RECORD") or "")):
+            found.setdefault(name, []).append(_name(distribution))
     return found
+
+
+def _inferred(record: str) -> set[str]:
+    """Returns the top-level modules among the files of a package, the first column of its record."""
+    files = (PurePosixPath(row[0]) for row in csv.reader(record.splitlines()) if row and row[0].endswith((".py", ".so")))
+    names = {file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0] for file in files}
+    return {name for name in names if "." not in name}
+
+
+def _name(distribution: importlib.metadata.Distribution) -> str:
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    named = re.search(r"^Name:[ \t]*(\S+)", text, re.MULTILINE | re.IGNORECASE)
+    return named[1] if named else distribution.metadata["Name"]
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
