@@ -1,3 +1,4 @@
+import io.sparkweld.plan.CallTimes;
 import io.sparkweld.plan.Race;
 import scala.Option;
 
@@ -15,6 +16,7 @@ public final class RaceCheck {
     Checks.check("race-flagged", RaceCheck::flagged);
     Checks.check("race-flags-count", RaceCheck::flagsCount);
     Checks.check("race-unmeasured", RaceCheck::unmeasured);
+    Checks.check("race-clear", RaceCheck::clear);
   }
 
   private static Race ran(int batches, long nanos, double share) {
@@ -76,5 +78,16 @@ public final class RaceCheck {
     Checks.equal(false, race.requiresSample());
     for (int i = 0; i < LONG; i++) race.ran(ROWS, SLOW, 0);
     Checks.equal(true, race.requiresSample());
+  }
+
+  /** Checks when one sample suffices: 200 and 1,600 rows at 50 µs each, and calls of 10 ms, or of half a second. */
+  private static void clear() {
+    CallTimes times = new CallTimes(200, 20_000_000L, 1600, 90_000_000L);
+    Checks.equal(Option.apply((Object) 50_000.0), times.nanosARow());
+    Checks.equal(true, times.isAbove(5_000)); // 70 ms: twice 7 ms, and 30 ms that may vary
+    Checks.equal(false, times.isAbove(20_000));
+    Checks.equal(false, new CallTimes(200, 510_000_000L, 1600, 580_000_000L).isAbove(5_000));
+    Checks.equal(Option.empty(), new CallTimes(200, 90_000_000L, 1600, 90_000_000L).nanosARow());
+    Checks.equal(new CallTimes(200, 15_000_000L, 1600, 90_000_000L), times.least(new CallTimes(200, 15_000_000L, 1600, 95_000_000L)));
   }
 }

@@ -204,23 +204,52 @@ private final class Lane(race: Race, request: String, udfs: String, timesPython:
 
   /**
    * Measures Python's time per row, as the difference between many and few rows, which cancels the fixed cost of a call. A first
-   * call is not counted, because a worker may have to start. Takes the minimum, because other work on the machine adds to it.
+   * call is not counted, because a worker may have to start. Most kernels win clearly, which a small sample shows; otherwise takes
+   * the minimum of two large ones, because other work on the machine adds to it.
    */
   private def pythonNanos(batch: ColumnarBatch, kernelNanos: Long): Option[Double] =
     try {
-      val many = math.max(Lane.LeastSample, (Lane.SampleNanos * batch.numRows() / math.max(kernelNanos, 1)).toInt)
+      val own = math.max(kernelNanos, 1).toDouble / batch.numRows()
+      val many = math.max(Lane.LeastSample, (Lane.SampleNanos / own).toInt)
       val once = Array.tabulate(math.min(many, batch.numRows()))(row => python.copyOf(batch.getRow(row)))
       val rows = Array.tabulate(many)(row => once(row % once.length))
-      val few = rows.take(many / Lane.Fewer)
-      python.rows(few)
-      val (some, all) = (1 to Lane.Samples).map(_ => (Lane.cost(python.rows(few)), Lane.cost(python.rows(rows)))).unzip
-      Some((all.min - some.min).toDouble / (rows.length - few.length)).filter(_ > 0)
+      def nanos(count: Int): Long = Lane.cost(python.rows(rows.take(count)))
+      def sample(most: Int): CallTimes = CallTimes(most / Lane.Fewer, nanos(most / Lane.Fewer), most, nanos(most))
+      python.rows(rows.take(many / Lane.Quick))
+      val quick = sample(many / Lane.Quick)
+      if (quick.isAbove(own)) quick.nanosARow
+      else {
+        val first = sample(many)
+        (if (first.isAbove(own)) first else first.least(sample(many))).nanosARow
+      }
     } catch {
       case NonFatal(problem) => // perhaps for a flagged row, which raises where it is decided
         WarnOnce(s"race:${problem.getClass.getName}",
           s"SparkWeld: a kernel could not be timed against Python, which failed on some of its rows ($problem).")
         None
     }
+}
+
+/** Holds the times of two calls of Python, for `few` and for `many` rows. */
+final case class CallTimes(few: Int, fewNanos: Long, many: Int, manyNanos: Long) {
+  private def difference: Long = manyNanos - fewNanos
+
+  def nanosARow: Option[Double] = Some(difference.toDouble / (many - few)).filter(_ > 0)
+
+  /** Whether Python takes far more than `kernel` nanoseconds per row, even if the fixed costs of the calls differ. */
+  def isAbove(kernel: Double): Boolean =
+    difference > CallTimes.Clear * kernel * (many - few) + math.max(CallTimes.Unsteady, fewNanos / 2)
+
+  /** Returns the lower times of both, whose numbers of rows are equal. */
+  def least(other: CallTimes): CallTimes =
+    copy(fewNanos = math.min(fewNanos, other.fewNanos), manyNanos = math.min(manyNanos, other.manyNanos))
+}
+
+private object CallTimes {
+  private val Clear = 2.0
+
+  /** The fixed cost of a call varies by some milliseconds. */
+  private val Unsteady = 30L * 1000 * 1000
 }
 
 private object Lane {
@@ -230,7 +259,7 @@ private object Lane {
   /** Kernel time for the rows of a sample: far above the variation of a call's fixed cost. */
   private val SampleNanos = 100L * 1000 * 1000
   private val Fewer = 8
-  private val Samples = 2
+  private val Quick = 8
 
   /** CPU time of this thread, to exclude other load on the machine. */
   private def cpuNanos(): Long = if (threads.isCurrentThreadCpuTimeSupported) threads.getCurrentThreadCpuTime else System.nanoTime()
