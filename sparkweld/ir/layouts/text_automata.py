@@ -216,9 +216,11 @@ def character_classes(pattern: str | tuple[int, ...], repeated: int = 1) -> Char
     else:
         match: Callable[[str], object] = re.compile(pattern).fullmatch
         kinds[[c for c in range(0x110000) if match(chr(c) * repeated)]] |= TOKEN
-    distinct, numbers = np.unique(kinds.reshape(-1, _BLOCK), axis=0, return_inverse=True)
+    parts = [part.tobytes() for part in kinds.reshape(-1, _BLOCK)]
+    distinct = sorted(set(parts))
+    numbers = {part: number for number, part in enumerate(distinct)}
     blocks = np.zeros(_STAGE1, np.uint16)
-    blocks[: len(numbers)] = numbers.reshape(-1)
+    blocks[: len(parts)] = [numbers[part] for part in parts]
     edges = np.flatnonzero(np.diff(kinds[:128] & TOKEN, prepend=0, append=0)).reshape(-1, 2)
     spans = np.column_stack([edges[:, 0], edges[:, 1] - edges[:, 0] - 1])
-    return CharacterClasses(blocks, distinct.reshape(-1), spans.reshape(-1).astype(np.int64))
+    return CharacterClasses(blocks, np.frombuffer(b"".join(distinct), np.uint8), spans.reshape(-1).astype(np.int64))
