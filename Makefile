@@ -48,7 +48,7 @@ help:
 	@echo 'SPARK=4.1 PYTHON=3.12 select an environment of their own: make test SPARK=4.1'
 	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
 
-demo: ready
+demo: ready classes
 	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
 
 # What tests/fast.txt lists, by the rule that it states.
@@ -155,6 +155,7 @@ $(VENV)/.stamp-package: pyproject.toml jvm-bridge/wheel_backend.py $(VENV)/.stam
 bridge: $(VENV)/.stamp-package
 	@$(RUN) $(PY) jvm-bridge/build.py >/dev/null
 
-# JVMs of tests map the classes of Spark from a file in .venv, which is written when there is none for this JDK and this Spark.
+# JVMs of tests and of the demo map the classes of Spark from a file in .venv. It is written when there is none for this JDK and this
+# Spark.
 classes: bridge
 	@$(RUN) $(PY) -m tests.helpers.class_archive

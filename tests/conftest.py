@@ -14,11 +14,9 @@ import types
 import pytest
 
 from tests.helpers import class_archive
+from tests.helpers.class_archive import JVM
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-#: Options of every JVM that a test starts, Spark's and others. None lives long enough for the optimising compiler and a
-#: concurrent collector to pay, and Spark's generated classes fill the default sizes of code cache and metaspace.
-JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m"
 os.environ.setdefault("JDK_JAVA_OPTIONS", class_archive.options(JVM))
 # Two processes run tests on two cores. Threads of OpenMP that wait for a core spin: the models of tests took eight times the CPU.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,8 +1,8 @@
-"""Stores the loaded classes of a Spark JVM in a file, from which the JVMs of tests map them.
+"""Stores the loaded classes of a Spark JVM in a file, from which the JVMs of tests and of the demo map them.
 
 Until the end of its first query, a JVM of Spark uses nine CPU seconds, five of them to load classes. It maps an archive only when
 JVM and jars are those that wrote it and the class path begins with theirs. It loads classes from the jars otherwise. `make test`
-runs this module, which writes the archive into the virtual environment once.
+and `make demo` run this module, which writes the archive into the virtual environment once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+#: Options of every JVM that a test starts, Spark's and others. None lives long enough for the optimising compiler and a
+#: concurrent collector to pay, and Spark's generated classes fill the default sizes of code cache and metaspace.
+JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m"
 
 #: A session that loads what most tests load: UDFs of every kind, files, and the nodes of usual plans.
 PROGRAM = """
@@ -82,9 +85,14 @@ def archive(jvm_options: str) -> Path:
 
 
 def options(jvm_options: str) -> str:
-    """Returns `jvm_options` with those that map the archive, where there is one; a JVM that it does not fit prints nothing."""
+    """Returns `jvm_options` with those that map the archive, where there is one."""
+    return f"{jvm_options} {mapping(jvm_options)}".strip()
+
+
+def mapping(jvm_options: str) -> str:
+    """Returns the options that map the archive; "" where there is none. A JVM that it does not fit prints nothing."""
     stored = archive(jvm_options)
-    return f"{jvm_options} '-XX:SharedArchiveFile={stored}' -Xlog:cds*=off" if stored.is_file() else jvm_options
+    return f"'-XX:SharedArchiveFile={stored}' -Xlog:cds*=off" if stored.is_file() else ""
 
 
 def class_path(jvm_options: str, jars: Path) -> str:
@@ -102,7 +110,7 @@ def write(jvm_options: str) -> None:
     stored = archive(jvm_options)
     if stored.is_file():
         return
-    print("storing the classes of Spark for the JVMs of tests (once, about a minute)", flush=True)
+    print("storing the classes of Spark for the JVMs of tests and of the demo (once, about a minute)", flush=True)
     for old in stored.parent.glob("spark-classes-*.jsa*"):
         old.unlink()
     made = stored.with_suffix(f".jsa.{os.getpid()}")
@@ -122,7 +130,7 @@ def write(jvm_options: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     if problem or not made.is_file():
         made.unlink(missing_ok=True)
-        print(f"tests run without stored classes: {problem or 'the JVM wrote no archive'}")
+        print(f"JVMs run without stored classes: {problem or 'the JVM wrote no archive'}")
     else:
         if loaded:
             _class_path_of(stored).write_text(loaded, encoding="utf-8")
@@ -130,6 +138,4 @@ def write(jvm_options: str) -> None:
 
 
 if __name__ == "__main__":
-    from tests.conftest import JVM
-
     write(JVM)

@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_options_name_an_archive_that_exists():
-    assert class_archive.options(JVM) == JVM
+    assert (class_archive.options(JVM), class_archive.mapping(JVM)) == (JVM, "")
     class_archive.archive(JVM).touch()
     assert class_archive.options(JVM).startswith(f"{JVM} '-XX:SharedArchiveFile={class_archive.archive(JVM)}'")
     assert class_archive.options("-Xss2m") == "-Xss2m"  # written with other options
@@ -52,5 +52,5 @@ def test_a_jvm_that_writes_none_is_no_error(monkeypatch, environment, capsys, st
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, status, "", "no space"))
     class_archive.write(JVM)
     problem = "no space" if status else "the JVM wrote no archive"
-    assert f"tests run without stored classes: {problem}" in capsys.readouterr().out
+    assert f"JVMs run without stored classes: {problem}" in capsys.readouterr().out
     assert not list(environment.iterdir())

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import JVM
 from tests.helpers import class_archive
+from tests.helpers.class_archive import JVM
 from tests.helpers.lines import LINE, differs_before
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import JVM as JVM_OPTIONS
 from tests.helpers import class_archive
+from tests.helpers.class_archive import JVM as JVM_OPTIONS
 from tests.helpers.lines import LINE, differs_before
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
