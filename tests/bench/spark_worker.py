@@ -224,10 +224,11 @@ class Worker:
         return {}
 
     def plan_seconds(self, name: str, folder: str, repeats: int) -> dict[str, Any]:
-        """Times a query without UDFs from a new DataFrame to its physical plan, `repeats` times."""
+        """Times a query from a new DataFrame to its physical plan, `repeats` times."""
+        import function_queries
         import plain_queries
 
-        build = plain_queries.QUERIES[name]
+        build = {**plain_queries.QUERIES, **function_queries.QUERIES}[name]
         seconds = []
         for _ in range(repeats):
             frame = build(self.spark, folder)
