@@ -44,12 +44,16 @@ class Run:
     fused: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
     refusals: tuple[Mapping[str, str], ...] = ()
+    kinds: tuple[str, ...] = ()
     basis: str = "worker"
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query with Python functions. `id`: its number in Spark's SQL tab. Times in milliseconds; `started` since 1970."""
+    """A query with Python functions. `id`: its number in Spark's SQL tab. Times in milliseconds; `started` since 1970.
+
+    `planning_millis`: of the optimizer and the planner, 0 in logs without the plugin, and of its earlier releases.
+    """
 
     id: int
     description: str
@@ -57,6 +61,7 @@ class Query:
     millis: int
     failed: bool
     runs: tuple[Run, ...]
+    planning_millis: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class _Open:
     plan: Mapping[str, Any] | None = None
     runs: tuple[Run, ...] | None = None
     millis: int | None = None
+    planning_millis: int = 0
 
 
 @dataclass
@@ -109,7 +115,7 @@ def read(events: Iterable[Mapping[str, Any]]) -> Application:
         runs = one.runs if one.runs is not None else tuple(_of_plan(one.plan, reader)) if not reader.plugin else ()
         if runs:
             millis = one.millis if one.millis is not None else max(one.ended - one.started, 0)
-            found.append(Query(number, one.description, one.started, millis, one.failed, runs))
+            found.append(Query(number, one.description, one.started, millis, one.failed, runs, one.planning_millis))
     return Application(reader.id, reader.name, reader.spark, reader.plugin, tuple(found))
 
 
@@ -135,6 +141,7 @@ def _add(reader: _Reader, event: Mapping[str, Any]) -> None:
         case name if name == _OURS and event["version"] == VERSION:
             query = reader.query(event["executionId"])
             query.millis, query.failed, query.runs = event["millis"], event["failed"], tuple(map(of_event, event["runs"]))
+            query.planning_millis = event.get("planningMillis", 0)
 
 
 def _add_stage(reader: _Reader, stage: Mapping[str, Any]) -> None:
@@ -155,7 +162,7 @@ def of_event(run: Mapping[str, Any]) -> Run:
     return Run(
         tuple(run["functions"]), run["where"], run["rows"], run["kernelNanos"], run["pythonMillis"], run["loadMillis"],
         run["batches"], run["pythonBatches"], run["guardedRows"], tuple(run["fused"]), tuple(run["approximate"]),
-        tuple(run["refusals"]),
+        tuple(run["refusals"]), tuple(run.get("kinds", ())),
     )  # fmt: skip
 
 
@@ -171,7 +178,7 @@ def _of_plan(plan: Mapping[str, Any] | None, reader: _Reader) -> Iterator[Run]:
             millis, basis = reader.stages.get(metrics[_SENT], 0), "stage"
         rows = reader.values.get(metrics.get(_ROWS, -1), 0)
         names = tuple(dict.fromkeys(_called(plan["simpleString"]))) or (plan["nodeName"],)
-        yield Run(names, "python", rows, python_millis=millis, basis=basis)
+        yield Run(names, "python", rows, python_millis=millis, kinds=(plan["nodeName"],), basis=basis)
     for child in plan["children"]:
         yield from _of_plan(child, reader)
 

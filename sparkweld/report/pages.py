@@ -41,6 +41,8 @@ def _totals(summary: Summary) -> list[str]:
         f"{one.name} ({one.id}), Spark {one.spark}, {how}: {len(one.queries)} queries with Python functions",
         f"time in kernels {summary.kernel_seconds:,.2f} s, in Python {summary.python_seconds:,.2f} s",
     ]
+    if one.plugin:
+        lines.append(f"planning of these queries {sum(query.planning_millis for query in one.queries) / 1e3:,.2f} s")
     if one.plugin and summary.native_share is not None:
         most = "" if summary.is_measured else "at most "
         lines.append(f"{most}{100 * summary.native_share:.1f} % of the functions' time was native")
@@ -86,9 +88,10 @@ def to_html(summary: Summary) -> str:
         )
     functions = table(
         "Functions",
-        ("Function", "Where", "Queries", "Rows", "Kernel ns a row", "Kernel s", "Python s", "Python batches", "Reasons", "Lint"),
+        ("Function", "Kind", "Where", "Queries", "Rows", "Kernel ns a row", "Kernel s", "Python s", "Python batches", "Reasons",
+         "Lint"),
         [
-            (t.function, WHERE.get(t.where, t.where), t.queries, t.rows,
+            (t.function, ", ".join(t.kinds), WHERE.get(t.where, t.where), t.queries, t.rows,
              round(1e9 * t.kernel_seconds / t.rows, 1) if t.rows and t.kernel_seconds else "", round(t.kernel_seconds, 3),
              "not measured" if t.where == "python" and not t.python_seconds else round(t.python_seconds, 3), t.python_batches,
              ", ".join(t.codes), "" if t.verdict is None else t.verdict.text)

@@ -22,11 +22,12 @@ class Verdict:
 class FunctionTotal:
     """A function, or functions that ran together, in one place ("kernel", "pipeline", "python", "spark"), over all queries.
 
-    `basis`: "stage" where Spark measured only the time of a function's whole stage. `verdict`: of lint, for job files that were
-    passed.
+    `kinds`: such as "pandas UDF"; without the plugin the names of Spark's nodes. `basis`: "stage" where Spark measured only the
+    time of a function's whole stage. `verdict`: of lint, for job files that were passed.
     """
 
     function: str
+    kinds: tuple[str, ...]
     where: str
     queries: int
     rows: int
@@ -113,7 +114,8 @@ def _function(name: str, where: str, of: list[tuple[Query, Run]], verdicts: Mapp
     worst = min(found, key=lambda verdict: verdict.compiled, default=None)
     every = {function for run in runs for function in run.functions} <= verdicts.keys()
     return FunctionTotal(
-        name, where, len({query.id for query, _ in of}), total("rows"), total("kernel_nanos") / 1e9, total("python_millis") / 1e3,
+        name, tuple(dict.fromkeys(kind for run in runs for kind in run.kinds)), where, len({query.id for query, _ in of}),
+        total("rows"), total("kernel_nanos") / 1e9, total("python_millis") / 1e3,
         total("load_millis") / 1e3, total("batches"), total("python_batches"), total("guarded_rows"),
         "stage" if any(run.basis == "stage" for run in runs) else "worker",
         tuple(dict.fromkeys(kept for run in runs for kept in run.approximate)),

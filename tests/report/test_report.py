@@ -65,8 +65,9 @@ def stages(**values):
 def test_an_application_with_the_plugin(tmp_path):
     kernel = run_of("score", "kernel", rows=1000, batches=10, kernelNanos=5_000_000, pythonBatches=2, approximate=["exp"])
     python = run_of("f", "python", rows=10, pythonMillis=15, refusals=[REASON])
+    kernel["kinds"] = ["pandas UDF"]  # later than version 1: a log of an earlier release has none
     queries = [
-        {"version": 1, "executionId": 0, "millis": 900, "failed": False, "runs": [kernel]},
+        {"version": 1, "executionId": 0, "millis": 900, "planningMillis": 70, "failed": False, "runs": [kernel]},
         {"version": 1, "executionId": 1, "millis": 90, "failed": True, "runs": [kernel, python]},
         {"version": 2, "executionId": 2, "of": "a later version"},
     ]
@@ -77,12 +78,14 @@ def test_an_application_with_the_plugin(tmp_path):
     f, score = made.functions
     assert (score.function, score.where, score.queries, score.rows, score.kernel_seconds) == ("score", "kernel", 2, 2000, 0.01)
     assert (score.batches, score.python_batches, score.approximate) == (20, 4, ("exp",))
+    assert (score.kinds, f.kinds) == (("pandas UDF",), ())
     assert (f.where, f.python_seconds, f.codes) == ("python", 0.015, ("SW214",))
     assert made.native_share == pytest.approx(0.4) and made.would_be_native is None
     (reason,) = made.refusals
     assert (reason.code, reason.functions, reason.queries, reason.python_seconds) == ("SW214", ("f",), 1, 0.015)
     text = to_text(made)
     assert "40.0 % of the functions' time was native" in text and "score: kernel, 2 queries, 2,000 rows" in text
+    assert "planning of these queries 0.07 s" in text
     assert "5,000.0 ns a row" in text and "4 of 20 batches in Python" in text
     assert "0.01 s: f: SW214 Module not available" in text or "0.02 s: f: SW214 Module not available" in text
     page = to_html(made)
@@ -103,7 +106,7 @@ def test_an_application_without_the_plugin_is_qualified(tmp_path):
     made = report.of(written(tmp_path / "log", events), [str(job)])
     g, f = made.functions
     assert (f.function, f.python_seconds, f.rows, f.basis) == ("f", 3.0, 70, "worker")  # the more exact of two metrics
-    assert (g.function, g.python_seconds, g.basis) == ("g", 4.0, "stage")
+    assert (g.function, g.kinds, g.python_seconds, g.basis) == ("g", ("MapInPandas",), 4.0, "stage")
     assert f.verdict is not None and f.verdict.compiled and g.verdict is not None and not g.verdict.compiled
     assert made.would_be_native == pytest.approx(3 / 7) and made.native_share == 0
     text = to_text(made)

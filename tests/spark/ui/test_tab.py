@@ -18,6 +18,9 @@ from sparkweld import report
 from sparkweld.bridge.jar import jar_path
 from tests.helpers.lines import LINE
 
+#: The kind of a plain UDF; the line decides which one is the default.
+KINDS = ("udf", "udf over Arrow")
+
 PROGRAM = """
 import time
 import urllib.request
@@ -83,8 +86,11 @@ def check(page: str) -> None:
     assert "score" in cells, page
     at = cells.index("score")
     # Three queries read the cached rows, and one computed them.
-    assert cells[at + 1 : at + 4] == ["kernel", "3", "20,000"]
-    assert "<script>alert(1)" not in page and cells[cells.index("<script>alert(1)</script>") + 1] == "Python"
+    assert cells[at + 1] in KINDS and cells[at + 2 : at + 5] == ["kernel", "3", "20,000"]
+    at = cells.index("<script>alert(1)</script>")
+    assert "<script>alert(1)" not in page and cells[at + 1] in KINDS and cells[at + 2] == "Python"
+    assert "fused with" not in page  # each function is alone
+    assert re.search(r"planning: </strong>(< )?\d", page.replace("&lt;", "<"))
     reason = next(cell for cell in cells if cell.startswith("SW214 "))
     assert "socket" in reason
     assert sum(cell == "failed" for cell in cells) == 1 and sum(cell == "succeeded" for cell in cells) == 4
@@ -102,7 +108,8 @@ def test_the_page_of_a_query(application):
     pages = sorted((int(number), page) for number, page in facts["pages"].items())
     assert len(pages) == 5
     computing = pages[0][1]
-    assert all(part in computing for part in ("compiled score", "fused: ", "Physical Plan", "Weld score (")), computing
+    shown = ("compiled score", "fused: ", "Physical Plan", "Weld score (", "Planning: </strong>")
+    assert all(part in computing for part in shown), computing
     python = next(page for _, page in pages if "SW214" in page)
     assert "in Python: &lt;script&gt;alert(1)&lt;/script&gt;" in python
     assert not any("<script>alert" in page for page in (*facts["pages"].values(), *facts["strange"]))

@@ -49,6 +49,14 @@ object EvalTypes {
 
   private val others = Set(Batched, ArrowBatched, ScalarArrow, ScalarArrowIterator, MapArrow)
 
+  private val names = Map(Batched -> "udf", ArrowBatched -> "udf over Arrow", ScalarPandas -> "pandas UDF",
+    ScalarPandasIterator -> "pandas UDF over batches", GroupedMapPandas -> "applyInPandas", GroupedAggPandas -> "aggregate pandas UDF",
+    MapPandas -> "mapInPandas", MapArrow -> "mapInArrow", ScalarArrow -> "arrow_udf", ScalarArrowIterator -> "arrow_udf over batches") ++
+    ofTables.keys.map(_ -> "table function")
+
+  /** Returns the kind of function for people. */
+  def name(evalType: Int): String = names.getOrElse(evalType, "Python function")
+
   /** Whether the compile service supports functions of this kind. */
   def isKnown(evalType: Int): Boolean = pandas(evalType) || others(evalType)
 

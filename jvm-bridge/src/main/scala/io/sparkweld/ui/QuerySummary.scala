@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode
 /** The runs of one function in one place, over all queries. */
 final case class FunctionTotal(
     function: String,
+    kinds: Seq[String],
     where: String,
     queries: Int,
     rows: Long,
@@ -18,6 +19,8 @@ final case class FunctionTotal(
     pythonBatches: Long,
     pythonRows: Long,
     guardedRows: Long,
+    cacheLookups: Long,
+    cacheHits: Long,
     approximate: Seq[String],
     refusals: Seq[JsonNode])
 
@@ -32,9 +35,10 @@ final class QuerySummary(val queries: Seq[SparkWeldQuery]) {
   val functions: Seq[FunctionTotal] = runs.groupBy { case (_, run) => (QuerySummary.name(run), run.get("where").asText) }.toSeq
     .map { case ((name, where), of) =>
       def sum(field: String) = of.map(_._2.path(field).asLong).sum
-      FunctionTotal(name, where, of.map(_._1).distinct.size, sum("rows"), sum("kernelNanos"), sum("pythonMillis"), sum("loadMillis"),
-        sum("batches"), sum("pythonBatches"), sum("pythonRows"), sum("guardedRows"),
-        of.flatMap(run => QuerySummary.texts(run._2, "approximate")).distinct,
+      def texts(field: String) = of.flatMap(run => QuerySummary.texts(run._2, field)).distinct
+      FunctionTotal(name, texts("kinds"), where, of.map(_._1).distinct.size, sum("rows"), sum("kernelNanos"), sum("pythonMillis"),
+        sum("loadMillis"), sum("batches"), sum("pythonBatches"), sum("pythonRows"), sum("guardedRows"),
+        sum("cacheLookups"), sum("cacheHits"), texts("approximate"),
         of.flatMap(_._2.path("refusals").elements.asScala).distinct)
     }
     .sortBy(total => (-(total.kernelNanos + 1000000 * total.pythonMillis), total.function))
@@ -48,6 +52,8 @@ final class QuerySummary(val queries: Seq[SparkWeldQuery]) {
 
   /** Whether Spark measured the time of all functions in Python: it does not where a limit or a failure ends a task early. */
   def isMeasured: Boolean = functions.forall(total => total.where != "python" || total.pythonMillis > 0)
+
+  def planningMillis: Long = queries.map(_.planningMillis).sum
 
   def kernelNanos: Long = functions.map(_.kernelNanos).sum
 

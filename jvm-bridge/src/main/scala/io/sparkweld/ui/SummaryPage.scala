@@ -25,6 +25,7 @@ final class SummaryPage(summary: QuerySummary, query: Long => String, details: L
       <ul class="list-unstyled">
         <li><strong>Query: </strong><a href={query(one.executionId)}>{one.executionId.toString} in the tab SQL</a></li>
         <li><strong>Duration: </strong>{seconds(one.millis / 1e3)}, {SummaryPage.status(one)}</li>
+        <li><strong>Planning: </strong>{seconds(one.planningMillis / 1e3)}</li>
       </ul>
     head ++ functions ++ refusals ++ text("What was fused, and why not", Option(one.explanation)) ++ text("Plan", plan)
   }
@@ -41,22 +42,26 @@ final class SummaryPage(summary: QuerySummary, query: Long => String, details: L
     <ul class="list-unstyled">
       <li><strong>Queries with Python functions: </strong>{number(summary.queries.size)}</li>
       <li><strong>Rows in kernels: </strong>{number(summary.kernelRows)}; <strong>in Python: </strong>{number(summary.pythonRows)}</li>
-      <li><strong>Time in kernels: </strong>{seconds(kernel)}; <strong>in Python workers: </strong>{seconds(python)}</li>
+      <li><strong>Time in kernels: </strong>{seconds(kernel)}; <strong>in Python workers: </strong>{seconds(python)};
+        <strong>planning: </strong>{seconds(summary.planningMillis / 1e3)}</li>
       <li><strong>Share of the functions' time that was native: </strong>{share}</li>
     </ul>
   }
 
   private def functions: Seq[Node] = table("Functions",
-    Seq("Function", "Where it ran", "Queries", "Rows", "Kernel ns per row", "Time in kernels", "Time in Python", "Wait for kernels",
-      "Batches in Python", "Rows with a guard", "Approximate", "Reasons"),
+    Seq("Function", "Kind", "Where it ran", "Queries", "Rows", "Kernel ns per row", "Time in kernels", "Time in Python", "Wait for kernels",
+      "Batches in Python", "Rows with a guard", "Cache hits", "Approximate", "Reasons"),
     summary.functions.map { total =>
-      Seq[Seq[Node]](Text(total.function), Text(SummaryPage.Where.getOrElse(total.where, total.where)), number(total.queries),
+      Seq[Seq[Node]](Text(total.function), Text(total.kinds.mkString(", ")),
+        Text(SummaryPage.Where.getOrElse(total.where, total.where)), number(total.queries),
         number(total.rows), Text(if (total.rows > total.pythonRows && total.kernelNanos > 0)
           f"${total.kernelNanos.toDouble / (total.rows - total.pythonRows)}%.1f" else ""),
         seconds(total.kernelNanos / 1e9),
         if (total.where == "python" && total.pythonMillis == 0) Text("not measured") else seconds(total.pythonMillis / 1e3),
         seconds(total.loadMillis / 1e3),
-        number(total.pythonBatches), number(total.guardedRows), Text(total.approximate.mkString(", ")),
+        number(total.pythonBatches), number(total.guardedRows),
+        Text(if (total.cacheLookups > 0) f"${100.0 * total.cacheHits / total.cacheLookups}%.0f %%" else ""),
+        Text(total.approximate.mkString(", ")),
         Text(total.refusals.map(_.path("code").asText).distinct.mkString(", ")))
     })
 
@@ -70,16 +75,17 @@ final class SummaryPage(summary: QuerySummary, query: Long => String, details: L
           <span><strong>{field("code")}</strong> {field("title")}: {field("message")}</span>, Text(field("place")), Text(field("hint")))
       })
 
-  private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Status", "Functions", "More"),
+  private def queries: Seq[Node] = table("Queries", Seq("Query", "Duration", "Planning", "Status", "Functions", "More"),
     summary.queries.sortBy(-_.executionId).map { one =>
       val items = one.runs.elements.asScala.map(item).toSeq
       Seq[Seq[Node]](<a href={query(one.executionId)}>{one.executionId.toString}</a>, seconds(one.millis / 1e3),
-        Text(SummaryPage.status(one)), <ul class="list-unstyled mb-0">{items}</ul>, <a href={details(one.executionId)}>plan</a>)
+        seconds(one.planningMillis / 1e3), Text(SummaryPage.status(one)), <ul class="list-unstyled mb-0">{items}</ul>,
+        <a href={details(one.executionId)}>plan</a>)
     })
 
   private def item(run: JsonNode): Node = {
     val where = run.path("where").asText
-    val fused = QuerySummary.texts(run, "fused")
+    val fused = QuerySummary.texts(run, "fused").distinct.diff(QuerySummary.texts(run, "functions"))
     val beside = if (fused.isEmpty) "" else s", fused with ${fused.mkString(", ")}"
     val codes = run.path("refusals").elements.asScala.map(_.path("code").asText).toSeq.distinct
     val why = if (codes.isEmpty) "" else codes.mkString(" (", ", ", ")")

@@ -20,12 +20,13 @@ import org.apache.spark.util.kvstore.KVStore
 private[sparkweld] final class StoredQuery(
     @KVIndexParam val executionId: Long,
     val millis: Long,
+    val planningMillis: Long,
     val failed: Boolean,
     val runs: String,
     val explanation: String) {
 
   def event: SparkWeldQuery =
-    SparkWeldQuery(SparkWeldQuery.Version, executionId, millis, failed, Encoder.read(runs), explanation)
+    SparkWeldQuery(SparkWeldQuery.Version, executionId, millis, planningMillis, failed, Encoder.read(runs), explanation)
 }
 
 /** Keeps the events of queries in the store of the Spark UI, as many as the tab SQL keeps. */
@@ -42,8 +43,8 @@ private[sparkweld] final class QueryStoreListener(store: ElementTrackingStore, c
 
   override def onOtherEvent(event: SparkListenerEvent): Unit = event match {
     case query: SparkWeldQuery if query.version == SparkWeldQuery.Version =>
-      store.write(new StoredQuery(query.executionId, query.millis, query.failed, query.runs.toString, query.explanation),
-        checkTriggers = true)
+      store.write(new StoredQuery(query.executionId, query.millis, query.planningMillis, query.failed, query.runs.toString,
+        query.explanation), checkTriggers = true)
     case _ => ()
   }
 }
