@@ -290,3 +290,40 @@ def test_no_splits() -> None:
         op = ForestSums.of(replace(forest, trees=trees))
         for got in (*op.evaluate_all(np.full(70, np.nan)), *Scored(laid_out(op)).run([np.full(70, np.nan)])):
             assert (got == wanted).all()
+
+
+def symmetric_tree(rng: np.random.Generator, levels: list[tuple[int, float, bool]], outputs: int) -> Tree:
+    """Returns a tree whose levels have one split each: a feature, a threshold, and whether NaN hits."""
+    inner = [split for depth, split in enumerate(levels) for _ in range(1 << depth)]
+    count, leaves = len(inner), 1 << len(levels)
+    feature, threshold, nan = (list(part) + [0] * leaves for part in zip(*inner, strict=True))
+    hit = np.concatenate([2 * np.arange(count) + 1, np.full(leaves, -1)]).astype(np.int32)
+    values = rng.normal(size=(count + leaves, outputs))
+    missed = np.where(hit < 0, -1, hit + 1).astype(np.int32)
+    return Tree(np.array(feature, np.int32), np.array(threshold, np.float32), np.array(nan, bool), hit, missed, values)
+
+
+def test_symmetric_trees_cost_no_operation() -> None:
+    """A level's outcome is a digit of the leaf's number; also with a test that occurs twice, and hundreds of features."""
+    rng = np.random.default_rng(6)
+    edges = [np.unique(rng.normal(size=5).astype(np.float32)) for _ in range(600)]
+
+    def drawn(depth: int) -> list[tuple[int, float, bool]]:
+        features = rng.integers(0, 600, depth).tolist()
+        return [(feature, float(rng.choice(edges[feature])), bool(rng.random() < 0.3)) for feature in features]
+
+    levels = [drawn(depth) for depth in (1, 2, 6, 8, 6, 3)]
+    levels.append([*levels[2][:2], levels[2][0]])
+    trees = [symmetric_tree(rng, one, 2) for one in levels]
+    columns = [around(rng, e, ROWS) for e in edges]
+    used = Forest(600, F32, F64, rng.normal(size=2), tuple(trees))
+    op = TreeEnsemble.of(used)
+    assert (op.form, op.block.length("operations")) == ("mask", 0)
+    almost = replace(trees[2], threshold=np.where(np.arange(127) == 62, np.float32(0.5), trees[2].threshold))
+    other = TreeEnsemble.of(Forest(600, F32, F64, used.start, (*trees, almost)).of_used())
+    assert other.block.length("operations") > 0
+    for got in (op.evaluate_all(*columns), Scored(op).run(columns), Scored(op).run(columns, 64), in_parts(op, used, columns)):
+        assert [s.tobytes() for s in got] == [s.tobytes() for s in used.evaluate(columns)]
+    mixed = Forest(600, F32, F64, used.start, (*trees, almost))
+    for got in (masked(mixed).evaluate_all(*columns), Scored(masked(mixed)).run(columns)):
+        assert [s.tobytes() for s in got] == [s.tobytes() for s in mixed.evaluate(columns)]

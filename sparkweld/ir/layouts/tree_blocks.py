@@ -17,6 +17,8 @@ from sparkweld.ir.trees import Forest, TooLarge
 FORMS = ("mask", "walk", "sets")
 #: Maximum scratch bytes of a mask kernel, which should fit in the second-level cache.
 _WORK_BYTES = 192 * 1024
+#: The same without operations, as of symmetric trees: ranks are then read once, in order.
+_WORK_BYTES_OF_TESTS = 1 << 21
 #: Nanoseconds a row, from tests/bench/bench_tree_forms.py: for a split of the mask form; for a level and a tree of a walk.
 SPLIT_NS, LEVEL_NS, TREE_NS = 0.01, 0.25, 2.2
 #: A walk of a single row in a block costs as much as this many rows.
@@ -157,4 +159,5 @@ def _cheap_masks(forest: Forest, share: float) -> dict[str, list[np.ndarray]] | 
     except TooLarge:
         return None
     slots, columns = (int(arrays["head"][0][at]) for at in (MaskHead.SLOTS, MaskHead.ALL_COLUMNS))
-    return arrays if mask_bytes(columns, slots, forest.outputs) <= _WORK_BYTES else None
+    most = _WORK_BYTES if arrays["operations"][0].size else _WORK_BYTES_OF_TESTS
+    return arrays if mask_bytes(columns, slots, forest.outputs) <= most else None

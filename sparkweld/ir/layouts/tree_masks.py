@@ -148,8 +148,11 @@ def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
     """Maps each leaf to its number.
 
     Each digit in which leaves below a split differ costs an operation there. Neighbours in the reflected (Gray) code differ in
-    one digit, so leaves get numbers from it in order. Each split places first the side for which that costs less.
+    one digit, so leaves get numbers from it in order. Each split places first the side for which that costs less. In a symmetric
+    tree, whose levels have one condition each, a digit is the outcome of a level: no split costs an operation.
     """
+    if symmetric := _numbered_by_levels(tree, conditions):
+        return symmetric
     order, waiting = [], [0]
     while waiting:
         order.append(waiting.pop())
@@ -170,6 +173,19 @@ def _numbered(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
         hit, miss = min(((begin, begin + a), (begin + b, begin)), key=lambda at: _cost(at[0], a, at[1], b))
         begins += [(children[0], hit), (children[1], miss)]
     return numbers
+
+
+def _numbered_by_levels(tree: Tree, conditions: dict[int, _Condition]) -> dict[int, int]:
+    """Maps each leaf of a symmetric tree to its number, a digit a level; returns nothing for other trees."""
+    numbers, digit = {0: 0}, 0
+    while all(tree.hit[node] >= 0 for node in numbers):
+        first, *others = (conditions[node] for node in numbers)
+        if not first.is_test or any(other != first for other in others):
+            return {}
+        hits = {int(tree.hit[node]): number | 1 << digit for node, number in numbers.items()}
+        numbers = {int(tree.miss[node]): number for node, number in numbers.items()} | hits
+        digit += 1
+    return numbers if digit and all(tree.hit[node] < 0 for node in numbers) else {}
 
 
 @lru_cache(1 << 16)
