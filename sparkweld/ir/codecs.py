@@ -12,6 +12,8 @@ import json
 import string
 import zlib
 
+from sparkweld.ir.city_hash import city_hash
+
 #: Names in hashlib of the digests that kernels compute.
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
@@ -33,6 +35,12 @@ def hexdigest(s: str, name: str) -> str:
 
 def crc32(s: str, start: int) -> int:
     return zlib.crc32(utf8(s), start)
+
+
+def category_hash(s: str) -> int:
+    """Returns the number by which CatBoost names a category: the low 32 bits of its CityHash64, signed."""
+    low = city_hash(utf8(s)) & 0xFFFFFFFF
+    return low - (1 << 32) if low >> 31 else low
 
 
 def _int_of(s: str, base: int) -> int | None:

@@ -20,6 +20,7 @@ from sparkweld.ir.codecs import (
     base64_decode,
     base64_decode_decided,
     base64_encode,
+    category_hash,
     crc32,
     hex_rest,
     hexdigest,
@@ -292,6 +293,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     # Digests and codecs
     "hexdigest": StringFunction(hexdigest, _S, STR, ("digest",)),
     "crc32": StringFunction(crc32, _S, I64, ("u32",)),
+    "category_hash": StringFunction(category_hash, _S, I64),
     "hexlify": StringFunction(hexlify, _S, STR),
     "base64_encode": StringFunction(base64_encode, _S, STR, ("alphabet", "flag")),
     "base64_decode": StringFunction(base64_decode, _S, STR.optional(), ("alphabet",)),

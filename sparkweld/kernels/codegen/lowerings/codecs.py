@@ -14,6 +14,7 @@ from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, in
 from sparkweld.kernels.functions.strings import (
     base64_codec,
     building,
+    city_hashes,
     digest_tables,
     digests,
     json_changes,
@@ -147,6 +148,7 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "python_literal": _python_literal,
     "json_quote": _with_flag(json_writing.json_quote), "query_values": _with_flag(urls.query_values), "url_part": _url_part,
     "url_decided": lambda params, b, v: urls.url_decided.build(b, v, _scheme_characters(b)),
+    "category_hash": _plain(city_hashes.category_hash),
     "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),
     "without_wide": lambda params, b, v, arena: building.without_wide.build(b, arena, v),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from sparkweld.kernels.functions.strings import (
     case,
     character_index,
     character_sets,
+    city_hashes,
     digests,
     formats,
     json_changes,
@@ -41,9 +42,9 @@ from sparkweld.kernels.functions.strings import (
 from sparkweld.kernels.functions.strings.library import Function
 
 _MODULES = (
-    arena, automata, base64_codec, building, case, character_index, character_sets, digests, formats, json_changes,
-    json_documents, json_reading, json_scan, json_writing, key_tables, literals, numbers, radixes, search, shortest, splitting,
-    substrings, time_formatting, time_parsing, times, urls, utf8,
+    arena, automata, base64_codec, building, case, character_index, character_sets, city_hashes, digests, formats,
+    json_changes, json_documents, json_reading, json_scan, json_writing, key_tables, literals, numbers, radixes, search,
+    shortest, splitting, substrings, time_formatting, time_parsing, times, urls, utf8,
 )  # fmt: skip
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in vars(module).values() if isinstance(f, Function)}
 
