@@ -3,6 +3,7 @@
 from sparkweld.ir.ops.base import Array, Op, Optional, of_rows
 from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.ops.casts import Cast, Fits
+from sparkweld.ir.ops.category_statistics import CategoryStatistics
 from sparkweld.ir.ops.elementwise import Call, Select
 from sparkweld.ir.ops.forests import ForestSums
 from sparkweld.ir.ops.instance_based import KernelSums, Neighbours
@@ -24,13 +25,14 @@ from sparkweld.ir.ops.vectors import VectorColumns, VectorSums
 OPS: tuple[type[Op], ...] = (
     Const, Read, Trial, IsValid, ValueOf, MakeOptional, Cast, Fits, Call, Select, IsIn, Lookup, Steps, DatePart,
     StrCall, RegexCall, ListCall, MakeList, ListAppend, Mlp, Distances, TextSums, TextTotals, ForestSums, TreeEnsemble,
-    KernelSums, Neighbours, Interpolate, WeightedMedian, VectorColumns, VectorSums, KeyTable, Region,
-    Arg,
+    KernelSums, Neighbours, Interpolate, WeightedMedian, VectorColumns, VectorSums, KeyTable,
+    CategoryStatistics, Region, Arg,
 )  # fmt: skip
 
 __all__ = [
-    "Arg", "Array", "Call", "Cast", "Const", "DatePart", "Distances", "Fits", "ForestSums", "Interpolate", "IsIn", "IsValid",
-    "KernelSums", "KeyTable", "ListAppend", "ListCall", "Lookup", "MakeList", "MakeOptional", "Mlp", "ModelOp", "Neighbours",
-    "OPS", "Op", "Optional", "Read", "RegexCall", "Region", "Select", "Steps", "StrCall", "TextSums", "TextTotals",
-    "TreeEnsemble", "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian", "of_rows",
+    "Arg", "Array", "Call", "Cast", "CategoryStatistics", "Const", "DatePart", "Distances", "Fits", "ForestSums",
+    "Interpolate", "IsIn", "IsValid", "KernelSums", "KeyTable", "ListAppend", "ListCall", "Lookup", "MakeList",
+    "MakeOptional", "Mlp", "ModelOp", "Neighbours", "OPS", "Op", "Optional", "Read", "RegexCall", "Region", "Select", "Steps",
+    "StrCall", "TextSums", "TextTotals", "TreeEnsemble", "Trial", "ValueOf", "VectorColumns", "VectorSums", "WeightedMedian",
+    "of_rows",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sparkweld.ir.layouts.model_memory import MODEL_TILE
 from sparkweld.ir.layouts.trees import PIECE
-from sparkweld.ir.ops import ModelOp, TreeEnsemble
+from sparkweld.ir.ops import CategoryStatistics, ModelOp, TreeEnsemble
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import Program, output_types
@@ -50,7 +50,8 @@ def program_allocates(program: Program) -> bool:
 def most_rows(program: Program) -> int:
     """Returns the most rows of a block that a program's models are computed for."""
     models = [(let.op, rows) for loop in program.loops for let, rows in rows_of_models(loop).items()]
-    return max((op.block_rows(some=bool(rows)) for op, rows in models if isinstance(op, TreeEnsemble)), default=PIECE)
+    trees = (op.block_rows(some=bool(rows)) for op, rows in models if isinstance(op, TreeEnsemble))
+    return max([PIECE, *trees, *(op.rows for op, _ in models if isinstance(op, CategoryStatistics))])
 
 
 @dataclass(frozen=True)

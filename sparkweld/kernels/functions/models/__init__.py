@@ -29,6 +29,7 @@ from sparkweld.ir.layouts.tree_masks import mask_bytes
 from sparkweld.ir.layouts.tree_walks import walk_bytes
 from sparkweld.ir.layouts.trees import WALKERS
 from sparkweld.ir.ops import (
+    CategoryStatistics,
     Distances,
     Interpolate,
     KernelSums,
@@ -45,6 +46,7 @@ from sparkweld.ir.ops import (
 )
 from sparkweld.ir.ops.texts import TextOp
 from sparkweld.kernels.functions.models import (
+    category_statistics,
     dense,
     instance_based,
     keys,
@@ -133,6 +135,11 @@ def _key_table(op: KeyTable) -> Scorer:
     return Scorer(keys.key_numbers, (op.block.offset("values") if op.has_values else 0,))
 
 
+def _category_statistics(op: CategoryStatistics) -> Scorer:
+    parameters = category_statistics.parameters(op)
+    return Scorer(category_statistics.category_statistics, parameters, scratch=8 * op.rows, rows=op.rows)
+
+
 def _vector_sums(op: VectorSums) -> Scorer:
     offsets = op.block.offset("weights"), op.block.offset("numbers")
     parameters = (op.size, op.outputs, int(op.started), vectors.CHECKS[op.check], *offsets, len(op.steps), *op.steps)
@@ -143,10 +150,10 @@ _SCORERS: dict[type[ModelOp], Callable[..., Scorer]] = {
     Mlp: _mlp, Distances: _distances, TreeEnsemble: _trees, TextSums: _text_sums, TextTotals: _text_totals,
     KernelSums: _kernel_sums, Neighbours: _neighbours, Interpolate: _interpolate, WeightedMedian: _weighted_median,
     VectorColumns: lambda op: Scorer(vectors.vector_columns, (op.size,)), VectorSums: _vector_sums,
-    KeyTable: _key_table,
+    KeyTable: _key_table, CategoryStatistics: _category_statistics,
 }  # fmt: skip
 
-_MODULES = (dense, keys, trees, text, text_totals, selection, instance_based, statistics, vectors)
+_MODULES = (category_statistics, dense, keys, trees, text, text_totals, selection, instance_based, statistics, vectors)
 _FUNCTIONS = {f.symbol: f for module in _MODULES for f in module.FUNCTIONS}
 
 
