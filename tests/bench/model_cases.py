@@ -132,6 +132,38 @@ def catboost(trees: int, depth: int) -> Contest:
     return contest(forest, "catboost", scored, lambda folder: model.save_model(folder / "model.cbm"))
 
 
+def categories(trees: int) -> Contest:
+    """Strings and integers as categories. Both sides start with an Arrow batch, as from Spark; the library needs a DataFrame."""
+    import catboost as library
+    import pandas as pd
+    import pyarrow as pa
+
+    import sparkweld
+
+    rng = np.random.default_rng(1)
+
+    def drawn(rows: int) -> pd.DataFrame:
+        made = pd.DataFrame(rng.normal(size=(rows, 10)), columns=[f"x{at}" for at in range(10)])
+        made["city"] = rng.choice([f"city of {at}" for at in range(400)], rows)
+        made["device"] = rng.choice(["phone", "tablet", "desktop", "television"], rows)
+        return made.assign(product=rng.integers(0, 5000, rows), plan=rng.choice(["free", "paid"], rows))
+
+    data, batch = drawn(TRAINED), drawn(BATCH)
+    score = data.x0 + data.city.str.len() * (data.device == "phone") + data["product"] % 7 * (data.plan == "paid")
+    model = library.CatBoostRegressor(
+        iterations=trees, depth=6, cat_features=[10, 11, 12, 13], verbose=0, allow_writing_files=False, thread_count=1
+    ).fit(data, score + rng.normal(size=TRAINED))
+    program, rows = sparkweld.compile(model, batch), pa.RecordBatch.from_pandas(batch, preserve_index=False)
+
+    def ours() -> np.ndarray:
+        return np.asarray(program(rows)).reshape(-1, 1)
+
+    def theirs() -> np.ndarray:
+        return model.predict(rows.to_pandas(), thread_count=1).reshape(-1, 1)  # type: ignore[no-any-return]
+
+    return Contest(BATCH, ours, {"catboost": theirs}, {"catboost": 0.0}, "hashes, then statistics of combinations")
+
+
 def histogram(trees: int) -> Contest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -162,6 +194,8 @@ TREES: dict[str, Callable[[], Contest]] = {
     "XGBoost 100 x depth 6": lambda: xgboost(100, 6),
     "CatBoost 100 x depth 6": lambda: catboost(100, 6),
     "CatBoost 1,000 x depth 6": lambda: catboost(1000, 6),
+    "CatBoost 100 x depth 6, categories": lambda: categories(100),
+    "CatBoost 1,000 x depth 6, categories": lambda: categories(1000),
     "HistGradientBoosting 100 x 31 leaves": lambda: histogram(100),
     "RandomForest 100 x depth 10": lambda: random_forest(100, 10),
 }

@@ -512,6 +512,17 @@ def _catboost() -> Iterator[Row]:
     for loss in ("MultiClass", "MultiClassOneVsAll"):
         yield _row(f"{kinds}Classifier", {**few, "loss_function": loss}, THREE, GAPS)
 
+    words, seen = STRINGS.assign(n=COUNTS.a, x=TARGET), SEEN.to_pandas().assign(n=COUNTS.b, x=TARGET)
+    batches = {"": pa.RecordBatch.from_pandas(seen, preserve_index=False)}
+    batches["unseen"] = pa.RecordBatch.from_pandas(UNSEEN.to_pandas().assign(n=-1, x=0.0), preserve_index=False)
+    drawn = TARGET + 3 * (STRINGS.s == "red") * (STRINGS.t != "green") + COUNTS.a % 3
+    statistics: list[dict[str, Any]] = [{}, {"one_hot_max_size": 9}, {"simple_ctr": ["Buckets", "BinarizedTargetMeanValue"]}]
+    statistics += [{"max_ctr_complexity": 3, "iterations": 20}, {"counter_calc_method": "Full"}, {"grow_policy": "Lossguide"}]
+    for options in statistics:
+        given = {**few, **options, "cat_features": ["s", "t", "n"]}
+        yield _row(f"{kinds}Regressor", given, drawn, words, batches)
+        yield _row(f"{kinds}Classifier", given, drawn > 1, words, batches)
+
     def ranker(found: type) -> Any:
         return found(**few).fit(table(), COUNTS.a.to_numpy() % 4, group_id=np.arange(200) // 50)
 

@@ -1,7 +1,7 @@
-"""Translates CatBoost's models of numeric features: sums of leaves, and the prediction types of its classes.
+"""Translates CatBoost's models: sums of leaves, and the prediction types of its classes.
 
-The library scores a `Pool`: features as float32, columns of a DataFrame by name (`catboost/libs/data/
-model_dataset_compatibility.cpp`). Probabilities use an exp of its own (`library/cpp/fast_exp`).
+The library scores a `Pool`: numbers as float32, categories as hashes of strings, columns of a DataFrame by name
+(`catboost/libs/data/model_dataset_compatibility.cpp`). Probabilities use an exp of its own (`library/cpp/fast_exp`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import F32, F64, I64
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import BOOL, F32, F64, I64, STR
+from udf_compiler.frontends.models.categories import category_columns
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.forests import of_catboost
+from udf_compiler.frontends.models.forests.catboost_categories import Single
 from udf_compiler.frontends.models.forests.of_catboost import CatBoost
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 from udf_compiler.frontends.models.labels import keep, labels, largest
@@ -39,6 +42,7 @@ class Trees(Translator):
     """The base of all classes: sums of leaves and what prediction types make of them."""
 
     SINGLE = True
+    CATEGORIES = True
 
     @property
     def width(self) -> int | None:
@@ -55,26 +59,66 @@ class Trees(Translator):
             refuse("SW838", name=self.name, what=str(unread))
 
     def _columns(self, read: CatBoost, x: Features) -> list[Value]:
-        """Returns the columns by their places in the training data; those of a DataFrame that has all used names, by name.
+        """Returns the columns of the trees: numbers by their places in the training data, then what derives from categories.
 
         Columns that no tree uses are those of any other feature.
         """
-        names, columns = x.names, [x.loop.cast(v, F32) for v in x.values]
-        if names is None:  # the library converts integers of a list to float64 first, which is exact up to 2**53
-            for v in x.values:
-                if v.type == I64:
-                    x.loop.guard(x.loop.call("less_equal", x.loop.call("absolute", v), x.loop.const(1 << 53, v.type)), local=True)
-        used = list(read.positions.values())
-        if names is not None and "" not in used and len(set(used)) == len(used) and set(used) <= {*map(str, names)}:
-            places = {at: [str(name) for name in names].index(name) for at, name in read.positions.items()}
+        places, loop = self._places(read, x), x.loop
+        numbers: dict[int, Value] = {}
+        known = read.categories.places
+        for at in read.positions.keys() - known.keys():
+            value = x.values[places[at]]
+            if x.names is None and value.type == I64:
+                # The library converts integers of a list to float64 first, which is exact up to 2**53.
+                small = loop.call("less_equal", loop.call("absolute", value), loop.const(1 << 53, I64))
+                loop.guard(small, local=True)
+            numbers[at] = loop.cast(value, F32)
+        categories = {at: self._category(x, places[at]) for at in known}
+        arguments = [(numbers | categories)[at] for at in read.categories.arguments]
+        unused = next(iter(numbers.values()), None) or loop.const(0.0, F32)
+        made = [numbers.get(at, unused) for at in range(read.numbers)]
+        for column in read.categories.columns:
+            if isinstance(column, Single):
+                holds = loop.call("equal", categories[column.at], loop.const(column.number, I64))
+                made.append(loop.cast(holds, F32))
+            else:
+                assert read.categories.statistics is not None
+                made.append(loop.emit(read.categories.statistics.at(column), *arguments))
+        return made
+
+    def _places(self, read: CatBoost, x: Features) -> dict[int, int]:
+        """Returns the place in x of each feature: by name in a DataFrame that has all used names, else its place in training.
+
+        The library takes the columns at the places of the training data's categories as categories, then finds all by name.
+        Refuses (SW838) other categories.
+        """
+        used, names = list(read.positions.values()), [str(name) for name in x.names or ()]
+        if x.names is not None and "" not in used and len(set(used)) == len(used) and set(used) <= set(names):
+            found = {at: names.index(name) for at, name in read.positions.items()}
         else:
-            places = {at: at for at in read.positions}
-        return [columns[places.get(at, 0)] for at in range(max(places, default=0) + 1)]
+            found = {at: at for at in read.positions}
+        if {found[at] for at in read.categories.places} != set(read.categories.places):
+            refuse("SW838", name=self.name, what="categorical features at other places than in training")
+        return found
+
+    def _category(self, x: Features, at: int) -> Value:
+        """Returns the number of a column's category. Guards rows without one, for which the library raises."""
+        value, loop = x.values[at], x.loop
+        if value.type.nullable:
+            loop.guard(loop.is_valid(value), local=True)
+            value = loop.value_of(value)
+        if value.type == BOOL:
+            value = loop.select(value, loop.const("1", STR), loop.const("0", STR))
+        elif value.type.is_int:
+            value = loop.emit(StrCall("int_to_str"), loop.cast(value, I64))
+        elif value.type != STR:
+            refuse("SW838", name=self.name, what=f"a categorical feature of {value.type}")
+        return loop.emit(StrCall("category_hash"), value)
 
     def _asked(self, x: Features, method: str, kind: str | None, start: int, end: int, threads: int, **given: Any) -> Features:
         """Returns the predictions of a type, from the trees of a range. Refuses (SW252) what the library raises for."""
         call, loop = self.call(method), x.loop
-        if not isinstance(x, Features) or x.ndim != 2 or x.sparse or x.has_texts:
+        if not isinstance(x, Features) or x.ndim != 2 or x.sparse:
             refuse("SW811", call=call)
         made = run_prototype(
             call, getattr(self.model, method), x.prototype(), ntree_start=start, ntree_end=end, thread_count=threads, **given
@@ -82,6 +126,9 @@ class Trees(Translator):
         if any(type(at) is not int for at in (start, end, threads)):
             refuse("SW840", call=call, option="a range of trees or a number of threads that is not an int")
         read = self._read()
+        strange = {at for at, column in enumerate(x.types) if column == STR} | set(category_columns(x))
+        if strange - set(read.categories.places):
+            refuse("SW811", call=call)
         last = end or len(read.trees)
         sums = sums_of(read.forest(start, last), self._columns(read, x), loop, call)
         if start == 0:  # the library adds the bias with the first tree

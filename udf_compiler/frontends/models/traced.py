@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir.types import I64
-from udf_compiler.frontends.models.features import features_of
+from sparkweld.ir.types import BOOL, I64
+from udf_compiler.frontends.models.features import Features, features_of
 from udf_compiler.frontends.models.labels import labels
 from udf_compiler.frontends.models.matrices import TracedMatrix
 from udf_compiler.frontends.models.output import TracedLabels, TracedSparse, contained, given_back
@@ -23,8 +23,9 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.lists import Rows, for_model, stack_of, stacked
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.strings import text_series
+from udf_compiler.frontends.python.ndarrays import leave_none
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
-from udf_compiler.frontends.python.operands import as_text, is_number, is_text
+from udf_compiler.frontends.python.operands import as_float, as_int, as_text, is_number, is_text, kind_of
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, made_of, vector
 from udf_compiler.frontends.python.values import is_scalar, of_value
@@ -104,15 +105,18 @@ def _computed(
 ) -> Any:
     call = translator.call(name)
     x, options = _arguments(translator, name, method, args, kwargs)
-    single = translator.SINGLE and is_exploring() and _is_flat(x, call)
+    single = translator.SINGLE and is_exploring() and _is_flat(x, call, translator.CATEGORIES)
     if single:
         x = RowMatrix([x]) if is_scalar(x) else [x if type(x) is list else x.tolist()]
-    x = row_argument(x, call) if is_exploring() else rows_argument(x)
-    x = for_model(x, translator.width, call)
+    if translator.SINGLE and translator.CATEGORIES and is_exploring() and _has_texts(x):
+        x = _mixed_row(x[0], call)
+    else:
+        x = row_argument(x, call) if is_exploring() else rows_argument(x)
+        x = for_model(x, translator.width, call)
     if isinstance(x, TracedSparse):
         given: Any = x.features
     else:
-        given = x if isinstance(x, TracedMatrix) else features_of(x, call, translator.CATEGORIES)
+        given = x if isinstance(x, TracedMatrix | Features) else features_of(x, call, translator.CATEGORIES)
     try:
         made = method(given, **options)
     except AttributeError as error:
@@ -133,14 +137,35 @@ def _sample(translator: Translator, name: str, given: Any, options: dict[str, An
     return np.asarray(run_prototype(translator.call(name), getattr(translator.model, name), given.prototype(), **options))
 
 
-def _is_flat(x: Any, call: str) -> bool:
-    """Whether a value of a row holds single values: a list of numbers, or an array of one dimension. Refuses (SW810) a tuple."""
+def _is_flat(x: Any, call: str, texts: bool) -> bool:
+    """Whether a value of a row holds single values: a list of numbers, or an array of one dimension. Refuses (SW810) a tuple.
+
+    `texts`: the list may contain strings.
+    """
     if type(x) is tuple:
         refuse("SW810", call=call, what="a tuple")
     if is_scalar(x):
         return bool(x.numpy == "ndarray")
     constants = type(x) is np.ndarray and x.ndim == 1  # such as three NULLs
-    return constants or (type(x) is list and bool(x) and all(map(is_number, x)))
+    return constants or (type(x) is list and bool(x) and all(is_number(v) or (texts and is_text(v)) for v in x))
+
+
+def _has_texts(x: Any) -> bool:
+    """Whether a value is a list of one row with strings."""
+    return type(x) is list and len(x) == 1 and type(x[0]) is list and any(map(is_text, x[0]))
+
+
+def _mixed_row(row: list[Any], call: str) -> Features:
+    """Returns the features of one row of numbers and strings. Leaves rows with None to Python."""
+    if explorer().inside:
+        refuse("SW810", call=call, what="a value within a loop or one of many branches")
+    if any(v is None for v in row):
+        leave_none()
+    if not all(is_number(v) or is_text(v) for v in row):
+        refuse("SW810", call=call, what="a list of other values than numbers and strings")
+    loop = explorer().loop
+    make = {"int": as_int, "float": as_float, "bool": lambda v: v.value if is_scalar(v) else loop.const(v, BOOL)}
+    return Features(loop, tuple(as_text(v) if is_text(v) else make[kind_of(v)](v) for v in row))
 
 
 def row_argument(x: Any, call: str) -> Any:

@@ -282,9 +282,6 @@ def test_a_model_that_the_library_cannot_write_as_json(monkeypatch: pytest.Monke
 def test_refusals() -> None:
     values, target = table("cancer")
     batch = rows("cancer")
-    text = values.assign(f0=(values.f0 > 13).astype(str))
-    of_words = cb.CatBoostClassifier(**QUIET).fit(text, target, cat_features=["f0"])
-    of_codes = cb.CatBoostClassifier(**QUIET).fit(values.astype({"f0": int}), target, cat_features=["f0"])
     scaled = cb.CatBoostRegressor(**QUIET).fit(values, target)
     scaled.set_scale_and_bias(2.0, [1.0])
     model = fitted("CatBoostClassifier")
@@ -294,8 +291,6 @@ def test_refusals() -> None:
     always.set_probability_threshold(0.0)
     unfitted = cb.CatBoostClassifier()
     for code, function in (
-        ("SW811", lambda d: of_words.predict(d.assign(f0="True"))),
-        ("SW838", lambda d: of_codes.predict(d.assign(f0=d["f0"].astype("int64")))),
         ("SW838", lambda d: scaled.predict(d)),
         ("SW838", lambda d: several.predict(d)[:, 0]),
         ("SW840", lambda d: model.predict(d, prediction_type="LogProbability")[:, 0]),
