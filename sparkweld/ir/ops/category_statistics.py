@@ -9,16 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from sparkweld.ir.blocks import ConstantBlock
-from sparkweld.ir.layouts.category_tables import (
-    FACTOR,
-    Combination,
-    Part,
-    PartKind,
-    PartWord,
-    TableWord,
-    find,
-    layout,
-)
+from sparkweld.ir.category_combinations import FACTOR, Combination, Part, PartKind
+from sparkweld.ir.layouts.category_tables import PartWord, TableWord, find, layout
 from sparkweld.ir.layouts.trees import PIECE
 from sparkweld.ir.ops.models import ModelOp
 from sparkweld.ir.types import F32, I64, Type
@@ -64,8 +56,8 @@ class CategoryStatistics(ModelOp):
         self._wants_part("parts", "i64", self.block.length("parts") // len(PartWord) * len(PartWord), args)
         self._wants_part("records", "i32", self.block.length("records"), args)
         self._wants(self.tables > 0 and self.outputs > 0, "one combination or more", args)
-        wanted = (I64,) * self.categories + (F32,) * self.numbers
-        self._wants(args == wanted, f"{self.categories} i64 and {self.numbers} f32", args)
+        types = (I64,) * self.categories + (F32,) * self.numbers
+        self._wants(args == types, f"{self.categories} i64 and {self.numbers} f32", args)
         return (F32,) * self.outputs
 
     def evaluate_all(self, *args: np.ndarray) -> list[np.ndarray]:

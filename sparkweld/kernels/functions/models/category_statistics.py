@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numba.core import types
 
-from sparkweld.ir.layouts.category_tables import PartKind, PartWord, TableWord
+from sparkweld.ir.category_combinations import PartKind
+from sparkweld.ir.layouts.category_tables import PartWord, TableWord
 from sparkweld.ir.ops.category_statistics import CategoryStatistics
 from sparkweld.kernels.functions.models.library import INT, model_function, row_access, score_function
 from sparkweld.kernels.functions.strings.memory_access import (
@@ -24,7 +25,7 @@ _number, _ = row_access(types.float32)
 _CATEGORY, _IS_CATEGORY, _IS_ABOVE = int(PartKind.CATEGORY), int(PartKind.IS_CATEGORY), int(PartKind.IS_ABOVE)
 _KIND, _ARGUMENT, _OPERAND, _FACTOR, _PART = (8 * at for at in (*PartWord, len(PartWord)))
 _PARTS_END, _RECORDS, _HOMES, _OUTPUTS, _FIRST, _FREE, _TABLE = (8 * at for at in (*TableWord, len(TableWord)))
-#: The record of the row after so many is fetched while a row's is read.
+#: While a row's record is read, that of the row this many rows after it is fetched.
 _AHEAD = 12
 
 

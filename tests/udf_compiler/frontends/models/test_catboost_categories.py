@@ -13,8 +13,9 @@ import pytest
 from pyspark.sql.types import DataType, DoubleType, LongType, StringType
 
 from sparkweld.contract.constants import ARROW_BATCHED
+from sparkweld.ir.category_combinations import PartKind
 from sparkweld.ir.codecs import category_hash
-from sparkweld.ir.layouts.category_tables import PartKind, PartWord
+from sparkweld.ir.layouts.category_tables import PartWord
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.models import compare, id_of
 from udf_compiler.frontends.models.forests import of_catboost

@@ -1,8 +1,8 @@
 """Parses what CatBoost's JSON models store about categorical features: single values, and statistics of combinations.
 
-A statistic is a ratio of counts in the training data, scaled to the borders that trees compare it with (Prokhorenkova et al.,
-"CatBoost: unbiased boosting with categorical features", NeurIPS 2018, section 3). The library computes it in float32
-(`catboost/libs/model/online_ctr.h`, `static_ctr_provider.cpp`). Nothing here depends on a row.
+A statistic is a ratio of counts in the training data, scaled to the borders that trees compare it with. See section 3 of
+Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018. The library computes it in float32
+(`catboost/libs/model/online_ctr.h`, `static_ctr_provider.cpp`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.ir.layouts.category_tables import Combination, Part, PartKind
+from sparkweld.ir.category_combinations import Combination, Part, PartKind
 from sparkweld.ir.ops import CategoryStatistics
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 
@@ -59,7 +59,8 @@ def read_categories(document: Mapping[str, Any]) -> Categories:
     places = {one["flat_feature_index"]: one["feature_id"] for one in features.values()}
     columns: list[Derived] = []
     of_split: dict[int, int] = {}
-    split = sum(len(one.get("borders") or ()) for one in numbers.values())  # splits of numbers come first, then single categories
+    # Splits of numbers come first, then those of single categories, then those of statistics.
+    split = sum(len(one.get("borders") or ()) for one in numbers.values())
     for feature in features.values():
         for number in feature.get("values") or ():
             of_split[split] = len(columns)
@@ -77,6 +78,11 @@ def read_categories(document: Mapping[str, Any]) -> Categories:
     return Categories(places, tuple(columns), of_split, op, tuple(parts.arguments))
 
 
+def is_missing_above(feature: Mapping[str, Any]) -> bool:
+    """Whether a missing value is above all borders: the feature's mode is Max, and its training data had one."""
+    return bool(feature["nan_value_treatment"] == "AsTrue" and feature["has_nans"])
+
+
 class _Parts:
     """The parts of combinations, and the places in the training data of the arguments that they refer to."""
 
@@ -88,8 +94,8 @@ class _Parts:
         kind = element["combination_element"]
         if kind == "float_feature":
             number = self.numbers[element["float_feature_index"]]
-            above = PartKind.IS_ABOVE_OR_MISSING if number["nan_value_treatment"] == "AsTrue" else PartKind.IS_ABOVE
-            return Part(above, self._argument(number), float(np.float32(element["border"])))
+            kind = PartKind.IS_ABOVE_OR_MISSING if is_missing_above(number) else PartKind.IS_ABOVE
+            return Part(kind, self._argument(number), float(np.float32(element["border"])))
         if kind not in ("cat_feature_value", "cat_feature_exact_value"):
             raise Unread(f"a part of a combination of the kind {kind}")
         argument = self._argument(self.features[element["cat_feature_index"]])

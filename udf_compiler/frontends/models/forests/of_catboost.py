@@ -17,7 +17,7 @@ import numpy as np
 
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64
-from udf_compiler.frontends.models.forests.catboost_categories import Categories, Single, read_categories
+from udf_compiler.frontends.models.forests.catboost_categories import Categories, Single, is_missing_above, read_categories
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 
 
@@ -46,7 +46,7 @@ class CatBoost:
 
 
 def read(model: Any) -> CatBoost:
-    """Reads a fitted CatBoost. Raises Unread for texts, embeddings and scaled sums."""
+    """Reads a fitted CatBoost. Raises Unread for features that are text or embeddings, and for scaled sums."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         try:
@@ -76,8 +76,9 @@ class _Columns:
     def __init__(self, document: dict[str, Any]) -> None:
         self.floats = {one["feature_index"]: one for one in document["features_info"].get("float_features") or ()}
         self.categories = read_categories(document)
-        self.places = {one["flat_feature_index"]: one["feature_id"] for one in self.floats.values() if one.get("borders")}
-        self.places |= self.categories.places
+        numbers = {one["flat_feature_index"]: one for one in self.floats.values()}
+        used = {at for at, one in numbers.items() if one.get("borders")} | (numbers.keys() & set(self.categories.arguments))
+        self.places = {at: numbers[at]["feature_id"] for at in sorted(used)} | self.categories.places
         self.numbers = max(self.places, default=0) + 1
 
     def condition(self, split: dict[str, Any]) -> tuple[int, float, bool]:
@@ -85,9 +86,7 @@ class _Columns:
         kind = split["split_type"]
         if kind == "FloatFeature":
             feature = self.floats[split["float_feature_index"]]
-            # A missing value is below all borders, unless the feature's mode is Max.
-            missing = feature["nan_value_treatment"] != "AsTrue" or not feature["has_nans"]
-            return feature["flat_feature_index"], split["border"], missing
+            return feature["flat_feature_index"], split["border"], not is_missing_above(feature)
         at = self.categories.of_split.get(split["split_index"], -1)
         column = self.categories.columns[at] if at >= 0 else None
         # Borders of statistics and single categories are numbered after all borders of numbers.
