@@ -24,6 +24,7 @@ import zlib
 from typing import Any
 from urllib.parse import urlparse
 
+import catboost
 import dateutil.relativedelta
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ from udf_compiler.backends.worker_pipelines import stand_ins as worker
 from udf_compiler.eval_types.batches import Batches
 from udf_compiler.frontends import arrow
 from udf_compiler.frontends.arrow import batch, modules
-from udf_compiler.frontends.models import loaders, matrices, output, row_labels
+from udf_compiler.frontends.models import loaders, matrices, output, pools, row_labels
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
@@ -336,6 +337,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         ],
         output.TracedLabels: [(output.TracedLabels(choose.TracedTexts(text)), np.array([["a"]], object))],
         output.TracedSparse: [(output.TracedSparse(Features(loop, (read("x"),))), scipy.sparse.csr_matrix((1, 1)))],
+        pools.TracedPool: [
+            (pools.TracedPool(pools.Pool(Features(loop, (read("x"),)), frozenset())), catboost.Pool(np.ones((1, 1)))),
+        ],
         matrices.TracedMatrix: [
             (matrices.TracedMatrix(matrices.Matrix(Features(loop, (read("x"),)))), xgboost.DMatrix(np.ones((1, 1)))),
         ],

@@ -245,7 +245,7 @@ def test_tree_ensembles(spark, parquet):
 
 
 def test_categories_of_strings(spark, parquet):
-    """Codes are those of the training for any strings of a batch; XGBoost raises for a new category."""
+    """Codes are those of the training for any strings. XGBoost raises for a new category, CatBoost for a missing one."""
     last = "Bonn" if cuts_strings() else "Köln"  # an XGBoost that cuts strings beyond ASCII is refused
     cities = np.array(["Oslo", "Rome", None, last, "new"], object)[np.arange(600) % 5]
     frame = parquet({"id": np.arange(600), "a": np.arange(600) % 7 * 1.0, "city": pa.array(cities, pa.string())})
@@ -264,7 +264,15 @@ def test_categories_of_strings(spark, parquet):
     def by_boosted(d: pd.DataFrame) -> pd.Series:
         return pd.Series(boosted.predict(d.assign(city=d["city"].astype("category")), output_margin=True))
 
-    row = F.struct("a", "city")
-    check(spark, lambda: frame.select("id", by_light(row)))
+    cat = catboost.CatBoostRegressor(iterations=9, cat_features=["city"], verbose=0, allow_writing_files=False, thread_count=1)
+    cat.fit(known[["a", "city"]].fillna("none"), target)
+
+    @pandas_udf("double")
+    def by_cat(d: pd.DataFrame) -> pd.Series:
+        return pd.Series(cat.predict(d))
+
+    row, full = F.struct("a", "city"), F.struct("a", F.coalesce("city", F.lit("none")).alias("city"))
+    check(spark, lambda: frame.select("id", by_light(row), by_cat(full)))
+    check(spark, lambda: frame.select("id", by_cat(row)), deopt=None)
     check(spark, lambda: frame.filter("id < 4").select("id", by_boosted(row)))
     check(spark, lambda: frame.select("id", by_boosted(row)), deopt=None)

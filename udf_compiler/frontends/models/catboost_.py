@@ -21,6 +21,7 @@ from udf_compiler.frontends.models.forests.catboost_categories import Single
 from udf_compiler.frontends.models.forests.of_catboost import CatBoost
 from udf_compiler.frontends.models.forests.of_lightgbm import Unread
 from udf_compiler.frontends.models.labels import keep, labels, largest
+from udf_compiler.frontends.models.pools import TracedPool
 from udf_compiler.frontends.models.translator import Translator
 from udf_compiler.frontends.models.trees import both, expit, softmax, sums_of
 from udf_compiler.frontends.pandas.calls.reductions import argmax
@@ -32,6 +33,8 @@ _BINARY = frozenset({"Logloss", "CrossEntropy"})
 _MULTI = frozenset({"MultiClass", "MultiClassOneVsAll"})
 #: The largest exponent for which the bound on the library's exp holds.
 _FAR = 100.0
+#: What a model predicts for.
+_Data = Features | TracedPool
 #: The default of an option, which is no value that a function passes.
 _OMITTED = object()
 #: Sums within this distance of a border that a logarithm decides.
@@ -58,12 +61,12 @@ class Trees(Translator):
         except Unread as unread:
             refuse("SW838", name=self.name, what=str(unread))
 
-    def _columns(self, read: CatBoost, x: Features) -> list[Value]:
+    def _columns(self, read: CatBoost, x: Features, given: frozenset[int]) -> list[Value]:
         """Returns the columns of the trees: numbers by their places in the training data, then what derives from categories.
 
-        Columns that no tree uses are those of any other feature.
+        Columns that no tree uses are those of any other feature. `given`: the places in x of columns that are categories.
         """
-        places, loop = self._places(read, x), x.loop
+        places, loop = self._places(read, x, given), x.loop
         numbers: dict[int, Value] = {}
         known = read.categories.places
         for at in read.positions.keys() - known.keys():
@@ -86,18 +89,18 @@ class Trees(Translator):
                 made.append(loop.emit(read.categories.statistics.at(column), *arguments))
         return made
 
-    def _places(self, read: CatBoost, x: Features) -> dict[int, int]:
+    def _places(self, read: CatBoost, x: Features, given: frozenset[int]) -> dict[int, int]:
         """Returns the place in x of each feature: by name in a DataFrame that has all used names, else its place in training.
 
-        The library takes the columns at the places of the training data's categories as categories, then finds all by name.
-        Refuses (SW838) other categories.
+        Without a Pool, the library takes the columns at the places of the training data's categories as categories, then finds
+        all by name. Refuses (SW838) other categories.
         """
         used, names = list(read.positions.values()), [str(name) for name in x.names or ()]
         if x.names is not None and "" not in used and len(set(used)) == len(used) and set(used) <= set(names):
             found = {at: names.index(name) for at, name in read.positions.items()}
         else:
             found = {at: at for at in read.positions}
-        if {found[at] for at in read.categories.places} != set(read.categories.places):
+        if {found[at] for at in read.categories.places} != given:
             refuse("SW838", name=self.name, what="categorical features at other places than in training")
         return found
 
@@ -115,22 +118,26 @@ class Trees(Translator):
             refuse("SW838", name=self.name, what=f"a categorical feature of {value.type}")
         return loop.emit(StrCall("category_hash"), value)
 
-    def _asked(self, x: Features, method: str, kind: str | None, start: int, end: int, threads: int, **given: Any) -> Features:
+    def _asked(
+        self, data: _Data, method: str, kind: str | None, start: int, end: int, threads: int, **given: Any
+    ) -> Features:
         """Returns the predictions of a type, from the trees of a range. Refuses (SW252) what the library raises for."""
-        call, loop = self.call(method), x.loop
+        call, pool = self.call(method), data.pool if isinstance(data, TracedPool) else None
+        x = pool.features if pool else data
         if not isinstance(x, Features) or x.ndim != 2 or x.sparse:
             refuse("SW811", call=call)
+        loop, sample = x.loop, (pool or x).prototype()
         made = run_prototype(
-            call, getattr(self.model, method), x.prototype(), ntree_start=start, ntree_end=end, thread_count=threads, **given
+            call, getattr(self.model, method), sample, ntree_start=start, ntree_end=end, thread_count=threads, **given
         )
         if any(type(at) is not int for at in (start, end, threads)):
             refuse("SW840", call=call, option="a range of trees or a number of threads that is not an int")
         read = self._read()
-        strange = {at for at, column in enumerate(x.types) if column == STR} | set(category_columns(x))
-        if strange - set(read.categories.places):
+        categories = pool.categories if pool else frozenset(read.categories.places)
+        if ({at for at, column in enumerate(x.types) if column == STR} | set(category_columns(x))) - categories:
             refuse("SW811", call=call)
         last = end or len(read.trees)
-        sums = sums_of(read.forest(start, last), self._columns(read, x), loop, call)
+        sums = sums_of(read.forest(start, last), self._columns(read, x, categories), loop, call)
         if start == 0:  # the library adds the bias with the first tree
             sums = [loop.call("add", v, loop.const(b, F64)) for v, b in zip(sums, read.bias, strict=True)]
         if kind == "Class":
@@ -198,7 +205,7 @@ class Model(Trees):
     default: ClassVar[str | None] = "RawFormulaVal"
 
     def predict(
-        self, x: Features, *, prediction_type: Any = _OMITTED, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1
+        self, x: _Data, *, prediction_type: Any = _OMITTED, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1
     ) -> Features:
         given = {} if prediction_type is _OMITTED else {"prediction_type": prediction_type}
         kind = given.get("prediction_type", self.default)
@@ -216,7 +223,7 @@ class Regressor(Model):
 class Ranker(Trees):
     """Translates CatBoostRanker: raw sums."""
 
-    def predict(self, x: Features, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
+    def predict(self, x: _Data, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
         return self._asked(x, "predict", "RawFormulaVal", ntree_start, ntree_end, thread_count)
 
 
@@ -226,7 +233,7 @@ class Classifier(Model):
     KEPT = ("predict", "predict_proba")
     default = "Class"
 
-    def predict_proba(self, x: Features, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
+    def predict_proba(self, x: _Data, *, ntree_start: int = 0, ntree_end: int = 0, thread_count: int = -1) -> Features:
         return self._asked(x, "predict_proba", "Probability", ntree_start, ntree_end, thread_count)
 
 

@@ -30,6 +30,7 @@ from udf_compiler.frontends.models import (
     matrices,
     multioutput,
     neural,
+    pools,
     projections,
     rankers,
     scaling,
@@ -93,9 +94,11 @@ def is_model(original: object) -> bool:
 
 
 def constructor_of(original: object) -> Callable[..., Any] | None:
-    """Returns the stand-in of a model library's class that compiled functions may call: DMatrix."""
-    library = sys.modules.get("xgboost")
-    return matrices.matrix if library is not None and original is getattr(library, "DMatrix", None) else None
+    """Returns the stand-in of a model library's class that compiled functions may call: DMatrix, Pool."""
+    for library, name, made in (("xgboost", "DMatrix", matrices.matrix), ("catboost", "Pool", pools.pool)):
+        if library in sys.modules and original is getattr(sys.modules[library], name, None):
+            return made
+    return None
 
 
 def stand_in_for(original: Any, use: Use, rebuild: Rebuild) -> TracedModel:

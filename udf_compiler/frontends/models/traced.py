@@ -14,6 +14,7 @@ from udf_compiler.frontends.models.features import Features, features_of
 from udf_compiler.frontends.models.labels import labels
 from udf_compiler.frontends.models.matrices import TracedMatrix
 from udf_compiler.frontends.models.output import TracedLabels, TracedSparse, contained, given_back
+from udf_compiler.frontends.models.pools import TracedPool
 from udf_compiler.frontends.models.row_labels import RowLabels
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
 from udf_compiler.frontends.models.translator import METHODS, Translator, method_of
@@ -116,7 +117,7 @@ def _computed(
     if isinstance(x, TracedSparse):
         given: Any = x.features
     else:
-        given = x if isinstance(x, TracedMatrix | Features) else features_of(x, call, translator.CATEGORIES)
+        given = x if isinstance(x, TracedMatrix | TracedPool | Features) else features_of(x, call, translator.CATEGORIES)
     try:
         made = method(given, **options)
     except AttributeError as error:

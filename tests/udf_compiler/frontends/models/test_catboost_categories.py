@@ -156,6 +156,27 @@ def test_columns() -> None:
         assert compare(lambda d, function=function: pd.Series(function(d)), batch).refused == code, code
 
 
+def test_pools() -> None:
+    """A Pool names the categories among its columns, by name or place; its labels and weights are not supported."""
+    model, batch = fitted(), some(20)
+    label = fitted("CatBoostClassifier", (TARGET > 0.5).astype(int))
+    plain = cb.CatBoostRegressor(**QUIET).fit(TRAINING[["a", "b"]], TARGET)
+    check(lambda d: model.predict(cb.Pool(d, cat_features=CATEGORIES)), batch)
+    check(lambda d: model.predict(cb.Pool(data=d, cat_features=[1, 2, 3, 5], thread_count=1)), batch)
+    check(lambda d: model.predict(cb.Pool(d[["user", "side", "b", "a", "code", "word"]], cat_features=CATEGORIES)), batch)
+    check(lambda d: label.predict(cb.Pool(d, cat_features=CATEGORIES)), batch, LongType())
+    check(lambda d: plain.predict(cb.Pool(d[["b", "a"]])), batch)
+    for code, function in (
+        ("SW252", lambda d: model.predict(cb.Pool(d))),
+        ("SW252", lambda d: model.predict(cb.Pool(d.assign(a=d["code"]), cat_features=["a", *CATEGORIES]))),
+        ("SW840", lambda d: model.predict(cb.Pool(d, cat_features=["no such"]))),
+        ("SW840", lambda d: model.predict(cb.Pool(d, d["a"], cat_features=CATEGORIES))),
+        ("SW840", lambda d: model.predict(cb.Pool(d, cat_features=CATEGORIES, feature_names=list("uvwxyz")))),
+        ("SW840", lambda d: cb.Pool(d, cat_features=CATEGORIES).num_row()),
+    ):
+        assert compare(lambda d, function=function: pd.Series(function(d)), batch).refused == code, code
+
+
 def test_single_rows() -> None:
     """Functions of one row pass a list of values."""
     data = TRAINING[["a", "word", "code"]].fillna(0.0)
