@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
 
-from tests.helpers.groups import compare_aggregate, one_form
+from tests.helpers.groups import compare_aggregate, one_form, some_forms
 from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
 from udf_compiler.process import spark_line
@@ -120,15 +120,14 @@ ALL = [
 @pytest.mark.parametrize(("function", "columns"), ALL)
 def test_groups(function, columns):
     number = ALL.index((function, columns))
-    compared = compare_aggregate(function, GROUPS, DoubleType(), columns, one_form(number))
+    compared = compare_aggregate(function, GROUPS, DoubleType(), columns, some_forms(number))
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("function", "columns"), ALL)
-def test_kernels_of_the_other_form(function, columns):
-    number = ALL.index((function, columns))
-    assert compare_aggregate(function, GROUPS, DoubleType(), columns, one_form(number + 1)).decided == len(GROUPS)
+def test_all_kernels(function, columns):
+    assert compare_aggregate(function, GROUPS, DoubleType(), columns).decided == len(GROUPS)
 
 
 def test_results_of_every_type():

@@ -19,6 +19,7 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.kernels import some_kernels
 from tests.udf_compiler.eval_types.test_nested_arguments import (
     DEEP,
     FLOATS,
@@ -259,16 +260,16 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(MADE)))
-def test_lists_of_lists_that_a_function_makes(number):
+@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(MADE)))
+def test_lists_of_lists_that_a_function_makes(number, kernel):
     function, given, returns, counts = MADE[number]
-    assert counts_of(function, given, returns) == counts
+    assert counts_of(function, given, returns, kernel) == counts
 
 
-@pytest.mark.parametrize("number", range(len(GIVEN)))
-def test_lists_of_lists_that_a_function_takes(number):
+@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(GIVEN)))
+def test_lists_of_lists_that_a_function_takes(number, kernel):
     function, given, returns, counts = GIVEN[number]
-    assert counts_of(function, given, returns) == counts
+    assert counts_of(function, given, returns, kernel) == counts
 
 
 def same_list_again(xs):

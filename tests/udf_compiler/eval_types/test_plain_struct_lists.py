@@ -25,6 +25,7 @@ from sparkweld.api.asking import Given, ask
 from sparkweld.contract.replies import Refused
 from tests.helpers.compile_requests import payload
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.kernels import some_kernels
 from tests.helpers.lines import PythonEvalType
 
 ROW, PICKLED = PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_BATCHED_UDF
@@ -158,11 +159,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(CASES)))
-def test_lists_for_an_array_of_structs(number):
+@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(CASES)))
+def test_lists_for_an_array_of_structs(number, kernel):
     function, returns = CASES[number]
     batches = [ROWS, ROWS.slice(0, 3), ROWS.slice(3, 1)]
-    compared = compare_with_worker(function, batches, returns, ROW, kernel=True)
+    compared = compare_with_worker(function, batches, returns, ROW, kernel=kernel)
     assert not compared.refused, compared.reason
     assert compared.decided == 3, compared
     assert pickled(function, returns) == ""
