@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession, functions as F
 from pyspark.sql.functions import pandas_udf
 
 def report(**facts):
-    print("REPORT " + json.dumps(facts), flush=True)
+    print("REPORT " + json.dumps(facts, default=str), flush=True)
 
 def session(master="local[2]", **conf):
     import sparkweld
@@ -51,7 +51,7 @@ def off_and_on(spark, query):
     expected = rows(query())
     spark.conf.set("spark.sparkweld.enabled", "true")
     frame = query()
-    return {"equal": rows(frame) == expected, "rows": len(expected), **measured(frame)}
+    return {"equal": rows(frame) == expected, "rows": len(expected), "second": expected[1:2], **measured(frame)}
 """
 
 

@@ -87,7 +87,7 @@ def test_workers_without_numba(applications, tmp_path):
     """Where the workers' environment has no Numba, the compile service has none: Spark's plan remains, with the reason."""
     for name in ("llvmlite", "numba"):
         (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} is not here')")
-    program = program_for("local-cluster[1,1,1024]", tmp_path)
+    program = program_for("local[2]", tmp_path)
     ran = applications.run(program, conf={"spark.executorEnv.PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
     assert ran.facts["equal"]
     assert not ran.facts["operators"]

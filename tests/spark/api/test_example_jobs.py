@@ -54,7 +54,7 @@ def test_the_operator(tmp_path):
         str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[2]", "--jars", str(jar_path()),
         "--conf", "spark.plugins=io.sparkweld.SparkWeldPlugin", "--conf", "spark.ui.enabled=false",
         "--conf", "spark.sql.shuffle.partitions=2", "--conf", "spark.sparkweld.untestedLines.enabled=true",
-        "--py-files", modules, str(EXAMPLES / "check_queries.py"), "--folder", str(tmp_path), "--rows", "20000", "--seconds", "0",
+        "--py-files", modules, str(EXAMPLES / "check_queries.py"), "--folder", str(tmp_path), "--rows", "5000", "--seconds", "0",
     ]  # fmt: skip
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
                    "SPARK_LOCAL_IP": "127.0.0.1"}  # fmt: skip

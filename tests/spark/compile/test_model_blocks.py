@@ -15,7 +15,7 @@ import warnings
 from sklearn.neural_network import MLPRegressor
 warnings.simplefilter("ignore")
 columns = "id", "cast(id as double) / 20000 as x", "if(id % 1000 = 7, null, id) as k"
-spark.range(0, 20000, 1, 4).selectExpr(*columns).write.parquet(PATH)
+spark.range(0, 20000, 1, 2).selectExpr(*columns).write.parquet(PATH)
 
 def query(seed):
     y = np.random.default_rng(seed).normal(size=(50, 3))
@@ -30,10 +30,10 @@ CLUSTER = """
 @pandas_udf("double")
 def f(x: pd.Series, k: pd.Series) -> pd.Series:
     return np.sqrt(x) * 2.0 + k
-plain = lambda: spark.read.parquet(PATH).select("id", f("x", "k").alias("r")).where("r > 50").orderBy("id")
+plain = lambda: spark.read.parquet(PATH).select("id", f("x", "k").alias("r")).where("r > 50")
 report(plain=off_and_on(spark, plain))
 first, second = query(1), query(2)
-report(first=off_and_on(spark, lambda: first().orderBy("id")), second=off_and_on(spark, lambda: second().orderBy("id")))
+report(first=off_and_on(spark, first), second=off_and_on(spark, second))
 """
 
 def program(master: str, folder: Path, rest: str) -> str:
