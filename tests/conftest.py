@@ -62,6 +62,7 @@ def mark_combinations(items):
             products.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for product in products.values():
         factors = [mark.args[0].split(", ") for mark in product[0].iter_markers("parametrize")]
+        factors += [[name] for name in product[0].callspec.params if not any(name in names for names in factors)]  # of fixtures
         chosen = [[repr([item.callspec.params[name] for name in names]) for names in factors] for item in product]
         values = [list(dict.fromkeys(column)) for column in zip(*chosen, strict=True)]
         longest = max(range(len(values)), key=lambda factor: len(values[factor]))

@@ -1,8 +1,11 @@
 """Checks that the harness distinguishes differing outcomes; otherwise no differential test proves anything."""
 
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 
-from tests.helpers.outcomes import Outcome, differences, error_class, same
+from tests.helpers.outcomes import Outcome, differences, error_class, outcome_of, same
 
 NAN = float("nan")
 
@@ -36,6 +39,29 @@ def test_rows_and_errors_differ():
     assert differences(error, Outcome(None, "ArrowInvalid")) != []
     assert differences(rows, Outcome(((1,), (2,)))) == ["expected 1 rows, got 2"]
     assert differences(rows, Outcome(((2,),))) == ["row 0: expected (int:1), got (int:2)"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ([0.0, NAN, None], [0.0, NAN, None], True),
+        ([0.0, None], [-0.0, None], False),
+        ([None, 1.0], [NAN, 1.0], False),
+        ([[0.0], [NAN]], [[0.0], [NAN]], True),
+        ([[0.0]], [[-0.0]], False),
+        (["a", None], ["a", None], True),
+        (["a", None], ["a", ""], False),
+        ([1], [True], False),
+        ([True, None], [True, None], True),
+        ([1.0], [1], False),
+    ],
+)
+def test_tables_are_equal_as_their_rows_are(a, b, equal):
+    left, right = (outcome_of(lambda values=values: pa.table({"v": values, "n": list(range(len(values)))})) for values in (a, b))
+    assert (differences(left, right) == []) is equal
+    assert (differences(replace(left, table=None), right) == []) is equal
+    chunked = outcome_of(lambda: pa.concat_tables([right.table.slice(0, 1), right.table.slice(1)]))
+    assert (differences(left, chunked) == []) is equal
 
 
 def test_error_class_is_the_workers_last_exception():

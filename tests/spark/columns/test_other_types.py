@@ -19,6 +19,7 @@ from tests.helpers.lines import LINE, arrow_udf
 ROWS = 5000
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("form", [{"use_deprecated_int96_timestamps": True}, {"coerce_timestamps": "ms"}])
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_timestamps_in_other_forms(spark, tmp_path, form, dictionary):

@@ -40,6 +40,7 @@ def of_seconds(n):
 FUNCTIONS = [(stamp, "string"), (later, "timestamp"), (hours, "double"), (same, "timestamp"), (same, "date"), (day, "date")]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("zone", [UTC, NEW_YORK])
 def test_timestamps(spark, parquet, zone, arrow):
@@ -74,6 +75,7 @@ def test_parsed_strings(spark, parquet, arrow):
     check(spark, lambda: frame.select("id", *results), conf={ZONE: NEW_YORK})
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59.999999"])
 def test_the_ends_of_the_calendar_run_in_python(spark, parquet, moment, arrow):

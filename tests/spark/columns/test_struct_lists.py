@@ -46,6 +46,7 @@ def texts(parquet, rows=2000, name="texts"):
     return parquet({"k": np.arange(rows, dtype=np.int32), "s": words}, name=name)
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_lists_become_arrays_of_structs(spark, parquet, function, arrow):

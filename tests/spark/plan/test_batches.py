@@ -211,6 +211,7 @@ def test_batches_of_a_cached_table_are_those_of_spark(spark, table):
         cached.unpersist()
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("bytes", [999])
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("udf", ["numbers", "texts", "expression", "lists", "map"])

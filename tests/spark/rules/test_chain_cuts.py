@@ -83,8 +83,9 @@ def kernels(frame):
 CASES = [(clean, "s"), (scaled, "k"), (halved, "x"), (next_day, "d"), (odd, "k")]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
-@pytest.mark.parametrize(("function", "column"), CASES, ids=[function.__name__ for function, _ in CASES])
+@pytest.mark.parametrize("function, column", CASES, ids=[function.__name__ for function, _ in CASES])
 def test_the_inner_function_is_a_kernel(spark, table, function, column, arrow):
     """Its values have their own types, not the declared one, to which a worker does not convert them between functions."""
     inner, outer = made(function, shown, arrow=arrow)

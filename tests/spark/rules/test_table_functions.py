@@ -228,6 +228,7 @@ def texts(spark, parquet, over_arrow):
         spark.udtf.register(name, udtf(function.func, returnType=function.returnType, useArrow=over_arrow))
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize(
     "query",
     [
@@ -316,6 +317,7 @@ def test_partitions_of_a_table(spark, texts):
     check(spark, lambda: spark.sql("SELECT word, n FROM of_rows(TABLE(texts) PARTITION BY k)"), refused="SW309")
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     query = f"SELECT k, n FROM texts, LATERAL {name}(k)"
