@@ -85,7 +85,7 @@ def test_every_example_with_all_its_results_at_all_sizes():
             for output in range(len(op.results(*types))):
                 loop.append(f"{number}.{output}", loop.emit(op.at(output), *(read[f"{t}.{a}"] for a, t in enumerate(types))))
 
-    _check(program(columns, body), (*SIZES[:-1], 2000))  # `evaluate` is slow
+    _check(program(columns, body), (*SIZES[:-1], 700))  # `evaluate` is slow
 
 
 def _mlp(*layers: int, activation: str = "relu", out: str = "identity", dtype: type = np.float64) -> Mlp:

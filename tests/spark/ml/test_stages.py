@@ -233,6 +233,7 @@ def test_whole_vectors_of_a_forest_and_a_filter(spark, table, fitted):
     assert what.operators == 1
 
 
+GENERAL = regressors.GeneralizedLinearRegression
 MODELS = [
     (classifiers.LinearSVC, {"labelCol": "y", "maxIter": 5}, ["rawPrediction"]),
     (classifiers.LinearSVC, {"labelCol": "y", "maxIter": 5, "threshold": 0.4}, []),
@@ -243,12 +244,12 @@ MODELS = [
         {"labelCol": "y3", "layers": [3, 4, 3], "maxIter": 5, "seed": 3},
         ["rawPrediction", "probability"],
     ),
-    (clustering.KMeans, {"k": 4, "seed": 2}, []),
-    (regressors.GeneralizedLinearRegression, {"labelCol": "y3", "family": "poisson", "linkPredictionCol": "link"}, []),
-    (regressors.GeneralizedLinearRegression, {"labelCol": "y", "family": "binomial"}, []),
-    (regressors.GeneralizedLinearRegression, {"labelCol": "y", "family": "binomial", "link": "cloglog"}, []),
-    (regressors.GeneralizedLinearRegression, {"labelCol": "a1", "family": "gamma", "link": "log", "offsetCol": "off"}, []),
-    (regressors.GeneralizedLinearRegression, {"labelCol": "a1", "family": "gaussian", "link": "identity"}, []),
+    (clustering.KMeans, {"k": 4, "seed": 2, "maxIter": 2}, []),
+    (GENERAL, {"maxIter": 3, "labelCol": "y3", "family": "poisson", "linkPredictionCol": "link"}, []),
+    (GENERAL, {"maxIter": 3, "labelCol": "y", "family": "binomial"}, []),
+    (GENERAL, {"maxIter": 3, "labelCol": "y", "family": "binomial", "link": "cloglog"}, []),
+    (GENERAL, {"maxIter": 3, "labelCol": "a1", "family": "gamma", "link": "log", "offsetCol": "off"}, []),
+    (GENERAL, {"maxIter": 3, "labelCol": "a1", "family": "gaussian", "link": "identity"}, []),
 ]
 
 
@@ -263,7 +264,7 @@ def test_other_models(spark, table):
     outputs = []
     for at, (kind, params, vectors) in enumerate(MODELS):
         predicted, *numbers = numbers_of([(at, vectors, classes_of(params))])
-        rounded = kind is regressors.GeneralizedLinearRegression
+        rounded = kind is GENERAL
         outputs += [F.round(predicted, 9).alias(predicted) if rounded else predicted, *numbers]
         outputs += [F.round(params[name], 9).alias(params[name]) for name in params if name == "linkPredictionCol"]
     assert not check(spark, lambda: model.transform(flags).select("id", *outputs)).guarded_rows
@@ -418,7 +419,7 @@ def test_sql_and_labels(spark, texts):
 def test_refused_functions(spark, table, fitted, tmp_path):
     other = fitted(features.DCT(inputCol="v", outputCol="o"))
     check(spark, lambda: other.transform(table).select("o"), refused="SW900")
-    cosine = fitted(clustering.KMeans(featuresCol="v", k=2, distanceMeasure="cosine", seed=1))
+    cosine = fitted(clustering.KMeans(featuresCol="v", k=2, distanceMeasure="cosine", seed=1, maxIter=2))
     check(spark, lambda: cosine.transform(table).select("prediction"), refused="SW901")
     negative = fitted(scaler("ElementwiseProduct", scalingVec=Vectors.dense([0.5, -3.0, 1.0, 2.0, 0.1])))
     check(spark, lambda: negative.transform(table).select(number("o", 0)), refused="SW901")
