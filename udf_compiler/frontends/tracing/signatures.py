@@ -6,7 +6,8 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from types import FunctionType
 from typing import Any
 
 import pandas as pd
@@ -26,7 +27,7 @@ def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
     whatever the parameter of our implementation is called.
     """
     try:
-        ours = inspect.signature(function).bind(*args, **kwargs)
+        ours = _signature(function).bind(*args, **kwargs)
         original = _original(call)
         if original is None:
             return
@@ -38,6 +39,17 @@ def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
         known = name in original.parameters and ours.signature.parameters[name].kind not in _VARIADIC
         if known and theirs.arguments.get(name, original) is not value:
             refuse("SW262", call=call, what=f"this form ({name!r} is another parameter)")
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Returns a signature; that of a function of a module is read once, which takes as long as tracing the call."""
+    is_of_module = type(function) is FunctionType and function.__closure__ is None
+    return _known_signature(function) if is_of_module else inspect.signature(function)
+
+
+@lru_cache(maxsize=2048)
+def _known_signature(function: FunctionType) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _is_method(call: str) -> bool:
