@@ -102,8 +102,13 @@ PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
 
 def sources() -> list[str]:
     """Returns all Python files of the product, relative to the root."""
-    folders = [ROOT / name for name in ("sparkweld", "udf_compiler", "jobs")]
-    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*.py"))
+    return _sources(ROOT)
+
+
+@cache
+def _sources(root: Path) -> list[str]:
+    folders = [root / name for name in ("sparkweld", "udf_compiler", "jobs")]
+    return sorted(str(path.relative_to(root)) for folder in folders for path in folder.rglob("*.py"))
 
 
 def none_is_wrong(problems: Callable[[str], Iterable[str]]) -> None:
@@ -130,9 +135,16 @@ def tree_of(path: str) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), path)
 
 
+@cache
+def nodes_of(path: str) -> list[ast.AST]:
+    """Returns the imports, functions and comparisons of a file: a walk over all nodes takes as long as parsing them."""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Compare)
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, kinds)]
+
+
 def functions_of(path: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Returns all functions of a file."""
-    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def module_of(path: str) -> str:
@@ -151,7 +163,7 @@ def may_import(layer: str, target: str) -> bool:
 
 def imports(path: str) -> Iterator[tuple[int, str]]:
     """Yields line and module of each import of a file, including those in functions; `from sparkweld import x` names x."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -253,7 +265,7 @@ OF_PYTHON_VERSIONS = ("sparkweld/ir/python_rules.py", "udf_compiler/frontends/py
 
 
 def compared_versions(path: str) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         compared = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
         if any("version_info" in ast.unparse(value) for value in compared) and path not in OF_PYTHON_VERSIONS:
             yield f"{path}:{node.lineno}: compares versions of Python; ask sparkweld.ir.python_rules"
@@ -347,11 +359,15 @@ def test_reasons_for_late_imports_are_used():
         assert not unused, f"{known} no longer imports {unused} inside a function"
 
 
-def _own_lines(function: ast.AST) -> int:
+def _own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, path: str) -> int:
     """Returns the number of a function's lines that belong to no function within it."""
-    inside = [n for n in ast.walk(function) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    lines = [set(range(n.lineno, (n.end_lineno or 0) + 1)) for n in inside]
-    return len(lines[0].difference(*lines[1:]))
+    whole = set(_lines(function))
+    inside = (_lines(each) for each in functions_of(path) if each is not function and each.lineno in whole)
+    return len(whole.difference(*inside))
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> range:
+    return range(function.lineno, (function.end_lineno or 0) + 1)
 
 
 def too_long(path: str) -> Iterator[str]:
@@ -361,7 +377,7 @@ def too_long(path: str) -> Iterator[str]:
         yield f"{path} has {len(lines)} lines; state why at its top, or split it"
     for node in functions_of(path):
         first = min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
-        size, above = _own_lines(node), lines[first - 2].strip()
+        size, above = _own_lines(node, path), lines[first - 2].strip()
         if size > MOST_OF_A_FUNCTION and not above.startswith(_REASON):
             yield f"{path}:{node.lineno}: {node.name} has {size} lines; state why above it, or split it"
 

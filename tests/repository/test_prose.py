@@ -70,6 +70,7 @@ _ANY_BANNED = re.compile("|".join(pattern for pattern, _ in BANNED), re.I)
 _NAMES = re.compile(r"``[^`]*``|`[^`]*`|@param \w+|\b\w+\([\w, ]*\)|\]\([^)]*\)|\S+/\S+")
 
 
+@cache
 def sources(*suffixes: str) -> list[Path]:
     """Returns the hand-written sources with these suffixes."""
     found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
