@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from demo_report import Line, page, table
+
+from tests.helpers.browser import browser, of_chromium
 
 LINES = [
     Line("formula", 10_103_280, (60.04, 12.0), (48.0, 4.0), "equal"),
@@ -22,3 +26,13 @@ def test_the_page_escapes_and_has_a_plot_of_each_time():
     assert made.count("<svg") == 2 and made.count("<rect") == 2 * (2 + 2 * 2)
     assert "<b>" not in made and "&lt;b&gt;" in made and "a &lt;plan&gt;" in made and "10 &amp; more" in made
     assert 'width="560.0"' in made  # the longest bar
+
+
+@of_chromium
+def test_the_page_in_a_browser(tmp_path: Path):
+    (tmp_path / "report.html").write_text(page(LINES, ["10 & more"], "a <plan>" * 100))
+    with browser() as chromium:
+        found = chromium.look((tmp_path / "report.html").as_uri())
+    assert found["needed"] <= found["width"] and found["errors"] == []
+    assert not found["unscoped"] and not found["unreachable"] and not found["unnamed"]
+    assert "<b>" in found["cells"] and found["title"] == "SparkWeld demo" == found["headings"][0]

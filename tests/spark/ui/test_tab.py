@@ -16,6 +16,8 @@ import pytest
 
 from sparkweld import report
 from sparkweld.bridge.jar import jar_path
+from sparkweld.report.pages import to_html
+from tests.helpers import browser
 from tests.helpers.lines import LINE
 
 #: The kind of a plain UDF; the line decides which one is the default.
@@ -64,6 +66,11 @@ def page_of(query):
     return urllib.request.urlopen(f"http://localhost:{address}/sparkweld/query/{query}").read().decode()
 strange = [page_of(end) for end in ("", "?id=999999", "?id=%3Cscript%3Ealert(2)%3C/script%3E")]
 report(pages={number: page_of(f"?id={number}") for number in numbers}, strange=strange)
+from tests.helpers import browser
+if not browser.missing():
+    with browser.browser() as chromium:
+        report(looks=[chromium.look(f"http://localhost:{address}/sparkweld/{path}")
+                      for path in ("", *(f"query/?id={number}" for number in (min(numbers), max(numbers))))])
 report(page=page, id=spark.sparkContext.applicationId, batches=measured(cached)["operators"][0]["kernelBatches"])
 """
 
@@ -116,6 +123,30 @@ def test_the_page_of_a_query(application):
     assert all("This query is not known" in page for page in facts["strange"])
 
 
+def check_look(found: dict, *headings: str) -> None:
+    """Checks what a browser shows: the whole width, names for screen readers, parts that a keyboard reaches, and no script."""
+    assert set(headings) <= set(found["headings"]), found["headings"]
+    assert found["needed"] <= found["width"] == browser.WIDTH
+    assert found["regions"] and not found["unreachable"] and not found["unnamed"] and not found["unscoped"]
+    assert found["scripts"] == 0 and found["errors"] == []
+
+
+@browser.of_chromium
+def test_the_tab_in_a_browser(application, tmp_path):
+    facts, folder = application
+    tab, first, last = facts["looks"]
+    check_look(tab, "SparkWeld", "Functions", "What would help most", "Queries")
+    assert "<script>alert(1)</script>" in tab["cells"]
+    check_look(first, "Functions", "What was fused, and why not", "Plan")
+    check_look(last, "Functions", "Plan")
+    (log,) = folder.iterdir()
+    (tmp_path / "report.html").write_text(to_html(report.of(log)))
+    with browser.browser() as chromium:
+        page = chromium.look((tmp_path / "report.html").as_uri())
+    check_look(page, "Functions", "What would help most")
+    assert "<script>alert(1)</script>" in page["cells"]
+
+
 def test_the_tab_in_the_history_server(application, tmp_path):
     facts, folder = application
     with socket.socket() as free:
@@ -132,7 +163,11 @@ def test_the_tab_in_the_history_server(application, tmp_path):
     command = [str(home / "bin" / "spark-class"), "org.apache.spark.deploy.history.HistoryServer"]
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
-        check(fetched(f"http://localhost:{port}/history/{facts['id']}/sparkweld/", server, log.name))
+        address = f"http://localhost:{port}/history/{facts['id']}/sparkweld/"
+        check(fetched(address, server, log.name))
+        if not browser.missing():
+            with browser.browser() as chromium:
+                check_look(chromium.look(address), "SparkWeld", "Functions", "What would help most", "Queries")
     finally:
         server.kill()
         server.wait()
