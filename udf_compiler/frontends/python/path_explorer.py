@@ -122,9 +122,11 @@ class Explorer:
         self.facts = Facts(self.loop)
 
     @staticmethod
-    def repeating(loop: LoopBuilder, handled: bool, decisions: Sequence[bool]) -> Explorer:
+    def repeating(
+        loop: LoopBuilder, handled: bool, decisions: Sequence[bool], regions: dict[Any, Any] | None = None
+    ) -> Explorer:
         """Returns an explorer that repeats the decisions of a path that was explored before, and adds no guards."""
-        return Explorer(loop, handled, decisions)
+        return Explorer(loop, handled, decisions, regions=regions)
 
     def explore(self, call: Callable[[], Any], lazily: bool = False) -> Node:
         """Returns the tree of `call`; refuses too many paths (SW290), and passes on the refusals of `call`.

@@ -1,60 +1,64 @@
-"""Interprets the helpers of a function of columns in its loops over rows, where Python's own C code would read a row's value.
+"""Interprets the helpers of a function of columns in its loops over rows, or makes them regions.
 
-Python calls the helper of a comprehension over rows itself, so an f-string in it has no value of the row. In a second attempt,
-objects that interpret the helpers replace them in the cells and globals of the user's functions.
+Python calls the helper of a comprehension over rows itself. So its f-string has no value of the row, and it loops over no list of
+the row. In further attempts, objects that interpret the helpers replace them in the cells and globals of the user's functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CellType, FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
+from udf_compiler.frontends.python.regions.call import called
+from udf_compiler.frontends.python.regions.helpers import Helper
 from udf_compiler.frontends.python.regions.interpret_call import walk
 from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.state import reachable
-from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import codes_of
 
 
-class Interpreted(StandIn):
-    """A helper whose calls in a loop over rows are interpreted on the current path."""
+def _called(helper: FunctionType, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Calls a helper: as a region where the loop's paths have regions, else by interpretation on the current path."""
+    if not is_exploring():
+        return helper(*args, **kwargs)
+    run = explorer()
+    if run.regions is not None:
+        return called(helper, args, dict(kwargs), whole=True)
+    before, run.walks = run.walks, True
+    try:
+        return walk(helper, args, dict(kwargs))
+    finally:
+        run.walks = before
 
-    __slots__ = ("stands_for",)
-    what = "helper"
 
-    def __init__(self, helper: FunctionType) -> None:
-        self.stands_for = helper
+def has_helpers(function: Any) -> bool:
+    """Whether a function of user code may call others of user code."""
+    return is_of_user(function) and any(x is not function for x in _reached(function))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not is_exploring():
-            return self.stands_for(*args, **kwargs)
-        run = explorer()
-        before, run.walks = run.walks, True
-        try:
-            return walk(self.stands_for, args, kwargs)
-        finally:
-            run.walks = before
+
+def _reached(function: Any) -> list[FunctionType]:
+    return [x for x in reachable(function).values() if is_of_user(x)]
 
 
 @contextmanager
-def interpreting(function: Callable[..., Any]) -> Iterator[bool]:
-    """Replaces the helpers of a user's function inside the block; yields whether it has any."""
+def interpreting(function: Callable[..., Any]) -> Iterator[None]:
+    """Replaces the helpers of a user's function inside the block."""
     undo: list[Callable[[], Any]] = []
-    functions = [x for x in reachable(function).values() if is_of_user(x)]
-    made = {id(x): Interpreted(x) for x in functions if x is not function}
+    functions = _reached(function)
+    made = {id(x): Helper(x, _called) for x in functions if x is not function}
     try:
         for own in functions:
             _replace(own, made, undo)
-        yield bool(undo)
+        yield
     finally:
         for restore in undo:
             restore()
 
 
-def _replace(function: FunctionType, made: dict[int, Interpreted], undo: list[Callable[[], Any]]) -> None:
+def _replace(function: FunctionType, made: dict[int, Helper], undo: list[Callable[[], Any]]) -> None:
     for cell in function.__closure__ or ():
         if cell != CellType() and id(cell.cell_contents) in made:
             undo.append(_setter(cell, cell.cell_contents))

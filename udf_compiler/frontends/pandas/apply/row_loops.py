@@ -12,12 +12,11 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from sparkweld.reasons import has
-from udf_compiler.frontends.pandas.apply.interpreted_helpers import interpreting
+from udf_compiler.frontends.pandas.apply.interpreted_helpers import has_helpers, interpreting
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
-from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Leaf, Node, exploring, leaves
-from udf_compiler.frontends.python.regions.machine import is_of_user
+from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Fork, Leaf, Node, exploring, leaves
 from udf_compiler.frontends.python.result_kinds import merged
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
@@ -36,6 +35,10 @@ class _Elements(BaseException):
         self.values, self.framed = values, framed
 
 
+#: Traits of refusals that a region of a helper may avoid.
+_BY_REGIONS = ("path_limit", "region_may_decide", "too_much_work")
+#: The most paths of a first attempt, where helpers may become regions.
+_FEW = 64
 #: The only element of a list to which a path has appended nothing.
 NO_ELEMENT = object()
 
@@ -64,7 +67,7 @@ class RowLoops:
     now. `active`: the loop that runs now; loops are not nested, as an inner one would run over all rows for each row. `batch`:
     the loop of the present batch. A function of an iterator receives a second batch, for which its loops take the same paths.
     `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left. `kept`:
-    the rows of the last loop that append something.
+    the rows of the last loop that append something. `regions`: those of the helpers, where these become regions.
     """
 
     loop: LoopBuilder
@@ -78,37 +81,51 @@ class RowLoops:
     active: Any = None
     batch: LoopBuilder = field(init=False)
     kept: LoopBuilder | None = None
+    regions: dict[Any, Any] | None = None
 
     def run(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
-        """Returns the result of `call`, which calls a user's function. May interpret its helpers in a second attempt."""
-        mark, session = self.loop.mark(), current()
-        found = attempt(lambda: self._run(call))
+        """Returns the result of `call`, which calls a user's function.
+
+        In further attempts, its helpers are interpreted, or become regions. The first one has a limit, since many paths of a
+        helper take seconds and a region takes none. Loops over the groups of a batch have no further attempts.
+        """
+        session = current()
+        if session.groups is not None or session.group is not None or not has_helpers(function):
+            return self._run(call)
+        mark = self.loop.mark()
+        found = attempt(lambda: self._run(call, _FEW))
         if not isinstance(found, Refusal):
             return found
-        if not has(found.code, "interpret") or session.groups is not None or session.group is not None:
+        for traits, regions in ((("interpret",), None), (_BY_REGIONS, {})):
+            if any(has(found.code, trait) for trait in traits):
+                again = self._again(mark, call, function, regions)
+                if not isinstance(again, Refusal):
+                    return again
+        if not has(found.code, "many_paths"):
             refuse_again(found)
-        if not is_of_user(function):  # of rows: `running` has tried to interpret it
-            refuse_again(found)
-        with interpreting(function) as replaced:
-            if not replaced:
-                refuse_again(found)
-            self.loop.undo(mark)
-            self.done.clear()
-            again = attempt(lambda: self._run(call))
-        return refuse_again(found) if isinstance(again, Refusal) else again
+        self.loop.undo(mark)
+        self.done, self.regions = [], None
+        return self._run(call)
 
-    def _run(self, function: Callable[[], Any]) -> Any:
+    def _again(self, mark: Any, call: Callable[[], Any], function: Any, regions: dict[Any, Any] | None) -> Any:
+        """Returns the result of `call` with interpreted helpers, or its refusal. `regions`: where helpers become regions."""
+        with interpreting(function):
+            self.loop.undo(mark)
+            self.done, self.regions = [], regions
+            return attempt(lambda: self._run(call))
+
+    def _run(self, function: Callable[[], Any], limit: int = PATH_LIMIT) -> Any:
         with assigned(LOOPS, self):
             while True:
-                tree = self._explore(function)
+                tree = self._explore(function, limit)
                 if isinstance(tree, Leaf) and not isinstance(tree.value, _Elements):
                     if tree.error is not None:
                         raise tree.error
                     return tree.value
                 self._finish(tree)
 
-    def _explore(self, function: Callable[[], Any]) -> Node:
-        self.explorer = Explorer(self.loop, self.handlers)
+    def _explore(self, function: Callable[[], Any], limit: int) -> Node:
+        self.explorer = Explorer(self.loop, self.handlers, limit=limit, regions=self.regions)
 
         def run() -> Any:
             self.position, self.pending, self.driven, self.active, self.batch = 0, None, False, None, self.loop
@@ -168,7 +185,7 @@ class RowLoops:
             self._next_batch(batch)
         if self.position == len(self.done):
             return self.explorer if batch is self.loop else refuse("SW600")
-        return Explorer.repeating(batch, self.handlers, self.done[self.position].decisions)
+        return Explorer.repeating(batch, self.handlers, self.done[self.position].decisions, self.regions)
 
     def _next_batch(self, batch: LoopBuilder) -> None:
         """Begins a further batch, which has all rows; refuses (SW262) rows that a filter has kept, and an earlier batch."""

@@ -76,7 +76,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     if found is not None:
         return found[0]
     if any(type(x) is Mapping for x in variables.values()):
-        return walked(Machine(function, True, _called, _reduced), variables)
+        return walked(Machine(function, True, called, _reduced), variables)
     made = function(*args, **kwargs)
     return rows_of(made) if yields == YIELDS else list(made) if yields else made
 
@@ -92,7 +92,7 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
         return begin
     found = _called_with(body, code, {TOTAL: begin, **variables}, reduction, whole=reduction in ("next", "first"))
     if found is None:  # the path has only constants
-        return walked(Machine(body, True, _called, _reduced, reduction), {TOTAL: begin, **variables})
+        return walked(Machine(body, True, called, _reduced, reduction), {TOTAL: begin, **variables})
     return found[0]
 
 
@@ -230,7 +230,7 @@ def _made(
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
     def build(unroll: bool, changes: bool = False, splits: bool = False, merges: bool = False) -> _Made:
-        machine = Machine(function, unroll, _called, _reduced, reduction, changes, outer)
+        machine = Machine(function, unroll, called, _reduced, reduction, changes, outer)
         graph, kinds = GraphBuilder(machine, outer, regions, whole, splits, merges).build(variables)
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
@@ -254,11 +254,11 @@ def _made(
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
 
 
-def _called(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def called(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whole: bool = False) -> Any:
     """Calls a function within a region: user functions become nested regions, or are traced inline if unsupported."""
     if not is_of_user(function):
         return call_region(function, args, kwargs)
-    found = attempt(lambda: call_region(function, args, kwargs))
+    found = attempt(lambda: call_region(function, args, kwargs, whole))
     if not isinstance(found, Refusal):
         return found
     given = (*args, *kwargs.values())

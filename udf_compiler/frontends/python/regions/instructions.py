@@ -28,6 +28,7 @@ from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
+from udf_compiler.frontends.python.regions.helpers import function_of
 from udf_compiler.frontends.python.regions.iteration import iteration
 from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed, snapshot, value_of
 from udf_compiler.frontends.python.regions.machine import (
@@ -144,7 +145,7 @@ def _load_global(machine: Machine, i: Instruction, s: State) -> None:
     builtins_ = _builtins_of(scope)
     if i.value not in scope and i.value not in builtins_:
         raise in_place(NameError(f"name {i.value!r} is not defined"))
-    s.stack.append(scope[i.value] if i.value in scope else builtins_[i.value])
+    s.stack.append(function_of(scope[i.value] if i.value in scope else builtins_[i.value]))
     if i.arg & 1:
         s.stack.append(UNSET)
 
@@ -164,7 +165,7 @@ def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
     captured = captured_cell(machine, i.value)
     if captured is None and i.value not in s.variables:
         raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
-    s.stack.append(s.variables[i.value] if captured is None else captured.cell_contents)
+    s.stack.append(s.variables[i.value] if captured is None else function_of(captured.cell_contents))
 
 
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
