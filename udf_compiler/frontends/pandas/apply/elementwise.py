@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.apply.expanded import expanded, marked
+from udf_compiler.frontends.pandas.apply.results import ListSeries, explored, series_of_tree
 from udf_compiler.frontends.pandas.kind import optional_element
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
@@ -31,8 +32,8 @@ def element(series: Any, call: str) -> Callable[[], Any]:
 
 def apply_function(
     series: TracedSeries | ListSeries, function: Callable[..., Any], call: str, ignore_missing: bool = False
-) -> TracedSeries | RowSeries:
-    """Returns the Series of ``function(x)`` for each x.
+) -> Any:
+    """Returns the Series of ``function(x)`` for each x. Series.apply makes a frame where the function returns Series.
 
     `ignore_missing`: None and NaN remain, and the function is not called for them.
     """
@@ -41,16 +42,18 @@ def apply_function(
     if hasattr(function, "of_series") and not ignore_missing:  # no code to trace: it computes its result itself
         return function.of_series(series, call)  # type: ignore[no-any-return]
     function = STAND_INS.get(function, function) if isinstance(function, type) else function
-    source = element(series, call)
+    source, expands = element(series, call), call == "Series.apply"
 
     def of_row() -> Any:
         x = source()
         if ignore_missing and _is_missing(x):
             return x
-        return run_function(function, x)
+        made = run_function(function, x)
+        return marked(made) if expands else made
 
     tree = explored(series.loop, of_row, current().handlers, function)
-    return series_of_tree(series.loop, tree)
+    frame = expanded(series.loop, tree, call) if expands else None
+    return series_of_tree(series.loop, tree) if frame is None else frame
 
 
 def _is_missing(x: Any) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.apply.comprehensions import collect, is_collection
+from udf_compiler.frontends.pandas.apply.expanded import row_of_frame
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.choose import texts_of
@@ -17,7 +18,7 @@ from udf_compiler.frontends.pandas.frame import refuse_renumbered
 from udf_compiler.frontends.pandas.missing import PRESENT
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
-from udf_compiler.frontends.python.path_explorer import both
+from udf_compiler.frontends.python.path_explorer import both, is_exploring
 from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -54,7 +55,10 @@ def _check_index(data: Any, index: Any, call: str) -> None:
 
 
 def make_series(data: Any = None, index: Any = None, dtype: Any = None, name: Any = None, copy: Any = None) -> Any:
-    """Implements pd.Series(...) of a traced value, or of a scalar on a traced index."""
+    """Implements pd.Series(...) of a traced value, of a scalar on a traced index, or of the values of one row."""
+    row = row_of_frame(data, index) if is_exploring() and dtype is None and name is None else None
+    if row is not None:
+        return row
     made = _series(data, index, dtype)
     if type(made) is TracedSeries and type(name) is str:
         made.known_name = name

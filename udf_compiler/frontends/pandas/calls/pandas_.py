@@ -10,6 +10,7 @@ import pandas as pd
 
 from udf_compiler.frontends.pandas import time_constants
 from udf_compiler.frontends.pandas.apply.comprehensions import is_collection
+from udf_compiler.frontends.pandas.apply.expanded import row_of_frame
 from udf_compiler.frontends.pandas.apply.frame_loops import Located
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls import (
@@ -102,7 +103,8 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
 
 def _make_series(*args: Any, **kwargs: Any) -> Any:
     given = (*args, *kwargs.values())
-    if has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
+    of_row = is_exploring() and row_of_frame(args[0] if args else None, kwargs.get("index")) is not None
+    if of_row or has_traced(args) or has_traced(kwargs) or any(type(x) is Index or is_collection(x) for x in given):
         return called(make_series, "pd.Series")(*args, **kwargs)
     refuse("SW262", call="pd.Series", what="a Series of constants")  # a real Series could read and write files
 

@@ -1,0 +1,67 @@
+"""Compares ``Series.apply`` of functions that return a Series, which makes a frame, with PySpark's worker."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
+
+from sparkweld.contract.constants import SCALAR_PANDAS_ITERATOR
+from tests.helpers.compiled import compare_with_worker
+
+RETURNS = StructType([StructField("a", StringType()), StructField("b", StringType()), StructField("n", LongType())])
+NUMBERS = StructType([StructField("a", LongType()), StructField("b", DoubleType())])
+MAILS = pa.record_batch({
+    "s": ["a@b", "x@y.z", "q@", "@", "é@\ue000", "aa@bb"], "n": pa.array([1, -2, 2**60, 0, 7, 9], pa.int64()),
+})  # fmt: skip
+GAPS = pa.record_batch({"s": ["a@b", None, ""], "n": pa.array([1, 2, 3], pa.int64())})
+
+
+def _halves(mail):
+    user, host = mail.split("@")
+    return pd.Series({"a": user, "b": host or None, "n": len(mail)})
+
+
+def of_helper(s, n):
+    return s.apply(lambda mail: _halves(mail))
+
+
+def of_lists(s, n):
+    return s.apply(lambda x: pd.Series(["?" if x is None else x, "z", 3], index=["a", "b", "n"]))
+
+
+def of_numbers(s, n):
+    made = n.apply(lambda x: pd.Series({"a": str(x), "b": "t", "n": x}))
+    made["b"] = made["a"] + made["b"]
+    return made
+
+
+def of_iterator(batches):
+    for s, _ in batches:
+        yield s.apply(_halves)
+
+
+@pytest.mark.parametrize(("function", "rows"), [(of_helper, MAILS), (of_lists, MAILS), (of_lists, GAPS), (of_numbers, MAILS)])
+def test_frames_of_series(function, rows):
+    proved = compare_with_worker(function, [rows], RETURNS, kernel=True)
+    assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
+
+
+def test_frames_of_an_iterator():
+    proved = compare_with_worker(of_iterator, [MAILS], RETURNS, SCALAR_PANDAS_ITERATOR)
+    assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("function", "returns", "code"),
+    [
+        (lambda s, n: s.apply(lambda x: pd.Series({"a": x, "b": x, "n": 1}) if x > "b" else None), RETURNS, "SW262"),
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x / 2})), NUMBERS, "SW262"),
+        (lambda s, n: s.apply(lambda x: pd.Series({"a": x, "b": x})["a"]), StringType(), "SW262"),
+        (lambda s, n: s.map(lambda x: pd.Series({"a": x, "b": x, "n": 1})), RETURNS, "SW293"),
+    ],
+)
+def test_other_series(function, returns, code):
+    """pandas makes no frame of them, or infers one dtype for all numbers of a row."""
+    assert compare_with_worker(function, [MAILS], returns).refused == code
