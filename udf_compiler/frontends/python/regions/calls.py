@@ -68,9 +68,10 @@ from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nes
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import in_order, with_key
-from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, reachable, within
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, reachable, within
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
+from udf_compiler.frontends.python.regions.unordered import check_unordered
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
@@ -136,6 +137,9 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     function, first = pop(s, 2)
     if function is UNSET:  # the order of the two before CPython 3.13
         function, first = first, UNSET
+    if type(function) is Unordered:
+        s.stack += [function.called, UNSET]
+        return check_unordered(function, _called(machine, s, args, kwargs))
     if first is not UNSET:
         args = [first, *args]
     shares = any(type(x) is Local for x in args)

@@ -52,6 +52,7 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
 from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
+from udf_compiler.frontends.python.regions.unordered import elements_of_set
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
 from udf_compiler.frontends.python.values import is_scalar
@@ -520,7 +521,8 @@ def _convert(machine: Machine, i: Instruction, s: State) -> None:
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_undecided(s, 1)
     check_exceptions((x,))
-    found = iteration(decide(s, x) if type(x) is Undecided else x, machine.unroll)
+    x = decide(s, x) if type(x) is Undecided else x
+    found = iteration(elements_of_set(machine, s, x) if type(x) in (Distinct, Seen) else x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
     s.stack.append(found)

@@ -77,6 +77,17 @@ class Local:
 
 
 @dataclass(frozen=True, slots=True)
+class Unordered:
+    """A builtin that takes the elements of a loop over a set: its result must not depend on their order.
+
+    `called`: what represents it in the function.
+    """
+
+    function: Callable[..., Any]
+    called: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Caught:
     """An exception in its handler; only its class is known."""
 
@@ -280,6 +291,8 @@ class Shape:
             return "exception", id(type(x.error))
         if type(x) is Cell:
             return "cell", x.name
+        if type(x) is Unordered:
+            return "unordered", id(x.called)
         if type(x) is Expression:
             return "generator", id(x.code), x.cells, self.of(x.over)
         if type(x) is Counter and x.fixed:
@@ -311,7 +324,7 @@ def _is_fixed(x: Any) -> bool:
 
 def _is_stand_in(x: Any) -> bool:
     ours = type(x).__module__.partition(".")[0] == "udf_compiler"
-    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing, Mapping)
+    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing, Mapping, Unordered)
 
 
 def reachable(*roots: Any) -> dict[int, Any]:
