@@ -140,8 +140,10 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
     if type(function) is Unordered:
         s.stack += [function.called, UNSET]
         return check_unordered(function, _called(machine, s, args, kwargs))
-    if first is not UNSET:
-        args = [first, *args]
+    return _result(machine, s, function, args if first is UNSET else [first, *args], kwargs)
+
+
+def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     shares = any(type(x) is Local for x in args)
     function, *args = (x.function if type(x) is Local else x for x in (function, *args))
     if is_builtin(function, str) or is_writer(function):
