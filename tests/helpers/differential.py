@@ -107,7 +107,7 @@ def checked(
 def _vacuous(what: Measured, actual: Outcome, deopt: bool | None) -> list[str]:
     if not what.operators:
         return [f"vacuous: no operator ran in Weld; refusals: {what.refusals}"]
-    if actual.rows and not what.kernel_batches and deopt is False:
+    if actual.size and not what.kernel_batches and deopt is False:
         return ["vacuous: no batch went through a kernel"]
     if deopt is False and what.deoptimised_batches:
         return [f"{what.deoptimised_batches} batches were deoptimised"]

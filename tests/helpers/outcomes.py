@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -18,16 +19,32 @@ NULL = "NULL"
 _EXCEPTION_LINE = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Invalid|Iteration|Warning)|OutOfBounds\w+)\b", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """The outcome of a query: `rows` (tuples of values, in order), or `error` (the innermost Python error's class).
 
-    `table`: what the rows were made of, if known.
+    `table`: what has the rows instead of `given`.
     """
 
-    rows: tuple[tuple[Any, ...], ...] | None
+    given: tuple[tuple[Any, ...], ...] | None
     error: str | None = None
-    table: pa.Table | None = field(default=None, compare=False, repr=False)
+    table: pa.Table | None = field(default=None, repr=False)
+
+    @cached_property
+    def rows(self) -> tuple[tuple[Any, ...], ...] | None:
+        """Returns the rows as Python values, which takes longer than most queries."""
+        if self.table is None:
+            return self.given
+        columns = [column.to_pylist() for column in self.table.columns]
+        return tuple(zip(*columns, strict=True)) if columns else ()
+
+    @property
+    def size(self) -> int:
+        """Returns the number of rows; 0 for an error."""
+        return len(self.given or ()) if self.table is None else self.table.num_rows
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outcome) and (self.rows, self.error) == (other.rows, other.error)
 
 
 def outcome_of(collect: Callable[[], Any]) -> Outcome:
@@ -38,8 +55,7 @@ def outcome_of(collect: Callable[[], Any]) -> Outcome:
         table = collect()
     except PySparkException as error:
         return Outcome(None, error_class(str(error)))
-    columns = [column.to_pylist() for column in table.columns]
-    return Outcome(tuple(zip(*columns, strict=True)) if columns else (), table=table)
+    return Outcome(None, table=table)
 
 
 def error_class(message: str) -> str:
@@ -108,7 +124,7 @@ def tokens(row: tuple[Any, ...]) -> str:
 
 
 def _ending(outcome: Outcome) -> str:
-    return f"the error {outcome.error}" if outcome.error else f"{len(outcome.rows or ())} rows"
+    return f"the error {outcome.error}" if outcome.error else f"{outcome.size} rows"
 
 
 def _ordinal(value: float) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ import sparkweld
 from sparkweld.annotations import Merged, Rows, splittable
 from tests.helpers.differential import run, session_conf
 from tests.helpers.lines import of_worker_pipelines
-from tests.helpers.outcomes import differences
+from tests.helpers.outcomes import Outcome, differences
 
 OFF = {"spark.sparkweld.enabled": "false"}
 
@@ -94,7 +93,7 @@ def table(parquet):
 
 def by_text(outcome):
     """Returns the outcome with its rows sorted by representation."""
-    return replace(outcome, rows=sorted(outcome.rows, key=repr))
+    return Outcome(tuple(sorted(outcome.rows, key=repr)), outcome.error)
 
 
 def check(spark, query, aggregates):
