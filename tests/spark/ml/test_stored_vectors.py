@@ -117,7 +117,7 @@ def test_linear_models(spark, stored, number, size):
         check_scores(spark, model, tables.wild, "prediction", *scores, deopt=None)
 
 
-@pytest.mark.parametrize("size", [FEW, MORE])
+@pytest.mark.parametrize("size", [pytest.param(FEW, marks=pytest.mark.nightly), MORE])  # linear models above have all sizes
 def test_regressions(spark, stored, size):
     tables = stored(size)
     for regression in (
@@ -212,7 +212,7 @@ def written(spark, model, table, enabled):
         return [str(row.o) for row in model.transform(table).select("id", "o").orderBy("id").collect()]
 
 
-@pytest.mark.parametrize("size", [MORE, MANY])
+@pytest.mark.parametrize("size", [MORE, pytest.param(MANY, marks=pytest.mark.nightly)])  # linear models above have all sizes
 def test_sums_behind_scalers(spark, stored, size):
     """Stored values transformed on the way to a sum keep it equal to Spark's, bit for bit: one query for all scalers."""
     tables = stored(size)
