@@ -19,6 +19,7 @@ SETTINGS = {
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.driver.memory": "2g",
+    "spark.driver.extraJavaOptions": "-Xms1g -Xmn600m",  # with the default sizes, a test had two collections
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # the default from Spark 4.0 on
     "spark.driver.host": "127.0.0.1",
