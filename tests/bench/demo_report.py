@@ -59,7 +59,7 @@ def page(lines: Sequence[Line], facts: Sequence[str], details: str) -> str:
     plots = plot("Scoring stage, seconds", [(line.case, line.scoring) for line in lines])
     plots += plot("Whole job, Spark's start included, seconds", [(line.case, line.job) for line in lines])
     cases = pages.table("All cases", HEADS, [line.cells() for line in lines])
-    log = f"<h2>Plans, comparisons and commands</h2><pre>{escape(details)}</pre>"
+    log = f'<h2>Plans, comparisons and commands</h2><pre tabindex="0">{escape(details)}</pre>'
     return pages.document("SparkWeld demo", f"{head}\n{cases}{plots}{log}", _STYLE)
 
 
