@@ -223,8 +223,8 @@ class Worker:
         self.spark.catalog.clearCache()
         return {}
 
-    def plan_seconds(self, name: str, folder: str, repeats: int) -> dict[str, Any]:
-        """Times a query from a new DataFrame to its physical plan, `repeats` times."""
+    def plan_seconds(self, name: str, folder: str, repeats: int, pause: float) -> dict[str, Any]:
+        """Times a query from a new DataFrame to its physical plan, `repeats` times. Sleeps for `pause` seconds before each."""
         import function_queries
         import plain_queries
 
@@ -232,6 +232,7 @@ class Worker:
         seconds = []
         for _ in range(repeats):
             frame = build(self.spark, folder)
+            time.sleep(pause)
             begin = time.monotonic()
             frame._jdf.queryExecution().executedPlan()
             seconds.append(time.monotonic() - begin)
