@@ -320,6 +320,12 @@ class ProgramBuilder:
         self.columns[column] = whole_type(fn, tuple(a.type for a in args))
         return column
 
+    def forget_wholes(self, count: int) -> None:
+        """Removes all functions of whole columns but the first ones; the caller must not read the others any more."""
+        for at in range(count, len(self.wholes)):
+            del self.columns[f"whole {at}"]
+        del self.wholes[count:]
+
     def loop(self, name: str, domain: str = ROWS) -> LoopBuilder:
         """Creates a loop over `domain`."""
         return LoopBuilder(self, name, domain)

@@ -35,8 +35,9 @@ def evaluate(program: Program, inputs: dict[str, Array], rows: int) -> Result:
     for stage in program.stages:
         known = {i.name: columns[i.name][0] for i in stage.program.inputs}
         found = evaluate(stage.program, known, rows).columns
-        made = {w.column: evaluate_whole(w.fn, tuple(found[arg] for arg in w.args), rows) for w in stage.wholes}
-        columns.update((name, (column, ROWS)) for name, column in made.items())
+        for whole, result in zip(stage.wholes, stage.results, strict=True):
+            made = evaluate_whole(whole.fn, tuple(found[arg] for arg in whole.args), rows)
+            columns[whole.column] = (made if rows else _no_rows(result.type), ROWS)
     selections = {ROWS: np.arange(rows, dtype=np.int32)}
     flagged = np.zeros(rows, np.bool_)
     for loop in program.loops:
@@ -88,6 +89,11 @@ def _take(array: Array, rows: Any) -> Array:
     if isinstance(array, Optional):
         return Optional(array.values[rows], array.valid[rows])
     return array[rows]
+
+
+def _no_rows(type: Type) -> Array:
+    values = np.empty(0, type.dtype)
+    return Optional(values, np.empty(0, np.bool_)) if type.nullable else values
 
 
 def _of_type(array: Array, type: Type) -> Array:

@@ -78,7 +78,7 @@ class Stage:
     """Functions of whole columns over `ROWS`, which the outputs of `program` are.
 
     The inputs of `program` are inputs of the whole program and results of earlier stages. It has no stages, guards, filters and
-    models, and allocates no strings.
+    models.
     """
 
     program: Program

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sparkweld.errors import VerifyError
 from sparkweld.ir.merges import MOMENTS
 from sparkweld.ir.ops import Arg, ModelOp, Read
-from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.program import ROWS, Loop, Program, Stage, group_columns
 from sparkweld.ir.types import BOOL, Type
 
@@ -38,7 +37,6 @@ def _verify_stage(program: Program, stage: Stage, columns: dict[str, tuple[Type,
     _require(not inner.stages and not decides, program, "a stage has stages, guards or filters")
     ops = (let.op for loop in (*inner.loops, *program.loops) for let in loop.body)
     _require(not any(isinstance(op, ModelOp) for op in ops), program, "a program with stages has models")
-    _require(not any(allocates(let.op) for loop in inner.loops for let in loop.body), program, "a stage allocates strings")
     _require({arg for w in stage.wholes for arg in w.args} <= {*inner.outputs}, program, "a stage lacks a whole column")
     for made in stage.results:
         _require(made.name not in columns, program, f"a stage makes {made.name!r}, which exists already")

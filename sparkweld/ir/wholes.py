@@ -17,7 +17,7 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Optional
 from sparkweld.ir.ops.lists import BUFFER
 from sparkweld.ir.rolling import STATISTICS, rolling, weighted_mean
-from sparkweld.ir.types import BOOL, F64, I64, STR, Type
+from sparkweld.ir.types import BOOL, F64, I64, LISTS, STR, Items, Type, list_of, of_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +261,23 @@ def _grouped_squares(args: tuple[Array, ...], rows: int) -> Array:
     return squares[codes]
 
 
+def _collected(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns in every row the list of all values."""
+    values, _ = _present(args[0])
+    made = np.empty(rows, object)
+    made.fill(Items((of_dtype(values.dtype) or STR).kind, tuple(values.tolist())))
+    return made
+
+
+def _elements(args: tuple[Array, ...], rows: int) -> Array:
+    """Returns, of the first row's list, in each row the element of the row's number; NULL after the last one."""
+    items = _present(args[0])[0][0] if rows else Items("i64")
+    kept, type = items.values[:rows], Type(items.kind)
+    values = np.full(rows, type.zero, type.dtype)
+    values[: len(kept)] = kept
+    return Optional(values, np.arange(rows) < len(kept))
+
+
 def _one(accepted: Callable[[Type], bool], result: Callable[[Type], Type]) -> Callable[[tuple[Type, ...]], Type | None]:
     return lambda args: result(args[0]) if len(args) == 1 and accepted(args[0].plain()) else None
 
@@ -289,6 +306,14 @@ def _grouped(accepted: Callable[[Type], bool]) -> Callable[[tuple[Type, ...]], T
     return lambda args: args[0].plain() if len(args) == 2 and args[1] == I64 and accepted(args[0].plain()) else None
 
 
+def _collected_type(args: tuple[Type, ...]) -> Type | None:
+    return list_of(args[0]) if len(args) == 1 and args[0].kind in LISTS.values() and not args[0].nullable else None
+
+
+def _list_elements(args: tuple[Type, ...]) -> Type | None:
+    return args[0].element.optional() if len(args) == 1 and args[0].is_list and not args[0].nullable else None
+
+
 def _rolling(args: tuple[Type, ...]) -> Type | None:
     return F64 if args == (F64, I64) else None
 
@@ -313,6 +338,8 @@ WHOLES: dict[str, _Function] = {
     "min": _Function(_one(_ordered, lambda type: type), _extreme(smallest=True)),
     "max": _Function(_one(_ordered, lambda type: type), _extreme(smallest=False)),
     "at": _Function(_and_index(lambda type: type), _at),
+    "collected": _Function(_collected_type, _collected),
+    "elements": _Function(_list_elements, _elements),
     "sorted": _Function(_one(_wide, Type.optional), _sorted),
     "shift": _Function(_and_index(Type.optional), _shift),
     "running_sum": _Function(_one(_wide, lambda type: type), _running(np.add)),

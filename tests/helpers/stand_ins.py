@@ -92,11 +92,14 @@ from udf_compiler.frontends.pandas.groups import (
     correlations,
     elements,
     inner_groups,
+    list_calls,
+    listed,
     neighbours,
     orders,
     single_values,
     value_counts,
 )
+from udf_compiler.frontends.pandas.groups import results as group_results
 from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
@@ -189,6 +192,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     pattern = re.compile("(?P<a>a)")
     reduced = GroupScalar(loop, read("x"))
     counts = value_counts.ValueCounts(FrameGroup(loop), x)
+    column_of_group = listed.ListedColumn(listed.Form({"x": x}, True), lists.of_list(read("v")), None)
+    frame_of_group = listed.ListedFrame(listed.Form({"x": x}, True), (column_of_group,), scalars.of_value(read("n")))
     real_match = pattern.search("a")
     names = {"float": "x", "int": "n", "bool": "b", "date": "d", "str": "s"}
     scalar = {kind: scalars.of_value(read(name)) for kind, name in names.items()}
@@ -298,6 +303,23 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         periods.PeriodAccessor: [(periods.PeriodAccessor(period), real_period.dt)],
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
+        listed.ListedColumn: [(column_of_group, series)],
+        listed.ListedFrame: [(frame_of_group, real_frame[["x"]])],
+        listed.Places: [(listed.Places(column_of_group), series.iloc), (listed.Places(frame_of_group), real_frame[["x"]].iloc)],
+        listed.ListedRows: [(listed.ListedRows(frame_of_group, listed.TUPLE, ("x",)), zip([1.5], strict=True))],
+        listed.ListedTuples: [(listed.ListedTuples((column_of_group,), single=True), zip([1.5], strict=True))],
+        listed.ListedRow: [
+            (listed.ListedRow(frame_of_group, scalar["int"], listed.ITERROWS, ()), real_frame[["x"]].iloc[0]),
+        ],
+        listed.Unlabelled: [(listed.Unlabelled(), 0)],
+        group_results.GroupList: [(group_results.GroupList(read("v")), [1.5])],
+        group_results.GroupSet: [(group_results.GroupSet(read("v"), "set"), {1.5})],
+        group_results.GroupDict: [(group_results.GroupDict(read("v"), read("v")), {1.5: 1.5})],
+        group_results.GroupRecords: [
+            (group_results.GroupRecords(records.Records("tuple", ("0",), (("list<f64>", False),)), [read("v")]), [(1.5,)]),
+        ],
+        elements.GroupRange: [(elements.GroupRange((0, reduced, 2)), range(0, 2, 2))],
+        list_calls.Distinct: [(list_calls.Distinct(FrameGroup(loop), group_results.GroupList(read("v"))), {1.5})],
         GroupScalar: [(reduced, np.float64(1)), (GroupScalar(loop, read("n"), weak=True), 1)],
         correlations.Matrix: [(correlations.Matrix(reduced), np.ones((2, 2))), (correlations.Matrix(reduced, 0), np.ones(2))],
         value_counts.ValueCounts: [(counts, series.value_counts())],

@@ -10,7 +10,7 @@ from sparkweld.ir import ROWS, Input, Program, ProgramBuilder, evaluate, parse_p
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.program import Stage
 from sparkweld.ir.rolling import STATISTICS, window_of
-from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Type
+from sparkweld.ir.types import BOOL, F64, I32, I64, STR, Items, Type, list_of
 from sparkweld.ir.wholes import WHOLES, Whole, evaluate_whole, whole_type
 from sparkweld.kernels import ObjectCache, compile_program
 from sparkweld.optimizer import optimize
@@ -25,7 +25,8 @@ TYPES = {
     "product": [(F64,), (I64,)],
     "min": [(F64,), (I64,), (I32,), (BOOL,)],
     "max": [(F64,), (I64,), (I32,), (BOOL,)],
-    "at": [(F64, I64), (STR, I64), (BOOL, I64)],
+    "at": [(F64, I64), (STR, I64), (BOOL, I64), (list_of(F64), I64)],
+    "elements": [(list_of(F64),), (list_of(BOOL),), (list_of(STR),)],
     "sorted": [(F64,), (I64,)],
     "shift": [(F64, I64), (I32, I64), (BOOL, I64)],
     "running_sum": [(F64,), (I64,)],
@@ -89,6 +90,10 @@ def column(type: Type, rows: int, seed: int) -> Array:
         values = rng.normal(size=rows) * 10.0 ** rng.integers(-8, 9, rows)
         values[rng.random(rows) < 0.3] = 0.5
         values[rng.random(rows) < 0.1] = -0.0
+    elif type.is_list:
+        elements = column(type.element, rows + 3, seed).tolist()
+        values = np.full(rows, type.zero, object)
+        values[:] = [Items(type.element.kind, tuple(elements[: rows // 2 + row])) for row in range(rows)]
     elif type.plain() == STR:
         values = np.array([f"row {x}" for x in rng.integers(0, 50, rows)], object)
     else:
@@ -111,24 +116,24 @@ def second_column(fn: str, rows: int) -> np.ndarray:
 @pytest.mark.parametrize("nullable", [False, True])
 @pytest.mark.parametrize("calls", _together(), ids=lambda calls: f"{len(calls)} of {'-'.join(map(str, calls[0][1][:1]))}")
 def test_kernels_return_the_bits_of_evaluate(calls, nullable):
-    of_complete = ("rolling", "weighted", "adjusted")
-    if nullable:  # windows are of complete columns only
+    of_complete = ("rolling", "weighted", "adjusted", "elements")
+    if nullable:  # windows and lists are of complete columns only
         calls = [(fn, (types[0].optional(), *types[1:])) for fn, types in calls if types and not fn.startswith(of_complete)]
     if not calls:
         return
     program = optimize(program_of(*calls))
     assert parse_program(print_program(program)) == program
     kernel = kernels.load(program)
-    for rows in ROWS_OF_GROUPS:
+    for rows in ROWS_OF_GROUPS[:-3] if calls[0][1] and calls[0][1][0].is_list else ROWS_OF_GROUPS:
         columns = {i.name: column(i.type, rows, 0) for i in program.inputs if i.name == "x"}
         columns |= {f"second of {fn}": second_column(fn, rows) for fn, types in calls if len(types) == 2}
         evaluated, ran = evaluate(program, columns, rows).columns, kernel.run(columns, rows).columns
-        for fn, types in calls:
+        for fn, _ in calls:
             valid, expected, got = np.ones(rows, np.bool_), evaluated[fn], ran[fn]
             if isinstance(expected, Optional):
                 assert np.array_equal(expected.valid, got.valid), (fn, rows)
                 valid, expected, got = expected.valid, expected.values, got.values
-            if types and types[0].plain() == STR:
+            if np.asarray(expected).dtype == object:
                 assert got[valid].tolist() == expected[valid].tolist(), (fn, rows)
             else:
                 assert np.asarray(got)[valid].tobytes() == np.ascontiguousarray(expected[valid]).tobytes(), (fn, rows)
@@ -143,7 +148,7 @@ def test_functions_are_cached_beside_the_programs_that_call_them(tmp_path):
 
 
 def test_every_function_is_tested():
-    assert set(TYPES) == set(WHOLES)
+    assert {*TYPES, "collected"} == set(WHOLES)
 
 
 @pytest.mark.parametrize("rows", ROWS_OF_GROUPS)
@@ -175,6 +180,23 @@ def test_later_stages_read_earlier_ones():
     x = np.array([1.0, 2.0, 4.0])
     for result in (evaluate(program, {"x": x}, 3), kernels.load(program).run({"x": x}, 3)):
         assert result.columns["r"].tolist() == [np.sum((x - 7.0) ** 2)] * 3
+
+
+def test_collected_columns_are_lists_of_all_rows():
+    builder = ProgramBuilder("group", tuple(Input(type.kind, type) for type in (F64, I32, BOOL, STR)))
+    loop = builder.loop("rows")
+    for type in (F64, I32, BOOL, STR):
+        first = loop.call("equal", loop.read(builder.whole("position")), loop.const(0, I64))
+        items = loop.read(builder.whole("collected", loop.read(type.kind)))
+        alone = loop.select(first, items, loop.const(list_of(type).zero, list_of(type)))
+        loop.append(f"{type}s", loop.read(builder.whole("elements", alone)))
+    loop.close()
+    program = optimize(builder.finish(tuple(f"{type}s" for type in (F64, I32, BOOL, STR))))
+    columns = {type.kind: column(type, 77, 1) for type in (F64, I32, BOOL, STR)}
+    for result in (evaluate(program, columns, 77), kernels.load(program).run(columns, 77)):
+        for name, given in columns.items():
+            assert result.columns[f"{name}s"].valid.all()
+            assert result.columns[f"{name}s"].values.tolist() == given.tolist()
 
 
 def test_invalid_stages_are_rejected():

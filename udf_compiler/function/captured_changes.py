@@ -62,6 +62,7 @@ def base_of_change(instructions: list[dis.Instruction], n: int) -> str | None:
         return None
     if instructions[n].opname in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"):
         missing = 2 if instructions[n].opname == "STORE_SLICE" else 1  # the key, or both bounds
+        at = _before_copies(instructions, n) if [i.opname for i in instructions[max(n - 2, 0) : n]] == ["SWAP", "SWAP"] else at
         while missing > 0:
             if at < 0 or instructions[at].opcode in dis.hasjrel or instructions[at].opcode in dis.hasjabs:
                 return None
@@ -77,6 +78,12 @@ def base_of_change(instructions: list[dis.Instruction], n: int) -> str | None:
         return None
     name = instructions[at].argval
     return str(name[-1] if isinstance(name, tuple) else name)
+
+
+def _before_copies(instructions: list[dis.Instruction], n: int) -> int:
+    """Returns the instruction before ``x[key] += value`` copies both operands, where `n` assigns the item."""
+    names = [i.opname for i in instructions[:n]]
+    return next((at - 1 for at in range(n - 2, 0, -1) if names[at : at + 2] == ["COPY", "COPY"]), -1)
 
 
 def _aliases(instructions: list[dis.Instruction]) -> bool:

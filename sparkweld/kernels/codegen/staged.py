@@ -2,7 +2,7 @@
 
 Each row-local program is a kernel of its own, inside the same module. The columns between them, and scratch memory, are at the
 start of the arena of new strings. So the caller provides their memory as it does for strings. When the arena is too small, the
-driver runs nothing, and advances the cursor by the bytes that it requires.
+driver ends, and the cursor has advanced by the bytes that it requires so far.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba.core import types
 from sparkweld.ir.program import Program, Stage, column_types
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.driver import load_i64, stack, store_i64
-from sparkweld.kernels.codegen.shape import kernel_symbol
+from sparkweld.kernels.codegen.shape import kernel_symbol, program_allocates
 from sparkweld.kernels.codegen.whole_columns import SCRATCH, whole_function
 from sparkweld.kernels.llvm.memory import pointer
 from sparkweld.kernels.llvm.numba_frontend import Lowered, Operation, define, lower_function
@@ -61,10 +61,14 @@ class _Emitter:
         ]
         for k, width in enumerate(self._widths):
             head += [f"m{k} = at", f"at += (n * {width} + {_ALIGNMENT - 1}) & {-_ALIGNMENT}"]
-        head += ["store_i64(arena, 0, at)", "if at > load_i64(arena, 1):"]
-        head += [f"    store_i64(result, {k}, 0)" for k in range(2 + len(program.outputs))] + ["    return 0"]
+        head += ["store_i64(arena, 0, at)", *self._returns_where_full()]
         head += [f"table = stack({8 * entries})", f"found = stack({8 * words})"]
         return "\n".join(["def run_stages(columns, n, result):", *(f"    {line}" for line in [*head, *body, "return 0"]), ""])
+
+    def _returns_where_full(self) -> list[str]:
+        """Emits the end of a run whose arena is too small."""
+        words = range(2 + len(self.program.outputs))
+        return ["if load_i64(arena, 0) > load_i64(arena, 1):", *(f"    store_i64(result, {k}, 0)" for k in words), "    return 0"]
 
     def _stage(self, stage: Stage) -> list[str]:
         program, types_ = stage.program, column_types(stage.program)
@@ -73,7 +77,11 @@ class _Emitter:
         names = [*(i.name for i in program.inputs), *program.outputs]
         lines = self._entered(names)
         none = len(lines)
-        lines += [f"store_i64(table, {none}, 0)", f"store_i64(table, {none + 1}, 0)", f"{self._call(program)}(table, n, found)"]
+        creates = program_allocates(program)
+        arena = "arena" if creates else "0"
+        lines += [f"store_i64(table, {none}, 0)", f"store_i64(table, {none + 1}, {arena})"]
+        lines.append(f"{self._call(program)}(table, n, found)")
+        lines += self._returns_where_full() if creates else []  # what a full arena has no memory for is not there to be read
         for whole, result in zip(stage.wholes, stage.results, strict=True):
             self._make(result.name, result.type.width, result.type.nullable)
             arguments = [address for arg in whole.args for address in self._addresses(arg)]

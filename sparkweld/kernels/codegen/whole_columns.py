@@ -25,9 +25,9 @@ from sparkweld.kernels.codegen.merging import larger, zero_of
 from sparkweld.kernels.codegen.rolling_columns import rolling_body, weighted_mean_body
 from sparkweld.kernels.functions.lists import reductions
 from sparkweld.kernels.functions.strings.library import Function, call_of, linked
-from sparkweld.kernels.functions.strings.memory_access import view
+from sparkweld.kernels.functions.strings.memory_access import address_of, length_of, view
 from sparkweld.kernels.llvm.llvm_passes import optimise
-from sparkweld.kernels.llvm.numba_frontend import Operation, define, value_type
+from sparkweld.kernels.llvm.numba_frontend import Operation, define, numba_type, value_type
 
 #: n, two addresses for each of two arguments and of the result, and the scratch memory.
 ARGUMENTS = (types.int64,) * 8
@@ -128,6 +128,31 @@ _AT = """
             if nulls != 0:
                 store_null(nulls, row, valid)
             row += 1
+    return 0
+"""
+
+_COLLECTED = """
+    row = 0
+    while row < n:
+        store(out, row, view(a0, n))
+        row += 1
+    return 0
+"""
+
+_ELEMENTS = """
+    data = 0
+    count = 0
+    if n > 0:
+        data = address_of(load0(a0, 0))
+        count = length_of(load0(a0, 0))
+    row = 0
+    while row < n:
+        if row < count:
+            store(out, row, load_element(data, row))
+        else:
+            store(out, row, nothing())
+        store_null(nulls, row, row < count)
+        row += 1
     return 0
 """
 
@@ -368,7 +393,8 @@ def _body(fn: str, args: tuple[Type, ...]) -> str:
     if fn.startswith("rank_"):
         return ascending + _CLEARED.format(zero=0.0) + _RANK.format(rank=_RANKS[fn.removeprefix("rank_")])
     return {
-        "position": _POSITION, "at": _AT, "shift": _SHIFT, "running_sum": _RUNNING_SUM, "take": _TAKE,
+        "position": _POSITION, "at": _AT, "collected": _COLLECTED, "elements": _ELEMENTS, "shift": _SHIFT,
+        "running_sum": _RUNNING_SUM, "take": _TAKE,
         "sorted": ascending + _SORTED,
     }[fn]  # fmt: skip
 
@@ -403,9 +429,14 @@ def whole_function(fn: str, args: tuple[Type, ...]) -> WholeFunction:
         "load": make.load(first), "load0": make.load(first), "store0": make.store(first),
         "valid0": make.load_valid() if args and args[0].nullable else always,
         "store": make.store(result.plain()), "store_null": make.store_null(),
-        "load_int": make.load(I64), "store_int": make.store(I64), "larger": larger(first), "zero": zero_of(first),
-        "pairwise": reductions.functions(F64)["sum_pairwise"], "view": view, "nan": float("nan"),
+        "load_int": make.load(I64), "store_int": make.store(I64), "view": view, "nan": float("nan"),
+        "pairwise": reductions.functions(F64)["sum_pairwise"],
     }  # fmt: skip
+    if not first.is_list:
+        namespace |= {"larger": larger(first), "zero": zero_of(first)}
+    if fn == "elements":
+        namespace |= {"load_element": make.load(result.plain()), "nothing": make.nothing(numba_type(result.plain()))}
+        namespace |= {"address_of": address_of, "length_of": length_of}
     if fn.endswith(("order", "sorted")) or fn.startswith(("rank_", "same_")):
         namespace["less"] = make.operation_of(Call("less"), (first, first), BOOL)
     if fn.startswith(("rolling_", "grouped_")) or fn.endswith("weighted_mean"):

@@ -20,6 +20,7 @@ from udf_compiler.frontends.python import byte_strings, json_values, lists, maps
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.list_texts import text_of_list
+from udf_compiler.frontends.python.listed import is_listed, of_lists
 from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
@@ -110,7 +111,7 @@ _COUNTED = (
 def _len(x: Any) -> Any:
     if type(x) is json_values.TracedJson:
         return json_values.length(x)
-    if lists.is_lazy(x) or type(x) in _COUNTED:
+    if lists.is_lazy(x) or type(x) in _COUNTED or is_listed(x):
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
     return as_python(len, x) if length is None else length(x)
@@ -387,7 +388,8 @@ def _flat(kinds: Any) -> Iterator[Any]:
 
 
 #: Builtins -> their stand-ins in compiled functions.
-STAND_INS: dict[Any, Any] = {**_CLASSES, min: _extreme("min", "lt"), max: _extreme("max", "gt"), range: _range,
-                              len: _len, sum: _sum, ord: _ord, chr: _chr, any: _test(any), all: _test(all), sorted: _sorted,
-                              hex: _hex, repr: _repr, isinstance: _check_of(isinstance),
+STAND_INS: dict[Any, Any] = {**_CLASSES, min: of_lists("min", _extreme("min", "lt")), max: of_lists("max", _extreme("max", "gt")),
+                              range: _range, len: _len, sum: of_lists("sum", _sum), ord: _ord, chr: _chr, hex: _hex,
+                              any: of_lists("any", _test(any)), all: of_lists("all", _test(all)), repr: _repr,
+                              sorted: of_lists("sorted", _sorted), isinstance: _check_of(isinstance),
                               issubclass: _check_of(issubclass)}  # fmt: skip

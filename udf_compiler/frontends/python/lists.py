@@ -42,6 +42,12 @@ _END = 2**62
 NDARRAY = "ndarray"
 #: `TracedScalar.numpy` of a list of NumPy scalars.
 NUMPY_ELEMENTS = "elements"
+#: That of a list of Python's and NumPy's numbers, of which nothing is read (`Session.of_columns`).
+MIXED_ELEMENTS = "mixed"
+#: That of the elements of a set, of which only the number is read (`Session.of_columns`).
+SET_ELEMENTS = "set"
+#: Functions of lists that need not know the classes of the elements.
+_OF_ANY = ("length", "slice", "concat")
 
 
 def is_list(x: object) -> bool:
@@ -63,6 +69,8 @@ def guard_list(loop: LoopBuilder, value: Value) -> None:
 
 def call(fn: str, x: TracedScalar, *more: Value) -> Value:
     """Emits a function of lists (see `ir.ops.lists`)."""
+    if x.numpy in (MIXED_ELEMENTS, SET_ELEMENTS) and fn not in _OF_ANY:
+        refuse("SW222", call=fn, kind="list of NumPy's and Python's numbers" if x.numpy == MIXED_ELEMENTS else "set")
     return explorer().loop.emit(ListCall(fn, x.value.type), x.value, *more)
 
 

@@ -12,12 +12,12 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import BOOL, I64, Items, Type, of_dtype
 from udf_compiler.frontends.python import list_maps, numbers
-from udf_compiler.frontends.python.lists import NUMPY_ELEMENTS, as_list, is_list, present
+from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list, present
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_int
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 from udf_compiler.frontends.tracing.values import raw
@@ -36,6 +36,9 @@ _KINDS = {
 def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
     """Returns the kind of a list of these elements and its `numpy`; None where kernels support no such list."""
     found = {(x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "") for x in items}
+    if len(found) == 2 and current().of_columns and len({kind for kind, _ in found}) == 1:  # whose types may be the same
+        (of,) = {_KINDS.get(key) for key in found} if len({_KINDS.get(key) for key in found}) == 1 else (None,)
+        return None if of is None else (of, MIXED_ELEMENTS)
     if len(found) != 1:
         return None
     key = found.pop()

@@ -25,11 +25,13 @@ from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, 
 from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 TUPLE, DICT, ROW = "tuple", "dict", "Row"
+#: The form of elements that are numbers or strings, some of which are None: each is its own only part (`Session.of_columns`).
+VALUE = "value"
 
 _BOOLS = "list<bool>"
 
@@ -84,8 +86,8 @@ class TracedRecord(Traced):
 class Records:
     """The kind of a list of records.
 
-    `form`: TUPLE, DICT or ROW, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of the list of
-    each part, "" where all are None, and whether a part may be None. `gaps`: whether an element may be None.
+    `form`: TUPLE, DICT, ROW or VALUE, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of the
+    list of each part, "" where all are None, and whether a part may be None. `gaps`: whether an element may be None.
     """
 
     form: str
@@ -189,6 +191,8 @@ class TracedRecords(TracedRows):
         if self.gone is not None and lists.element(self.gone, position):
             return None
         found = [self._part(number, position) for number in range(len(self.parts))]
+        if self.form == VALUE:
+            return found[0]
         if self.form == TUPLE:
             return tuple(found)
         return (TracedRecord if self.form == DICT else TracedElement)(self.names, found)
@@ -310,7 +314,27 @@ def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
         return TUPLE, tuple(map(str, range(len(x)))), x
     if type(x) is TracedRecord:
         return DICT, x.names, x.values_
-    return (ROW, x.names, x.values) if type(x) is TracedElement else ("", (), ())
+    if type(x) is TracedElement:
+        return ROW, x.names, x.values
+    return (VALUE, ("0",), (x,)) if current().of_columns and _is_plain(x) else ("", (), ())
+
+
+def _is_plain(x: Any) -> bool:
+    return type(x) in (TracedScalar, bool, int, float, str) and kind_of([x]) is not None
+
+
+def kind_with_gaps(kind: tuple[str, str]) -> Records | None:
+    """Returns the kind of a list of plain elements as one that may have None among them; None of NumPy's scalars."""
+    return Records(VALUE, ("0",), ((kind[0], False),), gaps=True) if not kind[1] and current().of_columns else None
+
+
+def with_gaps(x: Any) -> TracedRecords:
+    """Returns a list of plain elements as one that may have None among them. Refuses (SW244) one of NumPy's scalars."""
+    kind = kind_with_gaps((x.kind, x.numpy))
+    if kind is None:
+        refuse("SW244", what="None", kind=x.kind)
+    alone = TracedRecords(VALUE, ("0",), [x], [None], None)
+    return alone.widened(x.value.loop, kind)
 
 
 def _values_of(x: Any, kind: Records) -> Sequence[Any]:

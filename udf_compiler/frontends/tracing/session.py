@@ -49,6 +49,8 @@ class Session:
     - `tables`: the ops of large constant dicts and sets, which the function reads on many paths.
     - `dispatch`: the operations of the frontends above.
     - `elements`: the type of the elements of an array that a scalar function is declared to return, or the fields of a struct.
+    - `of_columns`: lists of a scalar function become columns. So they may have None among their elements, and NumPy's scalars
+      beside Python's.
     - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
       its whole batch, as the handler would see the exception of any row. `handling`: the handlers of code called so far.
     """
@@ -69,6 +71,7 @@ class Session:
     tables: dict[tuple[int, str], Any] = field(default_factory=dict)
     dispatch: Dispatch = Dispatch()
     elements: Any = ""
+    of_columns: bool = False
     refused: Refusal | None = None
     catching: bool = False
     caught: bool = False

@@ -40,7 +40,7 @@ from udf_compiler.service.server import Service
 #: Base classes without instances of their own.
 _BASES = {
     "StandIn", "LazyList", "OfText", "Traced", "ColumnLike", "SeriesOperand", "Handle", "_Alone", "Guarded", "TracedLists.str",
-    "Changeable",
+    "Changeable", "Listed",
 }  # fmt: skip
 #: Classes with the methods of a stand-in that user code never receives.
 _INTERNAL = {

@@ -23,11 +23,12 @@ def itertuples(frame: TracedFrame, index: Any = True, name: Any = "Pandas") -> R
     if type(index) is not bool or not (name is None or type(name) is str) or not frame.series:
         refuse("SW262", call="DataFrame.itertuples", what="this form")
     first = (_label(frame),) if index else ()
+    listed = lambda to: to.named_tuples(frame, index, name)  # noqa: E731
     if name is None:
-        return Rows(list(frame.series.values()), single=False, made=lambda values: (*first, *values))
+        return Rows(list(frame.series.values()), single=False, made=lambda values: (*first, *values), listed=listed)
     fields = [*(("Index",) if index else ()), *map(str, frame.series)]
     row: Any = collections.namedtuple(name, fields, rename=True)  # type: ignore[misc]
-    return Rows(list(frame.series.values()), single=False, made=lambda values: row(*first, *values))
+    return Rows(list(frame.series.values()), single=False, made=lambda values: row(*first, *values), listed=listed)
 
 
 def iterrows(frame: TracedFrame) -> Rows:
@@ -41,7 +42,7 @@ def iterrows(frame: TracedFrame) -> Rows:
             refuse("SW256", call="Code between DataFrame.iterrows and its loop")  # which reads each row as it comes to it
         return _label(frame), row
 
-    return Rows(list(frame.series.values()), single=False, made=element, sources=())
+    return Rows(list(frame.series.values()), single=False, made=element, sources=(), listed=lambda to: to.labelled_rows(frame))
 
 
 def _label(frame: TracedFrame) -> Any:

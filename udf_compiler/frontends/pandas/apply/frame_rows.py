@@ -17,7 +17,7 @@ from udf_compiler.frontends.pandas.apply.results import RowSeries, explored, ser
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import is_time
 from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
@@ -32,7 +32,7 @@ from udf_compiler.frontends.tracing.values import Traced
 _CALL = "DataFrame.apply"
 
 #: Kinds of Series of Python objects.
-_OBJECTS = (STRINGS, ARRAY_OBJECTS, DATES)
+_OBJECTS = (STRINGS, ARRAY_OBJECTS, DATES, BOOL_OBJECTS)
 
 
 def apply_rows(frame: TracedFrame, func: Any, axis: Any = 0, args: Any = (), **kwargs: Any) -> TracedSeries | RowSeries:
@@ -57,12 +57,13 @@ def sources_of(frame: TracedFrame, call: str) -> dict[Any, Callable[[], Any]]:
     """Returns the functions that return the values of a row, by column."""
     common = _common_dtype(frame, call)
     if common.kind == "O":
-        return {name: _unread(call) if is_time(s) else element(s, call) for name, s in frame.series.items()}
+        unread = {name for name, s in frame.series.items() if is_time(s) or s.kind is BOOL_OBJECTS}
+        return {name: _unread(call) if name in unread else element(s, call) for name, s in frame.series.items()}
     return {name: _number(frame, s, common, call) for name, s in frame.series.items()}
 
 
 def _unread(call: str) -> Callable[[], Any]:
-    """Returns the source of a time in a row of objects, which refuses (SW264) to be read."""
+    """Returns the source of a time, or of a bool of a column with NULLs, in a row of objects. It refuses (SW264) to be read."""
     return lambda: refuse("SW264", call=call)
 
 

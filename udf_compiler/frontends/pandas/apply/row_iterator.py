@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
 from sparkweld.ir.types import list_of
@@ -24,7 +25,7 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, explore_with, explorer
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.tracing.frames import instruction
-from udf_compiler.frontends.tracing.session import leave_unseen, refuse
+from udf_compiler.frontends.tracing.session import attempt, current, leave_unseen, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.function.bytecode import identity_of
 from udf_compiler.function.plain_data import is_scalar
@@ -33,7 +34,7 @@ from udf_compiler.function.plain_data import is_scalar
 class Rows(StandIn):
     """An iterator over the rows of columns, which yields the values of the one symbolic row."""
 
-    __slots__ = ("_loops", "_made", "_over", "_single", "_sources", "_state", "_values")
+    __slots__ = ("_listed", "_loops", "_made", "_over", "_single", "_sources", "_state", "_values")
     what = "loop over the rows"
     stands_for = zip
     exact = False
@@ -44,10 +45,15 @@ class Rows(StandIn):
         single: bool,
         made: Callable[[tuple[Any, ...]], Any] | None = None,
         sources: Sequence[Callable[[], Any]] | None = None,
+        listed: Callable[[Any], Any] | None = None,
     ) -> None:
-        """`made`: returns the element of a row from its values, which are those of the columns or, if given, of `sources`."""
+        """`made`: returns the element of a row from its values, which are those of the columns or, if given, of `sources`.
+
+        `listed`: returns the same iteration over lists of a group's rows, which it takes from a `Lister`.
+        """
+        self._listed: Callable[[Any], Any] | None = listed or (lambda to: to.tuples(columns, single))
         self._loops, self._single, self._made = [c.loop for c in columns], single, made
-        self._sources = [source_of(c) for c in columns] if sources is None else list(sources)
+        self._sources = [_source(c) for c in columns] if sources is None else list(sources)
         self._values = [(c, _values_of(c)) for c in columns]
         self._state: tuple[Explorer | None, FrameType, int, Record, Flow | None] | None = None
         self._over = False
@@ -70,6 +76,14 @@ class Rows(StandIn):
         if loops.active is not None:
             refuse("SW600")
         self._check()
+        loops.began = True
+        if loops.sequential and not loops.driven and flow_of_list(frame) is None:
+            over, self._over = self._listed, True
+            current().group.run_loop(frame, over)
+            self._listed = self._made = None  # the columns, which the function may change from now on
+            self._loops, self._sources, self._values = [], [], []
+            del over
+            raise StopIteration
         flow = None
         if loops.driven:
             if instruction(frame.f_code, frame.f_lasti) != "FOR_ITER":  # a call that takes elements, such as next() or sum()
@@ -116,7 +130,9 @@ class Rows(StandIn):
         self._check()
         self._over, loop = True, self.loop
         columns = [column for column, _ in self._values]
-        return Rows(columns, single=False, made=lambda values: (Position(loop), self._element()), sources=())
+        of: Any = self._listed
+        made = lambda values: (Position(loop), self._element())  # noqa: E731
+        return Rows(columns, single=False, made=made, sources=(), listed=lambda to: to.counted(of(to)))
 
     def _check(self) -> None:
         """Refuses (SW256) a change of a column since the iterator was made, which may see the change."""
@@ -158,6 +174,14 @@ def _is_fixed(x: Any) -> bool:
     if type(x) in (tuple, frozenset):
         return all(map(_is_fixed, x))
     return is_scalar(x) or isinstance(x, type | ModuleType | FunctionType) or issubclass(type(x), StandIn)
+
+
+def _source(column: Any) -> Callable[[], Any]:
+    """Returns `source_of`; in a function of a group, a column that has none is refused where its element is read."""
+    if current().group is None:
+        return source_of(column)
+    found = attempt(lambda: source_of(column))
+    return (lambda: refuse_again(found)) if isinstance(found, Refusal) else found
 
 
 def source_of(column: Any) -> Callable[[], Any]:
@@ -210,4 +234,5 @@ class Positions(StandIn):
 
     def __iter__(self) -> Rows:
         check_loop(sys._getframe(1))
-        return Rows((self,), single=True, sources=(lambda: Position(self.loop),))
+        listed = lambda to: to.counter(0, to.count(self.loop), 1)  # noqa: E731
+        return Rows((self,), single=True, sources=(lambda: Position(self.loop),), listed=listed)

@@ -67,7 +67,8 @@ class RowLoops:
     now. `active`: the loop that runs now; loops are not nested, as an inner one would run over all rows for each row. `batch`:
     the loop of the present batch. A function of an iterator receives a second batch, for which its loops take the same paths.
     `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left. `kept`:
-    the rows of the last loop that append something. `regions`: those of the helpers, where these become regions.
+    the rows of the last loop that append something. `regions`: those of the helpers, where these become regions. `began`: some
+    loop has begun. `sequential`: loops over a group run in one region each.
     """
 
     loop: LoopBuilder
@@ -82,15 +83,19 @@ class RowLoops:
     batch: LoopBuilder = field(init=False)
     kept: LoopBuilder | None = None
     regions: dict[Any, Any] | None = None
+    began: bool = False
+    sequential: bool = False
 
     def run(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
         """Returns the result of `call`, which calls a user's function.
 
         In further attempts, its helpers are interpreted, or become regions. The first one has a limit, since many paths of a
-        helper take seconds and a region takes none. Loops over the groups of a batch have no further attempts.
+        helper take seconds and a region takes none. Loops over the rows of a group run in regions in a second attempt.
         """
         session = current()
-        if session.groups is not None or session.group is not None or not has_helpers(function):
+        if session.group is not None:
+            return self._run_of_group(call, session.group)
+        if session.groups is not None or not has_helpers(function):
             return self._run(call)
         mark = self.loop.mark()
         found = attempt(lambda: self._run(call, _FEW))
@@ -106,6 +111,19 @@ class RowLoops:
         self.loop.undo(mark)
         self.done, self.regions = [], None
         return self._run(call)
+
+    def _run_of_group(self, call: Callable[[], Any], group: Any) -> Any:
+        """Returns the result of a function of a group; where it is refused and has a loop, from loops in regions."""
+        mark = group.mark()
+        found = attempt(lambda: self._run(call))
+        if not isinstance(found, Refusal):
+            return found
+        if not self.began:
+            refuse_again(found)
+        group.undo(mark)
+        self.done, self.sequential = [], True
+        again = attempt(lambda: self._run(call))
+        return refuse_again(found) if isinstance(again, Refusal) else again
 
     def _again(self, mark: Any, call: Callable[[], Any], function: Any, regions: dict[Any, Any] | None) -> Any:
         """Returns the result of `call` with interpreted helpers, or its refusal. `regions`: where helpers become regions."""

@@ -47,8 +47,9 @@ def len_(x: Any) -> Any:
         return groups.length(x)
     if current().group is not None:
         x = x.alone() if type(x) is KeptElements else texts_of(x)
-    if type(x) in (TracedSeries, TracedFrame, TracedArray) and current().group is not None:
-        return current().group.length(x, f"len() of a {x.what}")
+    group = current().group
+    if group is not None and (type(x) in (TracedSeries, TracedFrame, TracedArray) or group.has_length(x)):
+        return group.length(x, f"len() of a {x.what}")
     if type(x) is MappedList:
         x = x.values
     if type(x) in (TracedSeries, TracedFrame, Values):
@@ -83,7 +84,18 @@ def _list(x: Any) -> Any:
     return x if type(x) in (Values, MappedList) else Values(texts_of(x))
 
 
+def _set(x: Any) -> Any:
+    """Implements ``set(x)`` of a list of the values of a group."""
+    return current().group.of_lists("set", (Values(x) if type(x) is TracedSeries else x,), {})
+
+
+def _is_of_group(x: Any) -> bool:
+    group = current().group
+    return group is not None and (type(x) is TracedSeries or group.takes_lists((x,)))
+
+
 LIST = builtin_class(list, _list, _has_values)
+SET = builtin_class(set, _set, _is_of_group)
 
 
 def _range(*args: Any) -> Any:
@@ -97,7 +109,7 @@ def _range(*args: Any) -> Any:
 
 
 RANGE = class_stand_in(range, "range", _range)
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(range): RANGE, id(itertools.count): _count}
+_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(set): SET, id(range): RANGE, id(itertools.count): _count}
 _BY_OBJECT |= bisecting.STAND_INS
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas.apply.row_iterator import Positions, Rows, check_loop
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.frames import Loc, keep_rows, over
@@ -22,7 +25,7 @@ from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import attempt, current, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced, symbol
 
@@ -53,12 +56,53 @@ class Places(Traced):
     def __getattr__(self, name: str) -> Any:
         refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a range")
 
+    def __iter__(self) -> Rows:
+        check_loop(sys._getframe(1))
+        stop: Any = self.count + self.start  # type: ignore[operator]
+        return rows_of_range((self.start, stop, 1))
+
     def column(self, group: FrameGroup, loop: LoopBuilder) -> TracedSeries:
         """Returns a column of these numbers. A group with another number of rows runs in Python."""
         scalars = group.loop
         scalars.guard(scalars.call("equal", self.count.value, group.count_of(loop, self.what)))
         value = loop.call("add", group.place(loop), loop.const(self.start, I64))
         return TracedSeries(loop, value, value.type.dtype)
+
+
+class GroupRange(Traced):
+    """A range of numbers of the group, which may only be the numbers of a loop."""
+
+    __slots__ = ("bounds", "shared")
+    what = "range of numbers"
+    stands_for = range
+
+    def __init__(self, bounds: tuple[Any, Any, int]) -> None:
+        self.bounds, self.shared = bounds, True
+
+    def __iter__(self) -> Rows:
+        check_loop(sys._getframe(1))
+        return rows_of_range(self.bounds)
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a range")
+
+
+def rows_of_range(bounds: tuple[Any, Any, int]) -> Rows:
+    """Returns the numbers of a range as the iterator of a loop."""
+    loop = current().group.root  # type: ignore[union-attr]
+    return Rows((Positions(loop),), True, sources=(lambda: refuse("SW600"),), listed=lambda to: to.counter(*bounds))
+
+
+def range_of_group(args: Sequence[Any]) -> Places | GroupRange:
+    """Implements range of numbers of the group."""
+    made = attempt(lambda: places(range, *args))
+    if not isinstance(made, Refusal):
+        return made
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    whole = all(type(x) is int or (type(x) is GroupScalar and x.dtype.kind == "i") for x in (start, stop))
+    if not whole or type(step) is not int or step == 0 or len(args) > 3:
+        refuse_again(made)
+    return GroupRange((start, stop, step))
 
 
 def places(of: type, start: Any, stop: Any = None, step: Any = 1) -> Places:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Call, ModelOp
-from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.ir.whole_builder import values_below
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -27,13 +27,18 @@ from udf_compiler.frontends.pandas.groups import (
     correlations,
     elements,
     inner_groups,
+    list_calls,
     neighbours,
     ordered_rows,
     orders,
     reductions,
+    results,
+    sequential,
+    single_values,
     summaries,
     value_counts,
 )
+from udf_compiler.frontends.pandas.groups.results import GroupDict, GroupList, GroupRecords, GroupSet
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
@@ -64,7 +69,7 @@ class FrameGroup:
         for arg in args:
             for value in values_below(arg.loop.body, [arg.id]):
                 op = arg.loop.body[value].op
-                if isinstance(op, ModelOp) or allocates(op) or op.bound is not None:
+                if isinstance(op, ModelOp) or op.bound is not None:
                     refuse("SW312", call=call, what=f"it reads the result of {getattr(op, 'fn', op.name)}")
         return self.builder.whole(fn, *args)
 
@@ -142,8 +147,12 @@ class FrameGroup:
         return self.loop.call("greater", count, self.loop.const(0, I64))
 
     def length(self, x: Any, call: str) -> GroupScalar:
-        """Returns the number of rows of a loop, as a Python int."""
-        return GroupScalar(self.loop, self.count_of(x.loop, call), weak=True, bound=MAX_ROWS)
+        """Returns the number of rows of a loop, or of elements, as a Python int."""
+        return x.length if self.has_length(x) else GroupScalar(self.loop, self.count_of(x.loop, call), weak=True, bound=MAX_ROWS)
+
+    def has_length(self, x: Any) -> bool:
+        """Whether `x` is a list that a loop over the group has made."""
+        return type(x) in (GroupDict, GroupList, GroupRecords, GroupSet, list_calls.Distinct)
 
     def is_length(self, x: GroupScalar) -> bool:
         """Whether a scalar is the number of rows of the whole group, which is never 0."""
@@ -154,7 +163,7 @@ class FrameGroup:
 
     def range(self, *args: Any) -> Any:
         """Returns ``range(*args)`` of scalars."""
-        return elements.places(range, *args)
+        return elements.range_of_group(args)
 
     def has_scalar(self, x: Any) -> bool:
         """Whether `x` is a number that the function has computed from reductions."""
@@ -199,6 +208,10 @@ class FrameGroup:
             function = (REFLECTED if reflected and name in REFLECTED else BINARY)[name]
             self._check_weak(scalar, function, series.dtype, call)
         return series._binary(name, array, reflected)
+
+    def text_of(self, scalar: GroupScalar) -> GroupElement:
+        """Returns ``str(x)`` of a number."""
+        return single_values.text_of(scalar)
 
     def operand(self, scalar: GroupScalar, loop: LoopBuilder, dtypes: list[np.dtype], call: str) -> Value:
         """Returns a scalar as an operand beside columns of these dtypes."""
@@ -261,7 +274,11 @@ class FrameGroup:
         if type(x) is GroupScalar:
             value = self.of_rows(x.value, loop)
             return TracedSeries(loop, value, value.type.dtype)
-        return x.column(self, loop) if type(x) in (GroupElement, elements.Places) else None
+        return x.column(self, loop) if type(x) in (GroupElement, GroupList, GroupRecords, elements.Places) else None
+
+    def constant_column(self, x: Any, loop: LoopBuilder) -> TracedSeries | None:
+        """Returns a column with a scalar, an element or a constant in each row; None for anything else."""
+        return summaries.column_of(self, x, loop)
 
     # Attributes and functions
 
@@ -337,7 +354,35 @@ class FrameGroup:
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
         """Returns the DataFrame of one row or a few rows of scalars; None for other data."""
-        return summaries.summary(self, data, columns, index)
+        made = results.frame_of_lists(self, data, columns, index)
+        beside_columns = isinstance(data, dict) and any(self.has_length(x) for x in data.values())
+        return made if made is not None or beside_columns else summaries.summary(self, data, columns, index)
+
+    def takes_lists(self, args: tuple[Any, ...]) -> bool:
+        """Whether a builtin receives a list of the values of a group."""
+        return list_calls.takes(args)
+
+    def of_lists(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Returns the result of a builtin of lists."""
+        return list_calls.call(self, name, args, kwargs)
+
+    def run_loop(self, frame: FrameType, over: Callable[[Any], Any]) -> None:
+        """Runs a loop over rows that carries state, which a frame begins (`sequential`)."""
+        sequential.run_loop(self, frame, over)
+
+    def mark(self) -> tuple[Any, ...]:
+        """Returns what `undo` requires to remove all that was traced since."""
+        return self.loop.mark(), self.root.mark(), len(self.root.derived), len(self.builder.wholes)
+
+    def undo(self, mark: tuple[Any, ...]) -> None:
+        """Removes all that was traced since a mark, which was made before any rows were selected."""
+        scalars, root, derived, wholes = mark
+        self.loop.undo(scalars)
+        self.root.undo(root)
+        del self.root.derived[derived:]
+        self.builder.forget_wholes(wholes)
+        self._labels.clear()
+        self._kept.clear()
 
     def one_row(self) -> LoopBuilder:
         """Returns a loop for one row for the group."""

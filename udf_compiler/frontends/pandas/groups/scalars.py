@@ -69,8 +69,11 @@ class GroupScalar(SeriesOperand):
     def python_kind(self) -> str:  # type: ignore[override]
         return {"b": "bool", "i": "int", "f": "float"}.get(self.dtype.kind, "") if self.weak else ""
 
-    def converted(self, to: type) -> GroupScalar:
-        """Returns the Python scalar of the same value: ``float(x)``, ``int(x)`` of integers, ``bool(x)`` of bools."""
+    def converted(self, to: type) -> Any:
+        """Returns the Python scalar of the same value: ``float(x)``, ``int(x)`` of integers, ``bool(x)`` of bools, ``str(x)``."""
+        group = current().group
+        if to is str and group is not None:
+            return group.text_of(self)
         if to is float and self.dtype.kind in "if":
             return GroupScalar(self.loop, self.loop.cast(self.value, F64), weak=True)
         if (to is int and self.dtype.kind == "i") or (to is bool and self.dtype.kind == "b"):

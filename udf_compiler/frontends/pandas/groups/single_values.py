@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
@@ -20,6 +21,9 @@ from udf_compiler.frontends.pandas.datetimes import COMPARISONS, DATETIMES
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, text_series
+from udf_compiler.frontends.python.path_explorer import Explorer, exploring
+from udf_compiler.frontends.python.strings import to_str
+from udf_compiler.frontends.python.values import of_value
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, symbol
 
@@ -58,7 +62,7 @@ class GroupElement(SeriesOperand):
         """Returns ``str(x)`` of a string."""
         group = current().group
         if to is str and self.series.kind is STRINGS and group is not None:
-            self._guard_present(group)
+            self.guard_present(group)
             return self
         refuse("SW259", call=f"{to.__name__}() of a {self.what}")
 
@@ -70,14 +74,15 @@ class GroupElement(SeriesOperand):
 
     def alone(self, group: FrameGroup, loop: LoopBuilder | None = None) -> TracedSeries:
         """Returns a Series, by default of the loop of scalars, that has the element and is never missing."""
-        self._guard_present(group)
+        self.guard_present(group)
         value = group.loop.value_of(self.value)
         if loop is not None:
             value = group.of_rows(value, loop)
         loop = loop or group.loop
         return text_series(loop, value) if self.series.kind is STRINGS else datetimes.new(loop, value, DATETIMES)  # type: ignore[no-any-return]
 
-    def _guard_present(self, group: FrameGroup) -> None:
+    def guard_present(self, group: FrameGroup) -> None:
+        """Flags groups in which the element is missing."""
         group.loop.guard(group.loop.is_valid(self.value))
 
     def with_series(self, series: Any, name: str, reflected: bool) -> Any:
@@ -100,6 +105,15 @@ class GroupElement(SeriesOperand):
         right = other.alone(group) if alike else other
         made = self.alone(group)._binary(name, right, reflected)
         return GroupElement(made, made.value) if name == "add" else GroupScalar(group.loop, made.value, weak=True)
+
+
+def text_of(scalar: GroupScalar) -> GroupElement:
+    """Returns ``str(x)`` of a number; of a NumPy scalar, it is that of the Python number. Refuses (SW254) a float32."""
+    if scalar.dtype == np.float32:
+        refuse("SW254", call="str()", type="float32")
+    with exploring(Explorer(scalar.loop)):
+        text = to_str(of_value(scalar.value)).value
+    return GroupElement(text_series(scalar.loop, text), text)
 
 
 class GroupSpan(Traced):

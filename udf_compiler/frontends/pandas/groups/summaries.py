@@ -11,9 +11,11 @@ import pandas as pd
 
 from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import I64
+from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.groups.results import GroupList, list_of_values
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
@@ -25,6 +27,9 @@ from udf_compiler.frontends.tracing.values import raw
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+
+#: The classes of lists of columns, each of which is one cell.
+_LISTS = (GroupList, Values)
 
 #: The most rows of a summary. A group with fewer rows than its summary runs in Python.
 _MOST_ROWS = 64
@@ -77,6 +82,8 @@ def _rows_of(data: Any, columns: Any, index: Any) -> dict[Any, Sequence[Any]] | 
 
 def _of_columns(data: dict[Any, Any], index: Any) -> dict[Any, Sequence[Any]] | None:
     """Returns the cells of a dict of lists, in which single cells are repeated."""
+    if any(type(x) in _LISTS for x in data.values()):
+        return None
     lists = [x for x in data.values() if isinstance(x, list | tuple)]
     alone = isinstance(index, list) and len(index) == 1
     count = len(lists[0]) if lists else 1
@@ -92,13 +99,15 @@ def _are_names(names: Any) -> bool:
 
 
 def _is_cell(x: Any) -> bool:
-    return type(x) in (GroupScalar, GroupElement, str) or is_number(x)
+    return type(x) in (GroupScalar, GroupElement, str, *_LISTS) or is_number(x)
 
 
 def _sample(x: Any) -> Any:
     """Returns a value of the class that the function sees for a cell."""
     if type(x) is GroupScalar:
         return {"b": True, "i": 1, "f": 1.0}[x.dtype.kind] if x.weak else x.dtype.type(1)
+    if type(x) in _LISTS:
+        return [1.0]
     if type(x) is GroupElement:
         return {STRINGS: "a", DATES: datetime.date(2000, 1, 1)}.get(x.series.kind, pd.Timestamp(2000, 1, 1))
     return x
@@ -108,13 +117,15 @@ def _samples(data: Any) -> Any:
     """Returns the data with samples in the place of the cells."""
     if isinstance(data, dict):
         return {name: _samples(x) for name, x in data.items()}
-    return type(data)(map(_samples, data)) if isinstance(data, list | tuple) else _sample(data)
+    return type(data)(map(_samples, data)) if type(data) in (list, tuple) else _sample(data)
 
 
 def _column(group: FrameGroup, cells: Sequence[Any], dtype: Any, loop: LoopBuilder, call: str) -> TracedSeries:
     """Returns the column with one cell in each row of a summary."""
     made = [_cell(group, cell, dtype, loop, call) for cell in cells]
     first = made[0]
+    if len(made) == 1:
+        return first
     if any((s.kind, s.missing, s.dtype) != (first.kind, first.missing, first.dtype) for s in made):
         refuse("SW312", call=call, what=f"{raw(cells[0])} in one column with other values")
     value = made[-1].value
@@ -124,7 +135,10 @@ def _column(group: FrameGroup, cells: Sequence[Any], dtype: Any, loop: LoopBuild
     return first
 
 
-def _cell(group: FrameGroup, x: Any, dtype: Any, loop: LoopBuilder, call: str) -> TracedSeries:
+def _cell(group: FrameGroup, x: Any, dtype: Any, loop: LoopBuilder, call: str) -> Any:
+    if type(x) in _LISTS:
+        found = list_of_values(group, x) if type(x) is Values else x
+        return found.cell(group, loop)  # type: ignore[no-any-return]
     if type(x) is GroupElement:
         if dtype.kind != ("M" if x.series.kind is DATETIMES else "O"):
             refuse("SW312", call=call, what=f"{raw(x)} as {dtype}")

@@ -31,11 +31,12 @@ from udf_compiler.frontends.python.records import (
     kind_of_records,
     records_of,
 )
-from udf_compiler.frontends.python.regions.code import BRANCHES, Code, code_of
+from udf_compiler.frontends.python.regions.code import BRANCHES, WHERE, Code
 from udf_compiler.frontends.python.regions.distinct import Distinct
-from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.list_kinds import (
+    as_known,
     check_shared,
     element_of,
     empty_of,
@@ -56,7 +57,6 @@ from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
-from udf_compiler.function.bytecode import Namespace
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
@@ -139,18 +139,25 @@ class GraphBuilder:
 
     @property
     def code(self) -> Code:
-        return code_of(self.machine.function.__code__)
+        return self.machine.code
 
-    def build(self, variables: Namespace) -> tuple[Graph, tuple[Kind, ...]]:
+    def build(self, begin: State) -> tuple[Graph, tuple[Kind, ...]]:
         """Returns the graph and the kinds of its results; with several kinds, the first result is the kind's number.
 
-        `variables` are the arguments; symbolic ones become arguments of the region, in the order of `Shape`. Refuses SW281.
-        Raises the function's own exception when no path returns.
+        `begin` has the arguments as variables; symbolic ones become arguments of the region, in the order of `Shape`. The region
+        ends without results where the variable WHERE is False. Refuses SW281. Raises the function's own exception when no path
+        returns.
         """
         for _ in range(_MOST_PASSES):
             self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
             entry = self._draft()
-            self.work.append((entry, State([], variables).mapped(partial(_argument, entry), self.outer)))
+            state = begin.mapped(partial(_argument, entry), self.outer)
+            if WHERE in state.variables:
+                entry.guards.append(state.variables.pop(WHERE).value.id)
+            if state.next in self.code.joins:  # within a loop
+                self._go_on(entry, state, self.code.joins)
+            else:
+                self.work.append((entry, state))
             while self.work:
                 self._run(*self.work.pop())
             if not self.changed:
@@ -246,9 +253,9 @@ class GraphBuilder:
                 check_shared(state, items, known, self.outer)
                 made = of_kind(draft, items, kind, known)
                 instead.update({id(items): made} if made is not None else {})
-            elif type(items) is list and known is not None and (not items or kind == known):
-                elements = [element_of(draft, x) for x in items]
-                instead[id(items)] = Growing(list_of(draft.loop, known, elements))
+            elif type(items) is not Mapping and known is not None:
+                made = as_known(draft, items, kind, known)
+                instead.update({id(items): made} if made is not None else {})
         return state.mapped(lambda x: x, self.outer, instead) if instead else state
 
     def _version(self, key: Any, state: State, leaves: Sequence[Any]) -> _Version:

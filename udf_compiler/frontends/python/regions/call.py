@@ -76,12 +76,12 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     if found is not None:
         return found[0]
     if any(type(x) is Mapping for x in variables.values()):
-        return walked(Machine(function, True, called, _reduced), variables)
+        return walked(Machine(function, True, called, reduce_in_region), variables)
     made = function(*args, **kwargs)
     return rows_of(made) if yields == YIELDS else list(made) if yields else made
 
 
-def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
+def reduce_in_region(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:
     """Returns the result of sum, any, all or next over a generator expression with these variables, or its elements as a list.
 
     The variable TOTAL is the default of next.
@@ -92,7 +92,7 @@ def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: d
         return begin
     found = _called_with(body, code, {TOTAL: begin, **variables}, reduction, whole=reduction in ("next", "first"))
     if found is None:  # the path has only constants
-        return walked(Machine(body, True, called, _reduced, reduction), {TOTAL: begin, **variables})
+        return walked(Machine(body, True, called, reduce_in_region, reduction), {TOTAL: begin, **variables})
     return found[0]
 
 
@@ -230,8 +230,8 @@ def _made(
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
     def build(unroll: bool, changes: bool = False, splits: bool = False, merges: bool = False) -> _Made:
-        machine = Machine(function, unroll, called, _reduced, reduction, changes, outer)
-        graph, kinds = GraphBuilder(machine, outer, regions, whole, splits, merges).build(variables)
+        machine = Machine(function, unroll, called, reduce_in_region, reduction, changes, outer)
+        graph, kinds = GraphBuilder(machine, outer, regions, whole, splits, merges).build(State([], variables))
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
             refuse_work(f"a program of {len(text):,} characters", f"{_MOST_TEXT:,}")

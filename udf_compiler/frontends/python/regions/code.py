@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import CodeType
 
@@ -13,6 +13,10 @@ from udf_compiler.frontends.python.regions.versions import Handler, Instruction,
 TOTAL = ".total"
 #: The reductions of a generator function, whose elements become a list: of the UDF itself, whose rows they are, and of another.
 YIELDS, GENERATED = "yields", "generated"
+#: The variable of a region that holds whether it runs for the row.
+WHERE = ".where"
+#: The instruction that ends a part of a function. Its value has the variables that are the result.
+PART_ENDS = "PART_ENDS"
 
 #: Methods that change a list, apart from those that only let it grow, and instructions that do.
 _CHANGING = frozenset("pop insert remove sort reverse clear".split())
@@ -20,7 +24,8 @@ _CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR")
 #: Methods by which a list or dict grows.
 _FILLING = frozenset("append extend insert update setdefault".split())
 BRANCHES = ("POP_JUMP_IF", "FOR_ITER", "SEND")
-_ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"))
+_RETURNS = frozenset(("RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RETURN_GENERATOR", "SEND"))
+_ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", PART_ENDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +129,58 @@ def _live(instructions: tuple[Instruction, ...], after: list[tuple[int, ...]]) -
             changed |= names != live[n]
             live[n] = names
     return tuple(live)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop of a function: its code, the index of its FOR_ITER, and the variables that it reads and assigns.
+
+    `after`: those that code after the loop reads.
+    """
+
+    code: Code
+    start: int
+    read: frozenset[str]
+    assigned: frozenset[str]
+    after: frozenset[str]
+
+    def ending_with(self, names: tuple[str, ...]) -> Code:
+        """Returns the code of the loop alone, whose result are these variables."""
+        instructions, end = list(self.code.instructions), self.code.instructions[self.start].value + 2
+        instructions[end] = Instruction(PART_ENDS, value=names)
+        live = tuple(found | frozenset(names) for found in self.code.live)
+        return replace(self.code, instructions=tuple(instructions), joins=self.code.joins | {self.start, end}, live=live)
+
+
+def loop_at(code: CodeType, number: int) -> Loop | None:
+    """Returns the loop of a FOR_ITER, counted from 0. None where it ends other than at its end, as by a return.
+
+    A handler of exceptions around the loop is left out: what the loop raises is for Python to handle.
+    """
+    whole = code_of(code)
+    starts = [n for n, i in enumerate(whole.instructions) if i.name == "FOR_ITER"]
+    if number >= len(starts):
+        return None
+    start = starts[number]
+    end, around = whole.instructions[start].value + 2, whole.handlers[start]
+    handlers = tuple(None if h is None or (around is not None and h.target == around.target) else h for h in whole.handlers)
+    found, waiting = set[int](), [start]
+    while waiting:
+        at = waiting.pop()
+        if at not in found and at != end:
+            found.add(at)
+            waiting += _successors(whole.instructions, at)
+            waiting += [handlers[at].target] if handlers[at] is not None else []  # type: ignore[union-attr]
+    inside = [whole.instructions[n] for n in sorted(found)]
+    nested = around is not None or any(n < start and whole.instructions[n].value > start for n in starts)
+    if end == len(whole.instructions) or any(i.name in _RETURNS for i in inside):
+        return None
+    if nested and any(handlers[n] is not None for n in found):  # whose stack has more than the iterator
+        return None
+    effects = [effect for i in inside for effect in _effects(i)]
+    stored = {i.value for i in inside if i.name in ("STORE_DEREF", "DELETE_DEREF")}
+    assigned = frozenset(name for is_read, name in effects if not is_read) | stored
+    shared = frozenset((*code.co_cellvars, *code.co_freevars))
+    part = replace(whole, handlers=handlers)
+    read = frozenset(name for is_read, name in effects if is_read) | assigned | shared
+    return Loop(part, start, whole.live[start] & read, assigned, (whole.live[end] - {TOTAL}) | (shared & assigned))

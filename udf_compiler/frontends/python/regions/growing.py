@@ -13,15 +13,16 @@ from typing import Any
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.lists import as_list, is_list
+from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows
+from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows, with_gaps
 from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import raw
@@ -61,14 +62,18 @@ class Growing:
         if type(self.value) in (TracedRecords, TracedLists):
             self.value = self.value.appended(x)
             return
+        if x is None and session().of_columns:
+            self.value = with_gaps(self.value).appended(None)
+            return
         if x is None:  # the rows of this path run in Python, as those with None among the elements of a column
             explorer().guard(explorer().loop.const(False, BOOL))
             return
         value, x = self.value, element(x)
-        if kind_of([x]) != (value.kind, value.numpy):
+        numpy = numpy_of_both((value.kind, value.numpy), kind_of([x]))
+        if numpy is None:
             refuse("SW244", what=raw(x), kind=value.kind)
         made = explorer().loop.emit(ListAppend(value.value.type), value.value, element_value(explorer().loop, x))
-        self.value = TracedScalar(value.kind, made, numpy=value.numpy)
+        self.value = TracedScalar(value.kind, made, numpy=numpy)
 
     def extend(self, items: Any, /) -> None:
         """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
@@ -162,6 +167,17 @@ class Growing:
 
 #: The methods of a list that change it.
 METHODS = frozenset("append extend pop insert remove sort reverse clear".split())
+
+
+def numpy_of_both(known: Any, kind: Any) -> str | None:
+    """Returns the classes of the elements of lists of two kinds together (`TracedScalar.numpy`); None if there is none.
+
+    `known` and `kind`: the kind of a list and its `numpy`, as of `kind_of`.
+    """
+    if known == kind:
+        return known[1]  # type: ignore[no-any-return]
+    alike = type(known) is type(kind) is tuple and known[0] == kind[0] and session().of_columns
+    return MIXED_ELEMENTS if alike and {known[1], kind[1]} <= {"", NUMPY_ELEMENTS, MIXED_ELEMENTS} else None
 
 
 def held(x: Any) -> Any:

@@ -18,12 +18,13 @@ from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
 from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
+from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, is_rows
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
-from udf_compiler.frontends.python.regions.code import TOTAL, Code, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
@@ -55,7 +56,7 @@ from udf_compiler.frontends.python.regions.tables import contains, displayed_set
 from udf_compiler.frontends.python.regions.unordered import elements_of_set
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import refuse
@@ -582,6 +583,23 @@ def _return(machine: Machine, i: Instruction, s: State) -> None:
     s.result = sums.finished(current(s.variables[TOTAL])) if machine.reduction else value
 
 
+def _end_part(machine: Machine, i: Instruction, s: State) -> None:
+    """Ends with the values of some variables. Rows in which one is not set run in Python."""
+    if any(name not in s.variables for name in i.value):
+        raise in_place(UnboundLocalError("cannot access a local variable"))
+    values = [_elements_of_set(x) if type(x) is Seen else decide(s, x) for x in map(s.variables.__getitem__, i.value)]
+    settled = [x.settled if type(x) is Mapping and x.log is not None else plain(current(x)) for x in values]
+    s.result = (*map(lists.as_list, settled), 0)  # a region has some result
+
+
+def _elements_of_set(x: Seen) -> Any:
+    """Returns the elements of a set as a list, of which only the number is read."""
+    found = lists.as_list(listed(current(x.items)))
+    if type(found) is list:
+        return found if not found else refuse("SW282", what="a set without elements of the row")
+    return TracedScalar(found.kind, found.value, numpy=lists.SET_ELEMENTS)
+
+
 def _returned(s: State) -> Any:
     """Pops a result. Members of JSON in a tuple remain undecided, so that they multiply no paths."""
     x = s.stack[-1]
@@ -647,7 +665,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     **dict.fromkeys(("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"), _jump),
     "POP_JUMP_IF_TRUE": _jump_if(bool), "POP_JUMP_IF_FALSE": _jump_if(operator.not_),
     "POP_JUMP_IF_NONE": _jump_if(lambda x: x is None), "POP_JUMP_IF_NOT_NONE": _jump_if(lambda x: x is not None),
-    "RETURN_VALUE": _return, "RETURN_CONST": _return,
+    "RETURN_VALUE": _return, "RETURN_CONST": _return, PART_ENDS: _end_part,
     "MAKE_CELL": _nothing, "STORE_DEREF": _store_deref,
     "RETURN_GENERATOR": lambda m, i, s: s.stack.append(None),
     "RAISE_VARARGS": _raise, "RERAISE": _reraise,

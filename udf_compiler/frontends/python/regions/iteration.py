@@ -11,6 +11,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import json_values, lists
 from udf_compiler.frontends.python.builtin_calls import range_bounds
+from udf_compiler.frontends.python.listed import is_listed
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.growing import Growing, current
@@ -73,7 +74,7 @@ class Elements:
 
     def next(self) -> tuple[Any, Elements] | None:
         items = current(self.items)
-        rows = is_rows(items)
+        rows = is_rows(items) or is_listed(items)
         if not self.position < (items.count if rows else lists.length(items)):
             return None
         found = items.at(self.position) if rows else lists.element(items, self.position)
@@ -181,7 +182,7 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Together((Elements(x.of.key_list, 0), Elements(x.of.value_list, 0)))
     if type(x) is TracedMap:
         return Elements(x.key_list, 0)
-    if lists.is_list(x) or type(x) is Growing or is_rows(x):
+    if lists.is_list(x) or type(x) is Growing or is_rows(x) or is_listed(x):
         return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":
         return Letters(x)

@@ -8,10 +8,11 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
-from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, records_of
-from udf_compiler.frontends.python.regions.growing import Growing
+from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, kind_with_gaps, records_of, with_gaps
+from udf_compiler.frontends.python.regions.growing import Growing, numpy_of_both
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import State, within
+from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 
 
@@ -21,8 +22,23 @@ def element_of(draft: Any, x: Any) -> Value:
 
 
 def of_both(known: Any, kind: Any) -> Any:
-    """Returns the kind of a list that grows: the known one, or that of the records or lists of both."""
-    return (known.joined(kind) or known) if type(known) in (Records, Lists) else known
+    """Returns the kind of a list that grows: the known one, or that of the elements, records or lists of both."""
+    if Records in (type(known), type(kind)):
+        known, kind = (x if type(x) is not tuple else (kind_with_gaps(x) or x) for x in (known, kind))
+    if type(known) in (Records, Lists):
+        return known.joined(kind) or known
+    numpy = numpy_of_both(known, kind)
+    return known if numpy is None else (known[0], numpy)
+
+
+def as_known(draft: Any, items: Any, kind: Any, known: Any) -> Growing | None:
+    """Returns a list at a loop head as one of plain elements of a known kind; None where it is one, or has other elements."""
+    fits = kind == known or (numpy_of_both(known, kind) == known[1] and type(known) is tuple)
+    if type(items) is list and (not items or fits):
+        return Growing(list_of(draft.loop, known, [element_of(draft, x) for x in items]))
+    if type(items) is Growing and fits and kind != known:
+        return Growing(TracedScalar(known[0], draft.value(items.value.value), numpy=known[1]), items.frozen)
+    return None
 
 
 def of_kind(draft: Any, items: Any, kind: Any, known: Records | Lists) -> Growing | None:
@@ -34,6 +50,11 @@ def of_kind(draft: Any, items: Any, kind: Any, known: Records | Lists) -> Growin
 
 
 def _as_records(draft: Any, items: Any, kind: Any, known: Records) -> Growing | None:
+    gaps = kind_with_gaps(kind) if type(kind) is tuple else None
+    if gaps is not None and known.joined(gaps) == known:
+        if type(items) is list:
+            return Growing(records_of(draft.loop, known, items, partial(element_of, draft)))
+        return Growing(with_gaps(draft.leaf(items.value)).widened(draft.loop, known), items.frozen)
     fits = type(kind) is Records and known.joined(kind) == known
     if type(items) is list and (fits or not items):
         return Growing(records_of(draft.loop, known, items, partial(element_of, draft)))

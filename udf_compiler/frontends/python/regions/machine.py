@@ -9,7 +9,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS
+from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS, Code, code_of
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
@@ -28,7 +28,8 @@ class Machine:
     `unroll`: loops over constants get a block for each round. `reduction`: the function is the body of a generator expression,
     for sum, any or all, or for another function as a "list". It is YIELDS for a generator function that is the UDF itself, and
     GENERATED for another one. `reduce` runs such a body. `changes`: new lists of the row are objects that the function may
-    change. `outer`: the objects that outlive a call, by id, if they are known.
+    change. `outer`: the objects that outlive a call, by id, if they are known. `part`: the part of the code that
+    runs, if not all of it.
     """
 
     function: FunctionType
@@ -38,6 +39,12 @@ class Machine:
     reduction: str = ""
     changes: bool = False
     outer: dict[int, Any] | None = None
+    part: Code | None = None
+
+    @property
+    def code(self) -> Code:
+        """Returns the instructions that it interprets."""
+        return code_of(self.function.__code__) if self.part is None else self.part
 
     @property
     def is_expression(self) -> bool:

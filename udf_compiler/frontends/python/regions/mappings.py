@@ -13,7 +13,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
-from sparkweld.ir.types import I64
+from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.json_results import collected_parts
 from udf_compiler.frontends.python.json_values import settled
@@ -29,6 +29,7 @@ from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
@@ -85,6 +86,9 @@ class Mapping:
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
         key, value = settled(key), settled(value)
+        if key is None and session().of_columns:  # groups with a NULL among the keys run in Python
+            explorer().guard(explorer().loop.const(False, BOOL))
+            return
         empty = type(value) is list and not value and self.log is None and not is_scalar(key)
         if not empty and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")

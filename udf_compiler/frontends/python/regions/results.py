@@ -10,7 +10,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.json_kinds import text_of
 from udf_compiler.frontends.python.json_values import TracedJson
-from udf_compiler.frontends.python.lists import NDARRAY, NUMPY_ELEMENTS, is_list
+from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NDARRAY, NUMPY_ELEMENTS, SET_ELEMENTS, is_list
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.records import Records, TracedRecords
@@ -19,7 +19,9 @@ from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, VECTOR, is_scalar
 
 #: `TracedScalar.numpy` of a list -> the prefix of its result kind.
-PREFIXES = {"": "", NUMPY_ELEMENTS: "numpy ", NDARRAY: "ndarray ", VECTOR: "vector "}
+PREFIXES = {
+    "": "", NUMPY_ELEMENTS: "numpy ", MIXED_ELEMENTS: "mixed ", SET_ELEMENTS: "set ", NDARRAY: "ndarray ", VECTOR: "vector ",
+}  # fmt: skip
 
 #: The kinds of results in numbering order, and the types of the values in which a region returns each.
 RESULTS: dict[str, tuple[Type, ...]] = {

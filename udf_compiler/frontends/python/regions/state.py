@@ -20,6 +20,7 @@ import numpy as np
 from udf_compiler.frontends.python.found_matches import FoundMatch, FoundMatches
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
+from udf_compiler.frontends.python.listed import is_listed
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
@@ -110,6 +111,16 @@ _PARTS = (
 )
 
 
+def has_parts(x: Any) -> bool:
+    """Whether an object holds values of the row in its fields."""
+    return type(x) in _PARTS or is_listed(x)
+
+
+def parts_of_object(x: Any) -> list[Any]:
+    """Returns the fields of such an object, which are the arguments of its class, too."""
+    return [object.__getattribute__(x, name) for name in type(x).__dataclass_fields__]
+
+
 @dataclass(slots=True)
 class State:
     """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value."""
@@ -174,8 +185,8 @@ class _Copy:
             return x
         if type(x) is Walk and x.fixed:
             return Walk(self(x.items), x.position, True)
-        if type(x) in _PARTS:
-            return type(x)(*(self(getattr(x, name)) for name in x.__dataclass_fields__))
+        if has_parts(x):
+            return type(x)(*map(self, parts_of_object(x)))
         if self.moves and id(x) not in self.outer and _holds_value(x):
             refuse("SW282", what=f"a value of class {type(x).__name__}")
         return x
@@ -201,7 +212,7 @@ def within(x: Any) -> Iterator[Any]:
     elif type(x) is Mapping:
         parts = [*x.known.values(), *(x.log or ())]
     else:
-        parts = [getattr(x, name) for name in x.__dataclass_fields__] if type(x) in _PARTS else []
+        parts = parts_of_object(x) if has_parts(x) else []
     for part in parts:
         yield from within(part)
 
@@ -299,8 +310,8 @@ class Shape:
             return "counter", x.at, x.stop, x.step
         if type(x) is Walk and x.fixed:
             return "walk", self.of(x.items), x.position
-        if type(x) in _PARTS:
-            return type(x).__name__, *(self.of(getattr(x, name)) for name in x.__dataclass_fields__)
+        if has_parts(x):
+            return type(x).__name__, *map(self.of, parts_of_object(x))
         refuse("SW282", what=f"a value of class {type(x).__name__}")
 
 
@@ -324,7 +335,8 @@ def _is_fixed(x: Any) -> bool:
 
 def _is_stand_in(x: Any) -> bool:
     ours = type(x).__module__.partition(".")[0] == "udf_compiler"
-    return ours and not isinstance(x, Traced) and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing, Mapping, Unordered)
+    ours = ours and not issubclass(type(x), Traced)
+    return ours and type(x) not in (*_PARTS, Caught, Cell, Expression, Growing, Mapping, Unordered)
 
 
 def reachable(*roots: Any) -> dict[int, Any]:

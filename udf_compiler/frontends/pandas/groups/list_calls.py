@@ -1,0 +1,78 @@
+"""Implements Python's builtins of lists of the values of a group: `sorted`, `sum`, `min`, `max`, `any`, `all` and `set`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from udf_compiler.frontends.pandas.apply.comprehensions import Values
+from udf_compiler.frontends.pandas.groups.results import GroupList, GroupRecords
+from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.groups.sequential import computed
+from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced
+
+if TYPE_CHECKING:
+    from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
+
+
+class Distinct(Traced):
+    """The set of a list's elements, of which only the number and the order of `sorted` are known."""
+
+    __slots__ = ("_of", "group", "shared")
+    what = "set of the values of a group"
+    stands_for = set
+    __class__ = set  # type: ignore[assignment]
+
+    def __init__(self, group: FrameGroup, of: Any) -> None:
+        self._of, self.group, self.shared = of, group, True
+
+    @property
+    def elements(self) -> Any:
+        """Returns the list."""
+        return self._of
+
+    @property
+    def length(self) -> GroupScalar:
+        """Returns the number of elements."""
+        return computed(self.group, lambda x: (_len(_sorted(set(x))),), self._of)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        refuse("SW312", call=f"set.{name}", what="a method of a set of the values of a group")
+
+
+_LISTS = (Values, GroupList, GroupRecords, Distinct)
+
+# The functions below are interpreted, as those of users are, which call stand-ins.
+_sorted, _len, _sum, _min, _max, _any, _all = (STAND_INS[f] for f in (sorted, len, sum, min, max, any, all))
+
+#: Builtin -> its call with one list.
+_CALLS: dict[str, Callable[[Any], tuple[Any]]] = {
+    "sorted": lambda x: (_sorted(x),), "sum": lambda x: (_sum(x),), "min": lambda x: (_min(x),), "max": lambda x: (_max(x),),
+    "any": lambda x: (_any(x),), "all": lambda x: (_all(x),),
+}  # fmt: skip
+
+
+def takes(args: tuple[Any, ...]) -> bool:
+    """Whether some argument is a list of a group."""
+    return any(type(x) in _LISTS for x in args)
+
+
+def call(group: FrameGroup, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Returns the result of a builtin; refuses (SW312) other forms than those with one list, and `reverse=`."""
+    plain = len(args) == 1 and not kwargs
+    if name == "set" and plain:
+        return Distinct(group, args[0])
+    if name == "sorted" and len(args) == 1 and kwargs in ({"reverse": True}, {"reverse": False}):
+        function: Callable[[Any], Any] = (lambda x: (_sorted(x, reverse=True),)) if kwargs["reverse"] else _CALLS[name]
+    elif name in _CALLS and plain:
+        function = _CALLS[name]
+    else:
+        refuse("SW312", call=f"{name}()", what="this form, of a list of a group")
+    if type(args[0]) is not Distinct:
+        return computed(group, function, args[0])
+    if name != "sorted":
+        refuse("SW312", call=f"{name}()", what="of a set")
+    ordered = computed(group, lambda x: (_sorted(set(x)),), args[0].elements)
+    return computed(group, function, ordered) if kwargs else ordered
