@@ -18,7 +18,7 @@ from udf_compiler.service.server import Service
 
 
 def _counted(x):
-    return sum(str(x).count("1") for _ in range(x))
+    return sum(hash(str(x)) for _ in range(x))
 
 
 def _holding(x):
