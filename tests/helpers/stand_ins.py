@@ -60,9 +60,9 @@ from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, s
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import (
     comprehensions,
+    expanded,
     frame_loops,
     frame_rows,
-    interpreted_helpers,
     positions,
     results,
     row_iterator,
@@ -132,6 +132,7 @@ from udf_compiler.frontends.python import (
     url_calls,
 )
 from udf_compiler.frontends.python import values as scalars
+from udf_compiler.frontends.python.regions import helpers
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.vectors import ConstantVector
 from udf_compiler.frontends.tracing import constants, exceptions
@@ -267,8 +268,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         frame_loops.Located: [(frame_loops.Located(frame, "iloc"), real_frame.iloc)],
         comprehensions.Values: [(comprehensions.Values(x), series.tolist())],
         row_iterator.Rows: [(comprehensions.rows_of([x], single=False), zip(series))],
-        interpreted_helpers.Interpreted: [(interpreted_helpers.Interpreted(Use.__init__), Use.__init__)],
+        helpers.Helper: [(helpers.Helper(Use.__init__, lambda function, args, kwargs: function(*args, **kwargs)), Use.__init__)],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
+        expanded.RowOfFrame: [(expanded.RowOfFrame({"x": scalar["float"]}), pd.Series({"x": 1.5}))],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
         constant_arrays.ConstantTexts: [

@@ -252,21 +252,6 @@ def leaked(a):
     return a + kept[0]
 
 
-def many_paths(x):
-    total = 0
-    for i in range(12):
-        if x % (i + 2) > 1:
-            total += i
-    return total
-
-
-def endless(x):
-    n = 0
-    for _ in range(x):
-        n += 2
-    return n
-
-
 class Flag:
     def __init__(self) -> None:
         self.on = False
@@ -295,9 +280,7 @@ REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
     ("SW295", iterator, "double", "double"),
     ("SW295", leaked, "double", "double"),
     ("SW295", flips, "double", "double"),
-    ("SW290", lambda a: pd.Series([many_paths(x) for x in a]), "integer", "long"),
     ("SW231", lambda a: a.apply(endlessly), "integer", "long"),
-    ("SW296", lambda a: pd.Series([endless(x) for x in a]), "integer", "long"),
     ("SW293", lambda a: a.apply(lambda x: x if x > 1 else x > 0), "double", "double"),
     ("SW293", lambda a: a.apply(lambda x: (x, x)), "double", "double"),
     ("SW294", lambda a: a.apply(lambda x: x & 0xFFFF_FFFF_FFFF_FFFF), "long", "long"),
@@ -355,6 +338,21 @@ def twice(a):
     return first * 10 + second
 
 
+def many_paths(x):
+    total = 0
+    for i in range(12):
+        if x % (i + 2) > 1:
+            total += i
+    return total
+
+
+def long_loop(x):
+    n = 0
+    for _ in range(x):
+        n += 2
+    return n
+
+
 COMPREHENSIONS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (lambda a: pd.Series([x + 1 for x in a]), ("double",), "double"),
     (lambda a: pd.Series([1 if x > 3 else 0 for x in a]), ("double",), "long"),
@@ -368,6 +366,8 @@ COMPREHENSIONS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (in_variable, ("integer", "integer"), "double"),
     (twice, ("integer",), "long"),
     (lambda a: pd.Series([sum([x for _ in range(3)]) for x in a]), ("double",), "double"),
+    (lambda a: pd.Series([many_paths(x) for x in a]), ("byte",), "long"),
+    (lambda a: pd.Series([long_loop(x) for x in a]), ("byte",), "long"),
 ]
 
 

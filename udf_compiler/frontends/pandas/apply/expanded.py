@@ -34,6 +34,9 @@ class RowOfFrame(Traced):
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
 
+    def _more_names(self) -> frozenset[str]:
+        return frozenset(self.values)
+
     def __getattr__(self, name: str) -> NoReturn:
         self._refuse()
 
@@ -62,7 +65,7 @@ def marked(x: Any) -> Any:
 def expanded(loop: LoopBuilder, tree: Node, call: str) -> TracedFrame | None:
     """Returns the frame if the paths return Series; None if none does. Refuses (SW262) rows of which pandas infers otherwise."""
     ends = [leaf.value for leaf in leaves(tree) if leaf.error is None]
-    rows = [x[1] for x in ends if type(x) is tuple and x[:1] == (_MARK,)]
+    rows = [x[1] for x in ends if type(x) is tuple and len(x) == 2 and x[0] is _MARK]
     if not rows:
         return None
     session = current()
