@@ -97,7 +97,11 @@ GROUPED = [
     ),
     Case("by a pandas UDF", lambda t: t.groupBy(plus_two("id").alias("k")).agg(total("v")).orderBy("k")),
     Case("by name", lambda t: t.where("v is not null").groupBy("id").agg(total(v=F.col("v"))).orderBy("id"), since=(4, 0)),
-    Case("a result of another type", lambda t: t.groupBy("id").agg(shown("v")).orderBy("id")),
+    Case(
+        "a result of another type",
+        lambda t: t.groupBy("id").agg(shown("v")).orderBy("id"),
+        refused="SW114" if LINE < (4, 2) else None,  # which runs whole groups
+    ),
 ]
 WINDOWS = [
     Case("all of a partition", lambda t: t.select("n", mean("v").over(wide()), largest("v").over(wide())).orderBy("n")),
