@@ -100,7 +100,7 @@ GROUPED = [
     Case(
         "a result of another type",
         lambda t: t.groupBy("id").agg(shown("v")).orderBy("id"),
-        refused="SW114" if LINE < (4, 2) else None,  # which runs whole groups
+        refused="SW259" if LINE < (4, 2) else None,  # which runs whole groups
     ),
 ]
 WINDOWS = [
