@@ -13,8 +13,15 @@ import pytest
 
 from tests.corpus.runner import COMPILED, cases, expected, is_expected, message
 from tests.helpers.compile_requests import payload, python_step, request, udf
+from udf_compiler.service.host import import_kernels
 from udf_compiler.service.protocol import Message
 from udf_compiler.service.server import Service
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    """Imports Numba first: a service does so between its requests, but the test's other service may then have one."""
+    import_kernels()
 
 
 def _counted(x):
