@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,15 +62,18 @@ class TracedMatrix(Traced):
         refuse("SW840", call=_CALL, option=f".{name}")
 
 
+def refuse_given(call: str, options: Mapping[str, Any]) -> None:
+    """Refuses (SW840) the first option, in the order of names, that is not None."""
+    if given := sorted(name for name, value in options.items() if value is not None):
+        refuse("SW840", call=call, option=given[0])
+
+
 def matrix(
     data: Any, label: Any = None, *, missing: float | None = None, silent: bool = False, feature_names: Any = None,
     feature_types: Any = None, nthread: int | None = None, enable_categorical: bool | None = None, **others: Any,
 ) -> TracedMatrix:  # fmt: skip
     """Returns the DMatrix of traced columns. Refuses (SW840) arguments that label or weight its rows."""
-    given = {"label": label, **others}
-    odd = sorted(name for name, value in given.items() if value is not None)
-    if odd:
-        refuse("SW840", call=_CALL, option=odd[0])
+    refuse_given(_CALL, {"label": label, **others})
     x = features_of(data, _CALL, categories=True)
     if x.ndim != 2 or x.has_texts:
         refuse("SW811", call=_CALL)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from udf_compiler.frontends.models.features import Features, features_of
+from udf_compiler.frontends.models.matrices import refuse_given
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -46,10 +47,7 @@ class TracedPool(Traced):
 
 def pool(data: Any, label: Any = None, cat_features: Any = None, *, thread_count: int = -1, **others: Any) -> TracedPool:
     """Returns the Pool of traced columns. Refuses (SW840) arguments that label, weight or name its rows and columns."""
-    given = {"label": label, **others}
-    odd = sorted(name for name, value in given.items() if value is not None)
-    if odd:
-        refuse("SW840", call=_CALL, option=odd[0])
+    refuse_given(_CALL, {"label": label, **others})
     x = features_of(data, _CALL, categories=True)
     if x.ndim != 2:
         refuse("SW811", call=_CALL)

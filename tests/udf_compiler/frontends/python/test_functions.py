@@ -22,6 +22,7 @@ from tests.helpers.compile_requests import payload, python_step, request, udf
 from tests.helpers.scalars import VALUES, same
 from tests.helpers.worker import converted
 from tests.udf_compiler.boundary.test_boundary import PYSPARK_TYPES
+from tests.udf_compiler.frontends.python.test_regions import many_branches
 from udf_compiler.boundary.series import SPARK_TYPES
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.python.calendar import EPOCH
@@ -339,14 +340,6 @@ def twice(a):
     return first * 10 + second
 
 
-def many_paths(x):
-    total = 0
-    for i in range(12):
-        if x % (i + 2) > 1:
-            total += i
-    return total
-
-
 def long_loop(x):
     n = 0
     for _ in range(x):
@@ -367,7 +360,7 @@ COMPREHENSIONS: list[tuple[Callable[..., Any], tuple[str, ...], str]] = [
     (in_variable, ("integer", "integer"), "double"),
     (twice, ("integer",), "long"),
     (lambda a: pd.Series([sum([x for _ in range(3)]) for x in a]), ("double",), "double"),
-    (lambda a: pd.Series([many_paths(x) for x in a]), ("byte",), "long"),
+    (lambda a: pd.Series([many_branches(x) for x in a]), ("byte",), "long"),
     (lambda a: pd.Series([long_loop(x) for x in a]), ("byte",), "long"),
 ]
 
