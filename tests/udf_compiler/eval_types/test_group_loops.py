@@ -283,6 +283,17 @@ def best_pair(f):
     return one(f, r=best[1], s=best[0])
 
 
+def most_common(f):
+    counts = {}
+    for text in f["text"]:
+        counts[text] = counts.get(text, 0) + 1
+    best, most = "", 0
+    for text in counts:
+        if counts[text] > most:
+            best, most = text, counts[text]
+    return one(f, n=most, s=best)
+
+
 #: Function -> its result, the groups that a program computes, and those in which Python raises.
 COMPILED = {
     carried_scalars: ("k long, r double, n long, s string", 6, 0), smoothed: ("k long, r double, s string", 6, 0),
@@ -293,7 +304,7 @@ COMPILED = {
     of_kept_rows: (NUMBER, 6, 0), backwards: (NUMBER, 6, 0), inversions: (COUNT, 6, 0),
     in_helper: ("k long, r double, n long", 6, 0), mixed_floats: (NUMBER, 4, 0),
     distinct: (COUNT, 6, 0), caught: (COUNT, 3, 2), aliased: (NUMBER, 6, 0), counted_in_a_dict: (COUNT, 6, 0),
-    best_pair: ("k long, r double, s string", 6, 0),
+    best_pair: ("k long, r double, s string", 6, 0), most_common: ("k long, n long, s string", 4, 0),
 }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ class Places(Traced):
     def __iter__(self) -> Rows:
         check_loop(sys._getframe(1))
         stop: Any = self.count + self.start  # type: ignore[operator]
-        return rows_of_range((self.start, stop, 1))
+        return rows_in_region(lambda to: to.counter(self.start, stop, 1))
 
     def column(self, group: FrameGroup, loop: LoopBuilder) -> TracedSeries:
         """Returns a column of these numbers. A group with another number of rows runs in Python."""
@@ -81,16 +81,16 @@ class GroupRange(Traced):
 
     def __iter__(self) -> Rows:
         check_loop(sys._getframe(1))
-        return rows_of_range(self.bounds)
+        return rows_in_region(lambda to: to.counter(*self.bounds))
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW312", call=f"{self.what}.{name}", what="an attribute of a range")
 
 
-def rows_of_range(bounds: tuple[Any, Any, int]) -> Rows:
-    """Returns the numbers of a range as the iterator of a loop."""
+def rows_in_region(listed: Callable[[Any], Any]) -> Rows:
+    """Returns the iterator of a loop that only a region runs, see `Rows`; other loops are refused (SW600)."""
     loop = current().group.root  # type: ignore[union-attr]
-    return Rows((Positions(loop),), True, sources=(lambda: refuse("SW600"),), listed=lambda to: to.counter(*bounds))
+    return Rows((Positions(loop),), single=True, sources=(lambda: refuse("SW600"),), listed=listed)
 
 
 def range_of_group(args: Sequence[Any]) -> Places | GroupRange:

@@ -20,23 +20,18 @@ if TYPE_CHECKING:
 class Distinct(Traced):
     """The set of a list's elements, of which only the number and the order of `sorted` are known."""
 
-    __slots__ = ("_of", "group", "shared")
+    __slots__ = ("elements", "group", "shared")
     what = "set of the values of a group"
     stands_for = set
     __class__ = set  # type: ignore[assignment]
 
     def __init__(self, group: FrameGroup, of: Any) -> None:
-        self._of, self.group, self.shared = of, group, True
-
-    @property
-    def elements(self) -> Any:
-        """Returns the list."""
-        return self._of
+        self.elements, self.group, self.shared = of, group, True
 
     @property
     def length(self) -> GroupScalar:
         """Returns the number of elements."""
-        return computed(self.group, lambda x: (_len(_sorted(set(x))),), self._of)  # type: ignore[no-any-return]
+        return computed(self.group, lambda x: (_len(_sorted(set(x))),), self.elements)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW312", call=f"set.{name}", what="a method of a set of the values of a group")

@@ -13,10 +13,11 @@ from sparkweld.ir.ops import ListCall
 from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, LISTS, STR, Items, Type
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
-from udf_compiler.frontends.pandas.apply.row_iterator import Positions, Rows, check_loop
+from udf_compiler.frontends.pandas.apply.row_iterator import Rows, check_loop
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.groups.elements import rows_in_region
 from udf_compiler.frontends.pandas.groups.scalars import EXACT, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.missing import Missing
@@ -27,7 +28,7 @@ from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.records import DICT, TUPLE, VALUE, Records, TracedRecords
 from udf_compiler.frontends.python.regions.results import PREFIXES, Kind, Parts, types_of
 from udf_compiler.frontends.python.values import TracedScalar
-from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 if TYPE_CHECKING:
@@ -83,10 +84,9 @@ class GroupList(Traced):
         scalars.guard(scalars.call("equal", self.length.value, group.count_of(loop, _CALL)))
         return series_of(loop, elements_in(group, loop, self.value))
 
-
     def __iter__(self) -> Rows:
         check_loop(sys._getframe(1))
-        return rows_of_list_in_loop(self)
+        return rows_in_region(lambda to: to.elements(self))
 
     def cell(self, group: FrameGroup, loop: LoopBuilder) -> ListSeries:
         """Returns a column that has the whole list in each row."""
@@ -128,7 +128,8 @@ class GroupDict(Traced):
         return GroupList(self._keys).length
 
     def __iter__(self) -> Rows:
-        return iter(GroupList(self._keys))  # type: ignore[return-value]
+        check_loop(sys._getframe(1))
+        return rows_in_region(lambda to: to.elements(GroupList(self._keys)))
 
     def __getattr__(self, name: str) -> Any:
         if name in ("keys", "values"):
@@ -164,11 +165,11 @@ class GroupRecords(Traced):
 
     def __iter__(self) -> Rows:
         check_loop(sys._getframe(1))
-        return rows_of_list_in_loop(self)
+        return rows_in_region(lambda to: to.elements(self))
 
     def column(self, group: FrameGroup, loop: LoopBuilder) -> Any:
         """Returns a list of values and None as a column of the rows of a loop; None for other lists."""
-        if self.kind.form not in (VALUE, "") or not self.kind.form:
+        if self.kind.form != VALUE:
             return None
         scalars, (values, *gone) = group.loop, self.lists
         scalars.guard(scalars.call("equal", self.length.value, group.count_of(loop, _CALL)))
@@ -210,12 +211,6 @@ def _with_absent(group: FrameGroup, loop: LoopBuilder, values: Value, absent: Va
     kinds = {I64: "int", F64: "float", BOOL: "bool"}
     number = value if value.type == BOOL else loop.cast(value, F64)
     return RowSeries(loop.optional(number, valid), frozenset((kinds[value.type], "None")))
-
-
-def rows_of_list_in_loop(items: GroupList | GroupRecords) -> Rows:
-    """Returns the iterator of a loop over a list."""
-    loop = current().group.root  # type: ignore[union-attr]
-    return Rows((Positions(loop),), True, sources=(lambda: refuse("SW600"),), listed=lambda to: to.elements(items))
 
 
 def collected(group: FrameGroup, loop: LoopBuilder, value: Value, to: LoopBuilder) -> Value:
