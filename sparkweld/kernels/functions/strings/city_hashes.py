@@ -30,11 +30,13 @@ def rotated(x: int, bits: int) -> int:
 
 @function(INT, result=INT)
 def folded(x: int) -> int:
+    """Mixes the high bits of a word into its low ones."""
     return x ^ shift_right(x, 47)
 
 
 @function(INT, INT, result=INT)
 def mixed(low: int, high: int) -> int:
+    """Hashes two words to one."""
     a = folded(wrapping_multiply(low ^ high, K_MIX))
     return wrapping_multiply(folded(wrapping_multiply(high ^ a, K_MIX)), K_MIX)
 
@@ -68,13 +70,13 @@ def up_to_32(at: int, n: int) -> int:
 
 @function(INT, INT, INT, result=INT)
 def half_low(at: int, a: int, z: int) -> int:
-    """The first word of a half of 33 to 64 bytes."""
+    """Returns the first word of a half of 33 to 64 bytes."""
     return wrapping_add(wrapping_add(wrapping_add(a, word(at, 8)), word(at, 16)), z)
 
 
 @function(INT, INT, INT, result=INT)
 def half_high(at: int, a: int, z: int) -> int:
-    """The second word of a half of 33 to 64 bytes."""
+    """Returns the second word of a half of 33 to 64 bytes."""
     b = rotated(wrapping_add(a, z), 52)
     c = rotated(a, 37)
     a = wrapping_add(a, word(at, 8))
@@ -102,13 +104,13 @@ def up_to_64(at: int, n: int) -> int:
 
 @function(INT, INT, result=INT)
 def block_low(at: int, a: int) -> int:
-    """The first word of 32 bytes with the seed a."""
+    """Returns the first word of 32 bytes with the seed a."""
     return wrapping_add(wrapping_add(wrapping_add(a, word(at, 0)), wrapping_add(word(at, 8), word(at, 16))), word(at, 24))
 
 
 @function(INT, INT, INT, result=INT)
 def block_high(at: int, a: int, b: int) -> int:
-    """The second word of 32 bytes with the seeds a and b."""
+    """Returns the second word of 32 bytes with the seeds a and b."""
     a = wrapping_add(a, word(at, 0))
     low = rotated(wrapping_add(wrapping_add(b, a), word(at, 24)), 21)
     return wrapping_add(wrapping_add(low, rotated(wrapping_add(wrapping_add(a, word(at, 8)), word(at, 16)), 44)), a)
