@@ -27,11 +27,12 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 
 
 @pytest.hookimpl(wrapper=True)  # around the marks of tests/spark, and around the selection by -m
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Rejects ids with addresses, which differ between parallel processes, and puts files with the longest tests first."""
     if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"ids with an address, which each process has another: {strange}")
     mark_combinations(items)
+    mark_other_cases(items, whole=not any("[" in argument for argument in config.args))
     yield
     long = {item.path for item in items if item.get_closest_marker("spark") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
@@ -69,6 +70,28 @@ def mark_combinations(items):
         for item, row in zip(product, chosen, strict=True):
             at = [known.index(value) for known, value in zip(values, row, strict=True)]
             if any(here != at[longest] % len(known) for here, known in zip(at, values, strict=True)):
+                item.add_marker(pytest.mark.nightly)
+
+
+def mark_other_cases(items, whole):
+    """Marks as nightly the parameters of a test marked `gate_cases` that the mark does not name.
+
+    The mark has the ids that `make test` runs, or a number n for the first of every n cases. An id that no case has is an error
+    where all cases are collected (`whole`).
+    """
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("gate_cases"):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for name, cases in tests.items():
+        chosen = cases[0].get_closest_marker("gate_cases").args
+        ids = [item.callspec.id for item in cases]
+        if isinstance(chosen[0], int):
+            chosen = ids[:: chosen[0]]
+        elif whole and (unknown := set(chosen) - set(ids)):
+            raise pytest.UsageError(f"{name}: gate_cases names ids that no case has: {sorted(unknown)}")
+        for item in cases:
+            if item.callspec.id not in chosen:
                 item.add_marker(pytest.mark.nightly)
 
 

@@ -30,6 +30,15 @@ class Case:
     since: tuple[int, int] = (3, 5)
 
 
+#: `make test` runs a third of the cases, and `make nightly` the others: other files test what each kind of UDF depends on.
+IN_PARTS = pytest.mark.parametrize("others", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["third", "others"])
+
+
+def some_of(cases: Sequence[Case], others: bool) -> list[Case]:
+    """Returns the first of every three cases, or the others."""
+    return [case for at, case in enumerate(cases) if (at % 3 != 0) == others]
+
+
 def check_cases(spark: Any, frame: Any, cases: Sequence[Case], conf: Mapping[str, str] | None = None) -> None:
     """Asserts that each query has one outcome with SparkWeld off and on, and that the second run matches the case."""
     problems = []

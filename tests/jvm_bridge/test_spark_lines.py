@@ -85,7 +85,7 @@ def test_every_line_has_the_public_names_once(builder, line):
     assert made in source.read_text()
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_every_line_has_the_public_names_once")
 @pytest.mark.slow
 @pytest.mark.parametrize("line", jar.LINES)
 def test_a_jar_finds_all_of_spark_that_it_uses_in_the_first_release_of_its_line(builder, line):

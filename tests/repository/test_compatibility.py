@@ -45,7 +45,7 @@ def test_the_page_is_not_stale():
     assert FAULTS == [], "these calls must be compiled or refused; they ended in errors of ours"
 
 
-@pytest.mark.nightly  # a name that another call would compile has a test beside the frontend's; this is about the page alone
+@pytest.mark.nightly("test_the_page_is_not_stale")  # a name that another call compiles has a test beside the frontend's
 def test_the_page_is_not_stale_for_any_call():
     """All calls of all names are compiled in turn, and all cells of arrays."""
     assert page() == PAGE.read_text(encoding="utf-8"), "run `make golden`, then read the diff"

@@ -55,6 +55,10 @@ report(runs=runs, warned=jvm.support.WarnOnce.warned("executor:"))
 """
 
 
+@pytest.mark.nightly(
+    "test_workers_without_numba",
+    "tests/spark/rules/test_refusals.py::test_a_service_that_makes_no_usable_object_code",
+)
 def test_executors_without_numba(applications, tmp_path):
     """The driver compiles; executors without llvmlite, at the driver's path and in their Python, run all batches in Python."""
     import llvmlite.binding
@@ -176,7 +180,23 @@ def test_connect_client_without_the_plugin(connect_server):
         spark.conf.set("spark.sparkweld.enabled", "true")
         frame = siblings()
         report(siblings=[rows(frame) == expected, len(expected), frame._explain_string()])
+    """
+    facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
+    assert facts["equal"], log.read_text()[-3000:]
+    assert facts["rows"] == 20_000
+    assert not facts["loaded"]
+    assert "Weld [f]" in facts["plan"]
+    assert "compiled f" in facts["plan"]
+    equal, count, plan = facts["siblings"]
+    assert (equal, count) == (True, 20_000)
+    assert ("pipeline in Python: first + second" in plan) is WORKER_PIPELINES
 
+
+@pytest.mark.nightly("test_connect_client_without_the_plugin", "tests/spark/ml/test_one_vs_rest.py::test_one_vs_rest")
+def test_models_of_spark_by_a_connect_client(connect_server):
+    program = """
+        spark = SparkSession.builder.remote(os.environ["REMOTE"]).getOrCreate()
+        spark.conf.set("spark.sparkweld.backend", "native")
         from pyspark.ml import Pipeline
         from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression, OneVsRest
         from pyspark.ml.feature import HashingTF, IDF, Interaction, Tokenizer, VectorAssembler
@@ -200,15 +220,7 @@ def test_connect_client_without_the_plugin(connect_server):
             frame = scored()
             report(**{name: [frame.collect() == expected, len({r.prediction for r in expected}), frame._explain_string()]})
     """
-    facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{port}"}).facts
-    assert facts["equal"], log.read_text()[-3000:]
-    assert facts["rows"] == 20_000
-    assert not facts["loaded"]
-    assert "Weld [f]" in facts["plan"]
-    assert "compiled f" in facts["plan"]
-    equal, count, plan = facts["siblings"]
-    assert (equal, count) == (True, 20_000)
-    assert ("pipeline in Python: first + second" in plan) is WORKER_PIPELINES
+    facts = run_driver(program, env={"REMOTE": f"sc://127.0.0.1:{connect_server[0]}"}).facts
     scores = "array_to_vector" * (LINE >= (4, 1))
     compiled = {
         "tree": f"compiled VectorAssembler, Interaction, DecisionTreeClassificationModel.predictRaw, {scores}",

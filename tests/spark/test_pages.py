@@ -20,6 +20,8 @@ NOT_RUN = {
 }  # fmt: skip
 #: Packages that are not installed with all lines of Spark.
 OPTIONAL = ("onnxruntime", "skl2onnx")
+#: Pages whose code repeats, with larger models and tables, what the tests of these functions run.
+LATER = ("serving-mlflow", "profile", "serving-files", "operators")
 WITH_CODE = [page for page in PAGES if any(LANGUAGES.get(block.language) != "source" for block in blocks(page))]
 
 
@@ -36,7 +38,11 @@ def folder(spark, tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.nightly] * (page.stem in LATER)) for page in WITH_CODE],
+    ids=[str(page.relative_to(ROOT)) for page in WITH_CODE],
+)
 def test_the_code_of_a_page_runs(page: Path, spark, folder, monkeypatch):
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     missing = [package for package in OPTIONAL if importlib.util.find_spec(package) is None]

@@ -32,7 +32,7 @@ def test_family(name: str) -> None:
     check_family(name, max(COUNTS[name] // SHARE, LEAST))
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_family")
 @pytest.mark.parametrize("name", list(COUNTS))
 def test_more_of_a_family(name: str) -> None:
     check_family(name, COUNTS[name])

@@ -23,6 +23,7 @@ def places(found):
     return {name: one["where"] for one in found["functions"] for name in one["function"].split(", ")}
 
 
+@pytest.mark.nightly("test_the_analyst", "tests/spark/test_pages.py::test_the_code_of_a_page_runs")
 def test_the_data_engineer(spark, tmp_path):
     query = clean_orders.clean(clean_orders.write_orders(spark, 5000, str(tmp_path / "orders")))
     found = sparkweld.profile(query, seconds=0, format="dict")
@@ -32,6 +33,7 @@ def test_the_data_engineer(spark, tmp_path):
     assert set(places(found)) == {"country_of", "amount_of", "net_price"} and "python" not in places(found).values()
 
 
+@pytest.mark.nightly("test_the_analyst", "tests/spark/udf_compiler/test_models.py::test_tree_ensembles")
 def test_the_ml_engineer(spark, tmp_path):
     model = tmp_path / "leaves.joblib"
     score_customers.fit(model)
@@ -47,6 +49,7 @@ def test_the_analyst(spark, tmp_path):
     assert set(places(found)) == {"region_of", "season", "discount"} and "python" not in places(found).values()
 
 
+@pytest.mark.nightly("test_the_analyst", "tests/spark/api/test_score_job.py::test_formats_in_and_out")
 @pytest.mark.slow
 def test_the_operator(tmp_path):
     modules = ",".join(str(EXAMPLES / name) for name in ("clean_orders.py", "query_sales.py"))

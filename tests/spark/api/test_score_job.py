@@ -136,6 +136,7 @@ def test_messages_before_any_work(spark, job, tmp_path):
     assert not os.path.exists(tmp_path / "w.parquet") and not hidden(tmp_path)
 
 
+@pytest.mark.nightly("test_an_output_that_exists")
 @pytest.mark.slow
 def test_a_job_that_is_ended_half_way(job, tmp_path):
     """A submitted job with the flag in a properties file is terminated while it writes, and leaves no output."""

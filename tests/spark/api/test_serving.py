@@ -31,6 +31,7 @@ def test_rows_of_spark_and_of_a_program(spark):
     assert bits(program.predict_row(**row) for row in rows) == bits(wanted)
 
 
+@pytest.mark.gate_cases("fitted0-True")
 @pytest.mark.parametrize(("fitted", "proba"), [(model(), True), (trees()[0], False)])
 def test_scores_of_spark_and_of_a_program(spark, fitted, proba):
     scored = sparkweld.score(spark.createDataFrame(TABLE).coalesce(1), fitted, proba=proba)

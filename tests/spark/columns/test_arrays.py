@@ -88,6 +88,7 @@ def test_null_elements_run_in_python(spark, parquet):
     check(spark, lambda: good.select(size("xs"), total("xs")))
 
 
+@pytest.mark.gate_cases("arrow")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_of_plain_udfs_only_the_rows_with_such_elements_do(spark, parquet, arrow):
     made = [[1.0, None, 2.0] if i % 50 == 7 else [0.5] * (i % 5) if i % 9 else None for i in range(2000)]
@@ -171,6 +172,7 @@ def test_strings_in_parquet(spark, parquet, conf, dictionary):
     check(spark, lambda: frame.select("id", size("xs"), joined("xs"), cleaned("xs"), ends("xs")), conf=conf)
 
 
+@pytest.mark.nightly("test_rows_filters_and_caches", "test_strings_in_parquet")
 def test_strings_in_rows_filters_and_results_of_results(spark, parquet):
     frame = parquet({"id": np.arange(3000), "xs": tags(3000), "s": pa.array([" ".join(WORDS[i % 9 :]) for i in range(3000)])})
     shuffled = frame.repartition(2, "id").sortWithinPartitions("id")
@@ -183,6 +185,7 @@ def test_strings_in_rows_filters_and_results_of_results(spark, parquet):
     check(spark, lambda: frame.select(known(cleaned("xs")), parts("s")[1]))
 
 
+@pytest.mark.gate_cases("arrow")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_arrays_with_a_null_string_run_in_python(spark, parquet, arrow):
     frame = parquet({"id": np.arange(2000), "xs": tags(2000, missing=True)}, row_group_size=1000)
@@ -244,6 +247,7 @@ def embeddings(rows: int) -> pa.Array:
     return pa.array(list(np.random.default_rng(9).normal(size=(rows, 16))), pa.list_(pa.float64()))
 
 
+@pytest.mark.nightly("test_series_of_arrays", "tests/udf_compiler/frontends/python/test_row_arrays.py::test_models_of_one_row")
 def test_models_score_arrays_of_features(spark, parquet):
     @pandas_udf(DoubleType())
     def score(s: pd.Series) -> pd.Series:
@@ -341,6 +345,7 @@ def test_other_uses_of_series_of_arrays_are_refused(spark, parquet):
     check(spark, lambda: frame.select(pandas_udf(sides, DoubleType())("xs")), refused="SW225")
 
 
+@pytest.mark.gate_cases("arrow")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_arrays_as_results(spark, parquet, arrow):
     def kind(function, returns):
@@ -398,6 +403,10 @@ def test_arrays_that_grow_in_loops(spark, parquet, arrow):
 WEIGHTS_OF_THREE = np.array([0.5, -1.0, 2.0])
 
 
+@pytest.mark.nightly(
+    "test_series_of_arrays_as_results",
+    "tests/udf_compiler/frontends/pandas/test_array_arithmetic.py::test_floats",
+)
 def test_arithmetic_of_arrays(spark, parquet):
     def each(function, returns=DoubleType()):  # noqa: B008
         return pandas_udf(named(lambda s: s.map(function)), returns)

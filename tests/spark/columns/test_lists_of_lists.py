@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 from pyspark.sql.types import ArrayType, DoubleType, IntegerType, LongType, MapType, StringType, StructType
@@ -77,6 +78,7 @@ def test_rows_with_holes_run_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", counted("ws", "m", "rows")), deopt=None)
 
 
+@pytest.mark.nightly("test_nested_arguments", "tests/spark/columns/test_arrays.py::test_rows_filters_and_caches")
 def test_nested_arguments_of_other_sources(spark, parquet):
     frame = nested(parquet)
     check(spark, lambda: results(frame.repartition(3)).orderBy("id"))
@@ -132,6 +134,7 @@ def test_lists_of_lists_in_structs(spark, parquet):
     check(spark, lambda: frame.select("id", F.inline(F.array(parts("xs", "ws")))))
 
 
+@pytest.mark.nightly("tests/spark/plan/test_shadow.py::test_a_sample_of_batches_is_compared")
 def test_shadowed_lists_of_lists(spark, parquet):
     frame = nested(parquet)
     doubled = udf(lambda xs: [[y * 2 for y in x] for x in xs or []], LISTS)

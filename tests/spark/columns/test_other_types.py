@@ -59,6 +59,7 @@ SELDOM = {
 }
 
 
+@pytest.mark.gate_cases("months", "decimal")
 @pytest.mark.parametrize("name", [name for name in SELDOM if name != "variant" or LINE >= (4, 0)])
 def test_seldom_types(spark, parquet, name):
     sql, of_plain, of_pandas = SELDOM[name]

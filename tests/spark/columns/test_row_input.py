@@ -81,6 +81,7 @@ def test_batches_decide_dtypes_as_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", next_one("k").alias("n")), deopt=None)
 
 
+@pytest.mark.gate_cases("9999")
 @pytest.mark.parametrize("limit", ["100", "9999"])
 def test_batch_limits(spark, rows, limit):
     conf = {"spark.sql.execution.arrow.maxRecordsPerBatch": limit}

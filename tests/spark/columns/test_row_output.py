@@ -61,6 +61,7 @@ CONSUMERS = {
 }
 
 
+@pytest.mark.gate_cases("sort-merge join", "window", "filtered", "union", "limit", "nearly none", "exchange")
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_whole_rows(spark, every_type, name):
     query = CONSUMERS[name]
@@ -83,6 +84,7 @@ def test_generated_code_reads_columns(spark, every_type):
         assert "WeldRows" not in str(query()._jdf.queryExecution().executedPlan().toString())
 
 
+@pytest.mark.gate_cases("true-true", "false-false")
 @pytest.mark.parametrize(("adaptive", "codegen"), [*itertools.product(["true", "false"], repeat=2)])
 def test_consumers_of_all_kinds(spark, every_type, adaptive, codegen):
     """Joins, aggregates and distinct consume rows of kernels on both sides, generated or interpreted."""

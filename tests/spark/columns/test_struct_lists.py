@@ -46,6 +46,7 @@ def texts(parquet, rows=2000, name="texts"):
     return parquet({"k": np.arange(rows, dtype=np.int32), "s": words}, name=name)
 
 
+@pytest.mark.gate_cases("tokens-True", "fixed-False")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -54,6 +55,7 @@ def test_lists_become_arrays_of_structs(spark, parquet, function, arrow):
     check(spark, lambda: frame.select("k", made("s").alias("x")))
 
 
+@pytest.mark.gate_cases("True")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_readers_of_rows(spark, parquet, tmp_path, arrow):
     made, frame = udf(tokens, TOKENS, useArrow=arrow), texts(parquet)

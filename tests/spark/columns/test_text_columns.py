@@ -145,6 +145,7 @@ def test_consumers_that_keep_rows(spark, parquet):
     check(spark, lambda: made().repartition(3, "t").sortWithinPartitions("id").orderBy("id"))
 
 
+@pytest.mark.nightly("tests/spark/udf_compiler/test_bad_input.py::test_a_text_of_ten_megabytes")
 def test_long_strings(spark, parquet):
     rows = 7
     values = [("0123456789" * (1 << 20)) if i % 5 == 0 else "short" if i % 5 else None for i in range(rows)]
@@ -162,6 +163,10 @@ def test_more_text_than_the_limit_runs_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", same("s").alias("t")), conf=limit)  # slices of an input need no memory
 
 
+@pytest.mark.nightly(
+    "test_more_text_than_the_limit_runs_in_python",
+    "tests/spark/columns/test_memory.py::test_batches_without_memory_run_as_spark_planned_them",
+)
 @of_tokenizers
 def test_the_limit_is_said_once(applications):
     """The message also states where the batches run: functions of Spark's ML library never ran in Python."""
@@ -188,6 +193,7 @@ def test_the_limit_is_said_once(applications):
     assert "run as Spark planned them." in said[1]
 
 
+@pytest.mark.gate_cases("1000")
 @pytest.mark.parametrize("stream_after", ["1", "1000"])
 def test_batches_that_run_in_python(spark, parquet, stream_after):
     """Guards of another column send each batch, or the stream of batches, to Python, with strings in and out."""

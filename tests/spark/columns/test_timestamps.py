@@ -93,6 +93,7 @@ def month_of_date(d: pd.Series) -> pd.Series:
 UDFS = [year, code, weekend, day, next_day, hour_start, days_since, week]
 
 
+@pytest.mark.gate_cases("America/New_York-some", "UTC-none")
 @pytest.mark.parametrize(("zone", "nulls"), [(UTC, "none"), (FIXED, "some"), (NEW_YORK, "none"), (NEW_YORK, "some")])
 def test_timestamps(spark, parquet, zone, nulls):
     frame = parquet({"id": np.arange(60), "t": times(nulls)})
@@ -119,6 +120,7 @@ def test_a_result_in_a_gap_raises_as_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", into_the_gap("t").alias("r")), conf={ZONE: FIXED})
 
 
+@pytest.mark.gate_cases("2500-01-01")
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59.999999", "2500-01-01"])
 def test_times_that_nanoseconds_do_not_hold_raise_as_in_python(spark, parquet, moment):
     stamps = pa.array([np.datetime64(moment, "us").astype(object)] * 2, pa.timestamp("us", tz="UTC"))
@@ -147,6 +149,7 @@ def test_filters_and_chains(spark, parquet):
 FUNCTIONS = "year quarter month day dayofyear dayofweek weekday weekofyear hour minute second".split()
 
 
+@pytest.mark.gate_cases("America/New_York")
 @pytest.mark.parametrize("zone", [UTC, FIXED, NEW_YORK])
 def test_sparks_functions_beside_a_udf(spark, parquet, zone):
     frame = parquet({"id": np.arange(60), "t": times("some")})

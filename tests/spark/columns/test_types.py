@@ -45,6 +45,19 @@ HOLDING = {
 }  # fmt: skip
 
 
+@pytest.mark.gate_cases(
+    "int8-some",
+    "int16-some",
+    "int32-some",
+    "int64-some",
+    "bool-some",
+    "float-some",
+    "double-some",
+    "date32-some",
+    "int64-all",
+    "double-none",
+    "bool-all",
+)
 @pytest.mark.parametrize("nulls", ["none", "some", "all"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_identity_and_every_return_type(spark, parquet, kind, nulls):
@@ -66,7 +79,7 @@ def identities(frame):
     return query
 
 
-@pytest.mark.nightly  # tests/udf_compiler/boundary/test_declared_types.py compares all of them with the worker
+@pytest.mark.nightly("tests/udf_compiler/boundary/test_declared_types.py::test_results_of_every_kind")
 @pytest.mark.parametrize("kind", KINDS[:-1])
 def test_the_other_return_types_of_columns_with_nulls(spark, parquet, kind):
     query = identities(parquet({"id": np.arange(40), "v": column(kind, "some")}))
@@ -75,6 +88,7 @@ def test_the_other_return_types_of_columns_with_nulls(spark, parquet, kind):
             check(spark, query([name]), deopt=None)
 
 
+@pytest.mark.gate_cases("bool-1", "int64-7")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("kind", ["int32", "int64", "bool", "double", "date32"])
@@ -89,6 +103,7 @@ def test_small_batches_mix_dtype_states(spark, parquet, kind, batch):
     check(spark, lambda: frame.select("id", missing("v").alias("r")), deopt=None, conf=conf)
 
 
+@pytest.mark.gate_cases("none-int8", "some-int64")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("kind", list(INT_LIMITS))
 @pytest.mark.parametrize("nulls", ["none", "some"])

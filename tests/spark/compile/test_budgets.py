@@ -135,6 +135,7 @@ def test_a_service_that_gets_no_processor_is_not_killed(spark, table, warm):
     assert service_pids() == warm
 
 
+@pytest.mark.nightly("test_a_service_that_gets_no_processor_is_not_killed", "tests/spark/plan/test_faults.py::test_service_hangs")
 def test_nobody_waits_again_for_a_service_that_does_not_work(spark, table, warm):
     """The innocent function that the service had received is compiled after the service was replaced."""
     (pid,) = warm
@@ -154,6 +155,7 @@ def test_nobody_waits_again_for_a_service_that_does_not_work(spark, table, warm)
     until_compiled(spark, lambda: table.select("id", first("x")))
 
 
+@pytest.mark.nightly("tests/spark/plan/test_faults.py::test_service_dies_while_it_reads_and_the_next_query_is_compiled")
 def test_functions_that_end_the_service_lock_nobody_out_for_long(spark, table, warm):
     seconds, ends, deadline = [], 0, time.time() + 120
     while ends < 5 and time.time() < deadline:

@@ -129,6 +129,11 @@ report(**facts)
 """
 
 
+@pytest.mark.nightly(
+    "test_executors_with_other_files",
+    "tests/udf_compiler/function/test_installed_modules.py::test_a_package_that_is_installed_anew",
+    "tests/udf_compiler/function/test_installed_modules.py::test_an_extension_that_has_changed_needs_a_new_process",
+)
 def test_packages_and_machine_code_that_change_while_the_application_runs(applications, tmp_path):
     """Workers that start later import the current files, and so do kernels."""
     base, folder = tmp_path / "base", tmp_path / "folder"

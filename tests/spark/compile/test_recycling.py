@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 PROGRAM = """
 spark = session()
 driver = spark._jvm.io.sparkweld.SparkWeldRuntime.driver().get().compiler()
@@ -28,6 +30,7 @@ def test_a_service_that_has_grown_is_replaced(applications):
     assert facts["pids"] == facts["starts"] and 2 <= facts["starts"] <= 7
 
 
+@pytest.mark.nightly("test_a_service_that_has_grown_is_replaced")
 def test_a_small_service_stays(applications):
     assert run(applications, "1g", queries=12) == {"pids": 1, "wrong": [], "refused": [], "starts": 1, "failures": 0}
 

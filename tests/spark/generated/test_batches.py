@@ -22,7 +22,7 @@ def test_random_queries(spark, tables):
     check_queries(spark, tables, 1, QUERIES)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_random_queries")
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_more_random_queries(spark, tables, number):
     check_queries(spark, tables, number, MORE)

@@ -64,12 +64,13 @@ def returned(function: Function) -> str:
     return {"b": "boolean", "i": "long"}.get(dtype.kind, "double")
 
 
+@pytest.mark.gate_cases("7", "10000")
 @pytest.mark.parametrize("batch", list(BATCHES))
 def test_random_functions(spark, frames, batch):
     check_functions(spark, frames, batch, EXAMPLES)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_random_functions")
 @pytest.mark.parametrize("batch", list(BATCHES))
 def test_more_random_functions(spark, frames, batch):
     check_functions(spark, frames, batch, MORE)
@@ -123,6 +124,7 @@ def _typed(function: Function):
     return scope["generated"]
 
 
+@pytest.mark.nightly("test_random_functions")
 def test_empty_partitions_and_rows_from_an_exchange(spark, frames):
     udf = pandas_udf("double")(_typed(Function("lambda a, b: np.where(a > b, a, b * 2.0) + pd.Series(b)", ("f64", "f64"))))
     scattered = frames[7].repartition(40, "i8_tame_dense")

@@ -40,7 +40,7 @@ def test_random_plans(spark, folder):
     check_plans(spark, folder, 1, PLANS)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_random_plans")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_more_random_plans(spark, folder, seed):
     check_plans(spark, folder, seed, MORE)

@@ -41,6 +41,7 @@ CLASSIFIERS = [
 ]
 
 
+@pytest.mark.gate_cases("DecisionTreeClassifier")
 @pytest.mark.parametrize(("kind", "params", "digits"), CLASSIFIERS, ids=[kind.__name__ for kind, *_ in CLASSIFIERS])
 @of_arrays_of_scores
 def test_one_vs_rest(spark, table, kind, params, digits):
@@ -54,6 +55,7 @@ def test_one_vs_rest(spark, table, kind, params, digits):
         check(spark, chosen, refused="SW304")
 
 
+@pytest.mark.nightly("test_one_vs_rest")
 @of_arrays_of_scores
 def test_one_vs_rest_in_scala(spark, table):
     """The library's Scala form, which Scala jobs use, works as well."""
@@ -128,6 +130,7 @@ def test_interaction_of_vectors_of_other_forms(spark, table):
     check(spark, lambda: of("p", "a"), refused="SW901")
 
 
+@pytest.mark.gate_cases("0.5")
 @pytest.mark.parametrize("value", ["3.0", "0.5", "cast(null as double)"])
 def test_interaction_of_no_category_is_sparks_own_error(spark, table, value):
     products = features.Interaction(inputCols=["si", "a"], outputCol="o")

@@ -65,11 +65,13 @@ def test_regression(spark, table):
     check(spark, lambda: model.transform(table.where("id < 0")).select("id", "prediction"))
 
 
+@pytest.mark.nightly("test_regression", "test_classification")
 def test_regression_of_vectors(spark, table):
     model = _regressor(features_col="features")
     assert check(spark, lambda: model.transform(_assembled(table)).select("id", "prediction")).kernel_batches
 
 
+@pytest.mark.gate_cases("vectors-three", "columns-two")
 @pytest.mark.parametrize("label", ["two", "three"])
 @pytest.mark.parametrize("features", [NAMES, "features"], ids=["columns", "vectors"])
 def test_classification(spark, table, label, features):

@@ -96,6 +96,7 @@ def test_scalers(spark, table, fitted):
     check(spark, lambda: model.transform(table).select("id", *chosen))
 
 
+@pytest.mark.nightly("tests/spark/ml/test_stored_vectors.py::test_vectors_that_are_selected_are_sparks")
 def test_vectors_that_are_selected_are_stored_as_spark_stores_them(spark, table, fitted):
     """Vectors are sparse or dense as Spark stores them.
 
@@ -162,6 +163,7 @@ def test_logistic_regression(spark, table, fitted):
     assert not check(spark, lambda: model.transform(table).select("id", *outputs)).guarded_rows
 
 
+@pytest.mark.nightly("test_logistic_regression")
 def test_logistic_regression_without_columns_of_scores(spark, table, fitted):
     chosen = LOGISTIC[:2] + LOGISTIC[-2:]
     models = [named(classifiers.LogisticRegression, at, featuresCol="v", maxIter=5, **params) for at, params in enumerate(chosen)]
@@ -220,6 +222,7 @@ def test_tree_regressors(spark, table, fitted):
     check(spark, lambda: model.transform(table).select("id", "p0", "p1", F.round("p2", 9)))
 
 
+@pytest.mark.nightly("test_tree_classifiers")
 def test_whole_vectors_of_a_forest_and_a_filter(spark, table, fitted):
     """Columns of a whole PipelineModel's result agree, with a filter over the prediction and a pandas UDF of it."""
     model = fitted(classifiers.RandomForestClassifier(featuresCol="v", labelCol="y3", numTrees=5, maxDepth=4, seed=1))
@@ -290,6 +293,7 @@ def texts(spark, tmp_path_factory):
     return written(spark, tmp_path_factory.mktemp("texts"), {**COLUMNS, "s": names})
 
 
+@pytest.mark.gate_cases("keep")
 @pytest.mark.parametrize("mode", ["keep", "skip"])
 def test_categories_before_a_model(spark, texts, mode):
     """A string becomes an index and indicators, beside buckets and imputed numbers, as input of a logistic regression."""
@@ -331,6 +335,7 @@ def missing(spark, tmp_path_factory):
     return written(spark, tmp_path_factory.mktemp("missing"), columns)
 
 
+@pytest.mark.gate_cases("keep")
 @pytest.mark.parametrize("mode", ["keep", "skip"])
 def test_null_and_nan(spark, missing, fitted, mode):
     """Trees accept NaN."""
@@ -363,6 +368,7 @@ def test_an_empty_table(spark, table, fitted):
     check(spark, lambda: model.transform(table.filter("id < 0")).select("prediction", "probability"))
 
 
+@pytest.mark.nightly("tests/spark/columns/test_row_input.py::test_every_type_is_handed_on", "test_scalers")
 def test_input_in_the_form_of_rows(spark, table, fitted):
     model = fitted(classifiers.DecisionTreeClassifier(featuresCol="v", labelCol="y3"))
     check(spark, lambda: model.transform(table.sort("id")).select("id", "prediction", "probability"))

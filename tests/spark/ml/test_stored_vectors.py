@@ -100,6 +100,7 @@ def linear():
     ]
 
 
+@pytest.mark.gate_cases("0-9", "5-3000", "4-70")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE, MANY])
 @pytest.mark.parametrize("number", range(6))
@@ -137,6 +138,7 @@ def trees():
     ]
 
 
+@pytest.mark.gate_cases("1-70")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE])
 @pytest.mark.parametrize("number", range(5))
@@ -196,14 +198,15 @@ def test_transformers(spark, stored):
         assert bool(check_scores(spark, together, tables.wild, *chosen, deopt=None).guarded_rows) == (flagged != "no row")
 
 
-def test_vectors_that_are_selected_are_sparks(spark, stored):
+@pytest.mark.gate_cases("MaxAbsScaler", "Normalizer")
+@pytest.mark.parametrize("kind", ["StandardScaler", "MaxAbsScaler", "Normalizer", "IDF"])
+def test_vectors_that_are_selected_are_sparks(spark, stored, kind):
     """Each is sparse or dense like its source, and keeps the explicit zeros."""
-    for kind in ("StandardScaler", "MaxAbsScaler", "Normalizer", "IDF"):
-        model = scaled(kind)
-        model = model.fit(stored(FEW).mixed) if hasattr(model, "fit") else model
-        for table in (stored(FEW).mixed, stored(FEW).wild):
-            check_scores(spark, model, table, "o", deopt=None)
-            assert written(spark, model, table, "true") == written(spark, model, table, "false")
+    model = scaled(kind)
+    model = model.fit(stored(FEW).mixed) if hasattr(model, "fit") else model
+    for table in (stored(FEW).mixed, stored(FEW).wild):
+        check_scores(spark, model, table, "o", deopt=None)
+        assert written(spark, model, table, "true") == written(spark, model, table, "false")
 
 
 def written(spark, model, table, enabled):
@@ -242,6 +245,7 @@ def regression(stored):
 RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<double>>"
 
 
+@pytest.mark.gate_cases("None-9", "raw1-3000")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MANY])
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_tokenizers(spark, table):
     scored(spark, table, *([words, hashing()] for words in TOKENIZERS))
 
 
+@pytest.mark.nightly("test_counts", "test_tokenizers")
 @of_tokenizers
 def test_hashes(spark, table):
     scored(spark, table, *([TOKENIZER, *counts] for counts in HASHES))
@@ -220,6 +221,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.gate_cases("SW852", "SW901 case", "SW901 pattern")
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_functions(spark, table, name):
     """A refusal is issued before anything runs."""

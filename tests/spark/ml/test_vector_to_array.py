@@ -36,6 +36,7 @@ def table(parquet):
     return parquet({"id": np.arange(ROWS), **columns})
 
 
+@pytest.mark.gate_cases("float64")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_assembled_vectors(spark, table, dtype):
     assembler = VectorAssembler(inputCols=list("abcd"), outputCol="v", handleInvalid="keep")
@@ -43,6 +44,7 @@ def test_assembled_vectors(spark, table, dtype):
     assert check(spark, query, deopt=None).batches
 
 
+@pytest.mark.gate_cases("float32")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_stored_vectors(spark, tmp_path, dtype):
     schema = StructType([StructField("id", LongType()), StructField("v", VectorUDT(), metadata={"ml_attr": {"num_attrs": 4}})])

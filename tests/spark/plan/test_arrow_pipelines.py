@@ -111,6 +111,7 @@ def test_pipelines(spark, t):
     frame = check(spark, lambda: t.select("id", price("a", "b").alias("p"), of_pandas("b").alias("q")), {"price", "of_pandas"})
 
 
+@pytest.mark.nightly("test_pipelines")
 def test_errors_are_those_of_the_worker(spark, t, parquet):
     check(spark, lambda: t.select("id", narrow("b").alias("r")), {"narrow"})
     check(spark, lambda: t.select("id", without_copy("a").alias("r")), {"without_copy"})

@@ -158,6 +158,7 @@ GATHERED = {
 }
 
 
+@pytest.mark.gate_cases("a join", "a union")
 @pytest.mark.parametrize("name", GATHERED)
 def test_gathered_rows_are_in_the_batches_of_spark(spark, table, name):
     plan = check(spark, lambda: GATHERED[name](table()))
@@ -170,6 +171,7 @@ def over_results(t):
     return t.where("id <> 7").select("id", both_texts(added(first, "x"), "x"), both_texts(first, F.col("x") + 1))
 
 
+@pytest.mark.gate_cases("2100")
 @pytest.mark.parametrize("bytes", [None, 2100])
 def test_functions_over_results_of_others_share_their_batches(spark, table, bytes):
     """One kernel computes those that Spark feeds the same batches. With a limit of bytes, their number of columns matters."""
@@ -211,6 +213,7 @@ def test_batches_of_a_cached_table_are_those_of_spark(spark, table):
         cached.unpersist()
 
 
+@pytest.mark.gate_cases("numbers-False-999", "texts-True-999", "lists-True-999")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("bytes", [999])
 @pytest.mark.parametrize("rows", [False, True])

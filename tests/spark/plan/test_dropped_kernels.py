@@ -82,6 +82,7 @@ def words(s: str) -> int:
     return found + len(re.findall(r"[\w-]+", s)) + len(re.findall(r"[^\W_]+", s))
 
 
+@pytest.mark.nightly("test_a_kernel_that_is_a_hundred_times_slower_is_dropped", "tests/jvm_bridge/test_native.py::test_checks")
 @of_plain_arrow
 def test_rows_that_are_measured_in_python_too(spark, parquet):
     """Which of the two is faster depends on the machine (timings: tests/jvm/RaceCheck.java); the rows are equal."""

@@ -176,6 +176,7 @@ def test_unwritable_cache(applications):
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
+@pytest.mark.nightly("tests/kernels/test_cache.py::test_a_damaged_file_is_removed_and_made_again")
 def test_corrupt_cache(applications, tmp_path):
     conf = {"spark.sparkweld.cache.dir": str(tmp_path)}
     program = "spark = session()\n" + QUERY + "report(**off_and_on(spark, query))"
@@ -210,6 +211,7 @@ def test_an_application_that_stops_while_its_service_starts(applications, tmp_pa
     assert "Exception" not in ran.log and "\n\tat " not in ran.log, ran.log
 
 
+@pytest.mark.nightly("test_a_jar_without_the_constants_that_python_shares", "test_unwritable_cache")
 def test_shim_that_cannot_load(tmp_path):
     """A pipeline in Python does not need the shim."""
     texts = f"""

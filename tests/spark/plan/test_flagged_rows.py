@@ -46,6 +46,7 @@ def columns():
     return {"k": pa.array(k, mask=missing), "name": names, "id": np.arange(ROWS), "large": large, "flagged": large & ~missing}
 
 
+@pytest.mark.gate_cases("pickled")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_flagged_rows_run_alone(spark, parquet, columns, arrow):
     table = parquet(columns, row_group_size=1500)
@@ -59,6 +60,7 @@ def test_flagged_rows_run_alone(spark, parquet, columns, arrow):
     assert what.guarded_rows == columns["flagged"].sum() and what.kernel_batches > 3
 
 
+@pytest.mark.gate_cases("arrow")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_rows_that_print_run_alone(spark, parquet, arrow):
     table = parquet({"name": [f"name {v}" if v % 100 else "name" for v in range(ROWS)]}, row_group_size=1500)

@@ -54,6 +54,7 @@ FRAMES = {
 }
 
 
+@pytest.mark.gate_cases("running")
 @pytest.mark.parametrize("frame", FRAMES)
 def test_sums_of_booleans_over_frames(spark, table, frame):
     """pandas returns a bool for a one-row frame without NULL in a partition with one, so the results are objects."""

@@ -101,6 +101,7 @@ def by(table, *keys):
     return made.agg(*columns).select(shown.alias("key"), *(f"c{i}" for i in range(len(columns))))
 
 
+@pytest.mark.gate_cases("false")
 @pytest.mark.parametrize("aqe", ["true", "false"])
 def test_groups_of_all_types_of_keys(spark, table, aqe):
     def query():
@@ -201,6 +202,7 @@ def test_canonical_forms_of_kernels_produce_batches(spark, parquet):
     assert read and all(node.supportsColumnar() for node in read), plan.canonicalized().toString()
 
 
+@pytest.mark.gate_cases("0", "8999")
 @pytest.mark.parametrize("where", [0, 2047, 5000, 8999])
 def test_a_flagged_row_in_any_block(spark, parquet, where):
     """A guard flags a batch or a single row: the groups must not contain rows that run again."""
@@ -251,6 +253,7 @@ def test_a_sum_of_integers_overflows_as_in_spark(spark, parquet):
     check_merged(spark, query, conf={"spark.sql.ansi.enabled": "false"})
 
 
+@pytest.mark.nightly("test_blocks_of_all_kinds_of_kernels", "tests/spark/rules/test_aggregates.py::test_windows")
 def test_windows_that_are_left_to_the_operator_of_spark(spark, table):
     calls = (F.first("s"), F.sum(F.col("d").cast("decimal(20,2)")), F.expr("sum(d) filter (where k > 0)"), F.skewness("s"))
     queries = [lambda call=call: scored(table).groupBy("g").agg(call.alias("a")).orderBy("g") for call in calls]

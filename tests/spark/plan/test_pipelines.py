@@ -192,6 +192,7 @@ def test_pipelines(spark, parquet):
         assert "SW" in sparkweld.explain(t.select(price("a", "b"))) and not pipelines(t.select(price("a", "b")))
 
 
+@pytest.mark.gate_cases("true")
 @pytest.mark.parametrize("offheap", ["true", "false"])
 def test_strings_of_columns_of_all_kinds(spark, parquet, offheap):
     """Strings may be plain or dictionary-encoded, NULL, empty or long, beside filters, in batches that are split."""
@@ -250,6 +251,7 @@ def test_workers_run_blocks(spark, parquet, tmp_path):
     assert "block: 333 rows, set" in sparkweld.explain(frame)
 
 
+@pytest.mark.nightly("test_pipelines", "test_siblings_are_one_function")
 def test_beside_kernels_filters_and_shuffles(spark, parquet):
     t = table(parquet)
 
@@ -465,6 +467,7 @@ def measured(frame):
     return json.loads(report)["measuredPipelines"]
 
 
+@pytest.mark.nightly("test_plans_that_do_not_change")
 def test_rewrites_that_do_not_pay_are_not_made(spark, parquet):
     """A pipeline of calls alone over rows gains nothing; over columns, or around kernels, it does."""
     t = table(parquet)

@@ -74,6 +74,7 @@ def first(spark, table, scores, name, order, limit, partitions=None, by="s"):
     return rows.select("id", call.alias("s")).orderBy(order("s" if by == "s" else call), "id").limit(limit)
 
 
+@pytest.mark.gate_cases("desc_nulls_first-1000", "asc_nulls_last-1")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("limit", [1, 10, 1000])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
@@ -86,6 +87,7 @@ def test_the_rows_are_sparks(spark, table, scores, order, limit):
         check(spark, query, conf=NATIVE, deopt=None)
 
 
+@pytest.mark.gate_cases("desc_nulls_first-odd", "asc_nulls_last-forest")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["odd", "forest"])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
@@ -98,6 +100,7 @@ def test_infinities_and_forests(spark, table, scores, name, order):
     check(spark, query, conf=NATIVE, deopt=None)
 
 
+@pytest.mark.gate_cases("10-40-call alone", "0-1-s")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("by", ["s", "call", "call alone"])
 @pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 40), (3 * ROWS, 2)])
@@ -108,6 +111,7 @@ def test_limits_and_partitions(spark, table, scores, limit, partitions, by):
     assert (BOUNDED in sparkweld.explain(frame)) == (limit > 0)
 
 
+@pytest.mark.gate_cases("call alone")
 @pytest.mark.parametrize("by", ["call", "call alone"])
 def test_calls_are_sparks(spark, table, scores, by):
     check(spark, lambda: first(spark, table, scores, "text", F.asc_nulls_last, 10, by=by), conf=NATIVE, deopt=None)
@@ -122,6 +126,7 @@ def same(spark, table, scores, name, partitions, query):
     assert BOUNDED in sparkweld.explain(frame)
 
 
+@pytest.mark.gate_cases("text-dense_rank-2")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("groups", [["g"], [], ["k", "g"]], ids=len)
 @pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
@@ -133,6 +138,7 @@ def test_each_group_has_a_worst(spark, table, scores, rank, groups, name, order)
     same(spark, table, scores, name, 2, lambda scored: first(scored).orderBy("r", "id"))
 
 
+@pytest.mark.gate_cases("text")
 @pytest.mark.parametrize("name", ["text", "forest"])
 def test_extremes_have_a_worst(spark, table, scores, name):
     queries = [[F.max("s")], [F.min("s")], [F.max_by("s", "s"), F.max("s")], [F.min_by("s", "s")]]

@@ -93,6 +93,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.gate_cases("a string", "a list", "another column", "a struct")
 @pytest.mark.parametrize("name", QUERIES)
 def test_changed_arguments(spark, table, name):
     query, stays = QUERIES[name]

@@ -96,6 +96,7 @@ def test_a_projection_that_stays_sparks(spark, items):
     assert tops(run(spark, lambda: shaken.orderBy("r", "s").limit(9), NATIVE)[1]) == []
 
 
+@pytest.mark.gate_cases("sort", "renamed")
 @pytest.mark.parametrize("shape", ["both", "renamed", "sort", "after"])
 def test_equal_calls_are_one_column(spark, items, shape):
     """Spark assigns each mention of a call its own id."""
@@ -154,6 +155,7 @@ def test_filters_select_before_and_udfs_are_computed_after(spark, items):
     check(spark, lambda: kept.orderBy(F.desc("t")).limit(300), deopt=None)
 
 
+@pytest.mark.gate_cases("3-rank")
 @pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
 @pytest.mark.parametrize("most", [3])
 def test_the_first_of_each_group(spark, items, rank, most):
@@ -187,6 +189,7 @@ def test_equal_scores_are_one_dense_rank(spark, items):
         assert tops(run(spark, lambda first=first: first, NATIVE)[1])[0][2] > ROWS // 3
 
 
+@pytest.mark.gate_cases("min_by")
 @pytest.mark.parametrize("most", [F.max_by, F.min_by], ids=lambda most: most.__name__)
 def test_the_row_of_an_extreme(spark, items, most):
     """Of equal scores the last row counts, and NULL scores never do; a group may contain nothing else."""
@@ -213,6 +216,7 @@ def test_other_aggregates_beside_an_extreme_see_all_rows(spark, items):
         assert tops(checked(spark, query, deopt=None)[1]) == []
 
 
+@pytest.mark.nightly("test_ties_nulls_and_nan_are_the_ones_that_spark_takes")
 def test_random_tables_agree(spark, tmp_path):
     """Few values, few rows and many limits put each tie at each position."""
     random = np.random.default_rng(9)

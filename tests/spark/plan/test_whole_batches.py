@@ -125,12 +125,14 @@ ABOVE_ROWS = {
 }  # fmt: skip
 
 
+@pytest.mark.gate_cases("a join", "a sort", "a union", "a filter, in a chain", "a filter", "a struct")
 @pytest.mark.parametrize("name", ABOVE_ROWS)
 def test_functions_above_rows(spark, table, name):
     plan = check(spark, lambda: ABOVE_ROWS[name](table()))
     assert "WeldSparkBatches 400 rows" in plan or "WeldRowBatches 400 rows" in plan, plan
 
 
+@pytest.mark.gate_cases("True")
 @differs_before((4, 2), "functions above a scan receive gathered rows")
 @pytest.mark.parametrize("above", [False, True])
 def test_functions_above_a_scan(spark, table, above):
@@ -154,6 +156,7 @@ def test_batches_that_end_at_their_limit_of_bytes(spark, table):
     check(spark, query, small_batches(records=400, bytes=999))
 
 
+@pytest.mark.gate_cases("3")
 @pytest.mark.parametrize("after", ["1", "3"])
 def test_flagged_batches_run_in_python(spark, table, after):
     """The first batch has one value: the function takes its other branch there."""

@@ -118,6 +118,11 @@ def test_what_is_not_comparable_is_never_different(spark, table):
     assert few["outcome"] in ("equal", "not comparable")
 
 
+@pytest.mark.gate_cases(
+    "null, '', 'a', 'a ', 'A'",
+    "values1",
+    "null, map(), map('a', 1), map('a', 2), map('b', 1), map('a', null), map('a', 1, 'b', 2)",
+)
 @pytest.mark.parametrize(
     "values",
     [

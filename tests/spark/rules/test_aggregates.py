@@ -133,6 +133,11 @@ def test_exact_reductions(spark, table):
         assert what.operators == operators and not what.refusals
 
 
+@pytest.mark.nightly(
+    "test_exact_reductions",
+    "tests/udf_compiler/backends/aggregates/test_aggregates.py::test_a_form_is_the_function",
+    "tests/udf_compiler/backends/aggregates/test_bounds.py::test_sums_means_and_averages",
+)
 def test_kept_reductions(spark, table):
     check(spark, lambda: grouped(table, KEPT), rewritten=len(KEPT), ulp=1 << 14)
     expressions, kernels = (run(spark, lambda: grouped(table, KEPT), {BACKEND: b}) for b in ("catalyst", "auto"))
@@ -144,6 +149,7 @@ def test_float32_sums_are_kept_in_float32_digits(spark, table):
     check(spark, query, rewritten=2, ulp=1 << 36)
 
 
+@pytest.mark.gate_cases("0")
 @pytest.mark.parametrize("rows", [0, 1, 500])
 def test_without_keys_an_empty_table_has_no_row(spark, parquet, rows):
     table = parquet({name: column[:rows] for name, column in numbers().items()})
@@ -206,6 +212,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.gate_cases("lambda v: v.mean() long")
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: case[0] + " " + case[1])
 def test_errors_are_those_of_pyspark(spark, parquet, case):
     data = numbers(300) | {"huge": pa.array([2**62] * 299 + [None]), "zero": np.zeros(300)}
@@ -230,6 +237,7 @@ def over_names(table, *cases):
     return table.select("name", "k", *calls).orderBy("name", "k", "r0")
 
 
+@pytest.mark.gate_cases("SW102")
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[0])
 def test_refusals_leave_sparks_plan(spark, table, case):
     code, *rest = case
@@ -240,6 +248,7 @@ def test_one_refused_aggregate_keeps_its_neighbours_in_python(spark, table):
     assert check(spark, lambda: over_names(table, EXACT[0], REFUSED[0][1:]), refused="SW382").refusals == ("SW382", "SW382")
 
 
+@pytest.mark.nightly("tests/spark/udf_compiler/test_grouped_aggregates.py::test_groups_and_keys_of_every_kind")
 @pytest.mark.skipif(LINE < (4, 2), reason="this line converts the results of groups in another way")
 def test_what_no_partial_aggregate_computes_runs_group_by_group(spark, table):
     for _, *case in REFUSED[:5]:
@@ -248,6 +257,7 @@ def test_what_no_partial_aggregate_computes_runs_group_by_group(spark, table):
     check(spark, lambda: table.groupBy("x").agg(aggregate(*EXACT[0])).orderBy("x"), deopt=None)
 
 
+@pytest.mark.nightly("tests/udf_compiler/backends/aggregates/test_aggregates.py::test_exact_mode_refuses_approximate_operations")
 def test_exact_mode_refuses_sums_of_floats(spark, table):
     exact = {"spark.sparkweld.exact.enabled": "true"}
     total = aggregate(*KEPT[0]).over(Window.partitionBy("name")).alias("r")
@@ -335,6 +345,7 @@ WINDOWS = {
 WINDOWED = [EXACT[0], EXACT[3], EXACT[5], ("lambda v: v.sum()", "double", "kn"), ("lambda v: v.max() + len(v)", "long", "k")]
 
 
+@pytest.mark.gate_cases("all", "up to here")
 @pytest.mark.parametrize("frame", [name for name in WINDOWS if name != "before"])
 def test_windows(spark, parquet, frame):
     table = parquet(numbers(300) | {"id": np.arange(300)})

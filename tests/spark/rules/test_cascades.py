@@ -107,6 +107,7 @@ def test_an_unmodified_job_uses_the_cascade(spark, table, folder, reviews):
         assert part in told
 
 
+@pytest.mark.gate_cases("inner")
 @pytest.mark.parametrize("kind", ["left", "inner"])
 def test_a_cascade_scores_the_rows_of_a_join(spark, table, folder, reviews, kind):
     """The full model's column comes from a joined table with one row per key, which Spark broadcasts."""
@@ -151,6 +152,7 @@ def test_batches_that_python_runs_have_the_cascades_answers(spark, folder, revie
     assert [value for _, value in sorted(made.rows)] == expected.tolist()
 
 
+@pytest.mark.nightly("test_an_unmodified_job_uses_the_cascade")
 def test_a_model_of_many_megabytes(spark, folder, table):
     path = folder.with_name("large")
     cascade = store.load(path)[0]
@@ -268,6 +270,7 @@ def test_a_cascade_that_changes_more_than_it_should_is_turned_off(spark, folder,
         assert [row[1] for row in sorted(after.rows)] == expected
 
 
+@pytest.mark.nightly("test_a_cascade_that_changes_more_than_it_should_is_turned_off")
 def test_a_cascade_that_a_query_names_is_turned_off_too(spark, folder, tmp_path, parquet):
     data = texts(6)[0]
     table = parquet({"id": np.arange(ROWS), "text": data.to_numpy()}, row_group_size=1000)
@@ -325,6 +328,7 @@ def test_score_takes_a_cascade(spark, table, folder, reviews):
     assert plain.orderBy("id").toPandas()["prediction"].tolist() == model.predict(texts()[0]).tolist()
 
 
+@pytest.mark.nightly("test_score_takes_a_cascade", "tests/cascades/test_cascades.py::test_a_directory_round_trips_unchanged")
 def test_the_job_makes_one(spark, tmp_path, capsys):
     """The job makes a cascade of a boosted model for which a tenth of the trees suffices for most rows."""
     rows, y = numbers()

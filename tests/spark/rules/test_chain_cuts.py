@@ -83,6 +83,7 @@ def kernels(frame):
 CASES = [(clean, "s"), (scaled, "k"), (halved, "x"), (next_day, "d"), (odd, "k")]
 
 
+@pytest.mark.gate_cases("scaled-pickled", "odd-arrow", "halved-arrow")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 @pytest.mark.parametrize("function, column", CASES, ids=[function.__name__ for function, _ in CASES])
@@ -143,6 +144,7 @@ def test_in_filters_and_projections_between(spark, table):
     assert kernels(frame) == ["clean"]
 
 
+@pytest.mark.nightly("test_in_filters_and_projections_between")
 def test_in_aggregates_and_joins(spark, table):
     inner, outer = made(clean, shown)
     query = lambda: table.groupBy(outer(inner("s")).alias("g")).count().orderBy("g")  # noqa: E731
@@ -153,6 +155,7 @@ def test_in_aggregates_and_joins(spark, table):
     check(spark, lambda: table.join(other, condition).select("id").orderBy("id"), deopt=None)
 
 
+@pytest.mark.gate_cases("pickled")
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 def test_errors_of_both_functions(spark, table, arrow):
     """A worker calls both functions for a row before the next row: the first row that fails decides the error."""

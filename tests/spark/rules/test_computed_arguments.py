@@ -64,6 +64,7 @@ def distance(values, weights):
     return float(sum(value * weight for value, weight in zip(values, weights)))  # noqa: B905
 
 
+@pytest.mark.gate_cases("<lambda>0", "<lambda>3", "<lambda>6", "<lambda>7", "<lambda>9", "<lambda>10")
 @pytest.mark.parametrize(
     "query",
     [

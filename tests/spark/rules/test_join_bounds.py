@@ -77,6 +77,7 @@ def same(spark, query, dropped=True):
     return found.rows
 
 
+@pytest.mark.gate_cases("3000-odd-left-asc")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 @pytest.mark.parametrize("name, how", JOINS)
@@ -96,6 +97,7 @@ def finite(spark, tables, scores):
     return found
 
 
+@pytest.mark.gate_cases("odd-left-{low} > s", "odd-right-s <= {low}")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("condition", ["s > {high}", "s >= {high}", "s <= {low}", "s between {low} - 1 and {low}", "{low} > s"])
 @pytest.mark.parametrize("name, how", JOINS)
@@ -117,6 +119,7 @@ def test_against_spark(spark, tables, scores):
         check(spark, lambda whole=whole: whole.orderBy(F.desc("s"), "id", "t").limit(10), conf=EXACT, deopt=None)
 
 
+@pytest.mark.gate_cases("10-1-inner-None", "0-1-inner-None")
 @pytest.mark.parametrize("limit, partitions, how, side", [
     (0, 1, "inner", None), (10, 1, "inner", None), (10, 40, "left", None), (3 * ROWS, 2, "left", None), (10, 2, "left", "k < 0"),
 ])  # fmt: skip

@@ -65,6 +65,7 @@ def kept(frame) -> tuple[int, int]:
     return tuple(sum(o[name] for o in report["operators"]) for name in ("textRows", "keptTexts"))
 
 
+@pytest.mark.gate_cases("shuffle_hash-3.0")
 @pytest.mark.parametrize("hint, shift", [("broadcast", 1.0), ("merge", 2.0), ("shuffle_hash", 3.0)])
 def test_scores_of_joined_strings(spark, tables, hint, shift):
     """Rows are new in each case: none is in the feature cache, which would bypass the kernel."""
@@ -78,11 +79,13 @@ def test_scores_of_joined_strings(spark, tables, hint, shift):
     assert "found in the string cache" in sparkweld.explain(frame)
 
 
+@pytest.mark.gate_cases("left-doubled")
 @pytest.mark.parametrize("how, side", [("left", "films"), ("inner", "doubled"), ("left", "doubled")])
 def test_joins_that_find_none_or_several(spark, tables, how, side):
     check(spark, lambda: tables(side, how).orderBy("id", "s"), conf=NATIVE)
 
 
+@pytest.mark.gate_cases("24000-1")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("partitions", [1, 40])
 @pytest.mark.parametrize("limit", [0, 10, 2 * ROWS])

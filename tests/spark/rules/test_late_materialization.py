@@ -62,6 +62,7 @@ def _made(items):
     return items.select("id", "g", score("x", "y").alias("score"), slug("title").alias("slug"))
 
 
+@pytest.mark.gate_cases("1", "100000")
 @pytest.mark.parametrize("limit", [1, 1000, 100_000])
 def test_top_rows(spark, items, limit):
     def query():

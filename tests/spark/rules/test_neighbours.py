@@ -110,6 +110,7 @@ EXACT = [
 ]
 
 
+@pytest.mark.gate_cases("false")
 @pytest.mark.parametrize("ansi", ["true", "false"])
 def test_expressions_return_the_bits_of_the_functions(spark, parquet, ansi):
     table = frame(spark, parquet)
@@ -157,6 +158,7 @@ def test_a_neighbour_that_sees_its_batch_keeps_all_in_place(spark, parquet):
     assert expected == actual and not measured(planned).rewritten
 
 
+@pytest.mark.gate_cases("fmin")
 @pytest.mark.parametrize("name", ["fmax", "fmin"])
 def test_picks_between_zeros_of_both_signs_stay_kernels(spark, parquet, name):
     """NumPy returns either zero depending on the row's position in its batch, which no expression knows."""
@@ -229,6 +231,7 @@ def test_conditions_that_imply_nothing(spark, parquet):
         assert expected == actual and not measured(planned).rewritten
 
 
+@pytest.mark.nightly("test_chains_filters_and_sorts_of_expressions")
 def test_unions_limits_and_rollups_around_udfs(spark, parquet):
     table = parquet({"x": np.linspace(-10, 10, 5001), "k": np.arange(5001) % 5})
     half = scalar("lambda a: a * 0.5", "double", "x").alias("r")

@@ -175,6 +175,7 @@ def annotated_mode(merge=lambda a, b: a + b, finish=most_common, result=lambda s
     return mode_of
 
 
+@pytest.mark.gate_cases("false")
 @of_worker_pipelines
 @pytest.mark.parametrize("adaptive", ["true", "false"])
 def test_a_merge_or_finish_that_raises_leaves_the_query_to_spark(spark, parquet, adaptive):
@@ -263,6 +264,7 @@ def check_close(spark, query, aggregates):
     return text
 
 
+@pytest.mark.nightly("test_errors_of_the_function_itself_are_raised")
 @of_worker_pipelines
 def test_calls_without_an_annotation_run_unchanged(spark, table):
     for calls, key, code in (

@@ -91,6 +91,7 @@ def test_udf_in_filter_and_projection_is_evaluated_once(spark, table):
     assert "ArrowEvalPython" not in plan
 
 
+@pytest.mark.gate_cases("r > 3 or k = 5", "r is null")
 @pytest.mark.parametrize("condition", ["r > 1e9", "r >= 0", "r is null", "r > 3 or k = 5", "not (r > 3)"])
 def test_filters_that_keep_none_some_all(spark, table, condition):
     check(spark, lambda: table.select("id", "k", "s", "tags", hypotenuse("x", "y").alias("r")).where(condition))
@@ -171,6 +172,7 @@ def test_filter_over_a_cached_input_below_an_exchange(spark, table, aqe):
         cached.unpersist()
 
 
+@pytest.mark.nightly("test_below_an_exchange", "test_udf_in_filter_and_projection_is_evaluated_once")
 @WITH
 def test_filters_on_both_sides_of_exchanges(spark, table, aqe):
     conf = {"spark.sql.adaptive.enabled": aqe, "spark.sql.autoBroadcastJoinThreshold": "-1"}
@@ -259,6 +261,7 @@ def test_constant_argument_and_no_columns(spark, table):
     check(spark, lambda: table.select(hypotenuse(F.lit(3.0), F.lit(4.0)).alias("r")), deopt=None)
 
 
+@pytest.mark.nightly("tests/spark/test_queries.py::test_query")
 def test_union_limit_sort_window_and_subquery(spark, table):
     from pyspark.sql import Window
 
@@ -289,6 +292,7 @@ def test_empty_partitions(spark, table):
     check(spark, lambda: table.limit(5).repartition(8).select("id", half_plus_one("x").alias("h")).orderBy("id"))
 
 
+@pytest.mark.nightly("test_columns_of_every_type_pass_through")
 def test_a_thousand_columns(spark, parquet):
     rows = 300
     frame = parquet({f"c{i}": np.arange(rows, dtype=float) + i for i in range(1000)})

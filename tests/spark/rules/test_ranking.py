@@ -149,6 +149,7 @@ through_a_union = differs_before((4, 3), "it computes scores in each branch of a
 in_one_projection = differs_before((4, 3), "it makes the other function an argument of the score, which no ranking serves")
 
 
+@pytest.mark.gate_cases("also below", "selected")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[below_the_limit] * (name == "also above")) for name in IN_THE_SORT])
 def test_the_score_may_be_made_in_the_sort(spark, made, table, name):
     call = score_of(made.linear)(F.struct("a", "b", "c"))
@@ -176,14 +177,18 @@ def test_ties(spark, made, table):
     check_candidates(spark, made, table.union(table).union(table), score_of(made.linear), 0.9)
 
 
+@pytest.mark.nightly("test_an_unmodified_job_is_answered_by_candidates", "test_ties")
 def test_partitions_and_missing_values(spark, made, table):
     """Negative scores are among the linear ones."""
     linear, classes = score_of(made.linear), score_of(made.classes, column=1)
     holed = table.withColumn("a", F.when(F.col("id") % 3 > 0, F.col("a")))  # a missing feature still has a score
-    nothing = score_of(made.classes, factor=np.nan, column=1)  # and NaN of pandas is NULL
     parts = (table.repartition(40), linear, 0.9), (table.coalesce(1), classes, 0.9)
     for frame, score, share in ((holed, classes, 0.5), *parts):  # rows with NULL were not certified
         check_candidates(spark, made, frame, score, share)
+
+
+def test_tables_without_enough_certified_scores(spark, made, table):
+    linear, nothing = score_of(made.linear), score_of(made.classes, factor=np.nan, column=1)  # NaN of pandas is NULL
     low = table.where("a < -1")  # all scores are below the certified ones
     for frame, score, k in ((low, linear, K), (table.where("id < 0"), linear, K), (table, linear, 0), (table.limit(5), linear, K),
                             (table, nothing, K), (table, linear, ROWS)):  # fmt: skip
@@ -223,6 +228,7 @@ def test_features_that_need_a_join_are_joined_for_candidates(spark, made, table,
 WRONG = ("small share", "short", "nulls", "few", "other", "scaled", "edited", "none", "ascending", "batch")
 
 
+@pytest.mark.gate_cases("nulls", "other", "edited", "small share", "none")
 @pytest.mark.parametrize("what", [pytest.param(what, marks=[in_one_projection] * (what == "batch")) for what in WRONG])
 def test_queries_that_are_not_certified_are_scored_in_full(spark, made, table, tmp_path, what):
     """The full model's rows are returned, with one warning."""

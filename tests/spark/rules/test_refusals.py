@@ -202,6 +202,7 @@ def test_a_service_that_does_not_start_is_not_started_again_at_once(applications
     assert len(warnings(ran)) == 1, warnings(ran)
 
 
+@pytest.mark.gate_cases("protocol-SW401")
 @pytest.mark.parametrize(
     ("mode", "code"),
     [
@@ -229,6 +230,7 @@ def test_a_service_that_answers_nonsense_about_some_functions(applications, tmp_
         assert [r["code"] for r in facts["refusals"]] == [code], name
 
 
+@pytest.mark.gate_cases("garbage-object-SW406", "object-late-SW402")
 @pytest.mark.parametrize(("mode", "code"), [("object-error", "SW511"), ("garbage-object", "SW406"), ("object-late", "SW402")])
 def test_a_service_that_makes_no_usable_object_code(applications, tmp_path, mode, code):
     conf = {**_service(tmp_path, mode), **({"spark.sparkweld.compile.objectTimeout": "1s"} if mode == "object-late" else {})}
@@ -292,6 +294,7 @@ def test_a_refused_udf_above_a_kernel_sees_the_batches_of_a_plan_without_kernels
     assert outcome.rows == expected.rows
 
 
+@pytest.mark.gate_cases("id % 3 = 0")
 @pytest.mark.parametrize("condition", ["id % 3 = 0", "id % 3 != 0", "id > 4500"])
 def test_nulls_that_a_filter_drops_or_keeps_decide_the_dtype_above_it(spark, parquet, condition):
     ids = np.arange(9000)
@@ -317,6 +320,7 @@ def both_sums(x: pd.Series, y: pd.Series) -> float:
     return x.sum() + y.sum()
 
 
+@pytest.mark.gate_cases("pandas-none")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("arguments", [("x", "x", "x"), {"x": "x", "no_such": "x"}, ()], ids=["too many", "no such name", "none"])
 @pytest.mark.parametrize("kind", ["plain", "pickled", "pandas", "aggregate"])

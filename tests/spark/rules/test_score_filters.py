@@ -52,6 +52,7 @@ def scores(table):
     }
 
 
+@pytest.mark.gate_cases("forest-0.9-0.95-1")
 @pytest.mark.parametrize("name, low, high, partitions", [("forest", 0.9, 0.95, 1), ("text", 60.0, 70.0, 200)])
 def test_the_rows_are_sparks(spark, table, scores, name, low, high, partitions):
     rows = spark.read.parquet(table[1]).repartition(partitions, "id")
@@ -145,6 +146,7 @@ def of_shape(spark, path, shape):
     return {"files": table, "partitions": table.repartition(20, "k").cache(), "rows": table.repartition(3, "k")}[shape]
 
 
+@pytest.mark.gate_cases("files")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_batches_are_joined(spark, large, score_of, shape):
     """Rows keep their order and pass-through columns; the batches are those of the files, small ones, and empty ones."""

@@ -78,6 +78,7 @@ def implied(spark, query, conf=NATIVE) -> int:
     return sum("isnull(" in line for line in conditions(frame))
 
 
+@pytest.mark.gate_cases("broadcast-right", "merge-left")
 @pytest.mark.parametrize("how", ["inner", "left", "right"])
 @pytest.mark.parametrize("hint", ["broadcast", "merge"])
 def test_each_side_is_filtered(spark, tables, how, hint):
@@ -139,6 +140,7 @@ def test_random_numbers_see_the_same_rows(spark, tables):
         checked(spark, one, conf={**NATIVE, "spark.sql.adaptive.enabled": "false"})
 
 
+@pytest.mark.nightly("test_each_side_is_filtered")
 def test_three_tables(spark, tables):
     keep = udf(lambda mode, size, brand: mode == "air" and size == 5 and brand == "b", BooleanType())
 
@@ -178,6 +180,7 @@ def test_functions_above(spark, tables):
     assert not any("air" in line for line in conditions(frame))
 
 
+@pytest.mark.nightly("test_functions_above", "test_functions_that_raise")
 def test_functions_beside_and_below(spark, tables):
     """They see the rows that PySpark passes: one may raise for a row that the condition drops."""
     beside = lambda: filtered(tables).where(odd("size")).select("id").orderBy("id")  # noqa: E731

@@ -305,6 +305,7 @@ def test_pandas_makes_the_rows_over_arrow(spark, texts):
     check(spark, lambda: spark.sql("SELECT k, word, n FROM texts, LATERAL words(s)"), refused="SW309", conf=legacy)
 
 
+@pytest.mark.gate_cases("arrow-TABLE(texts)", "pickled-TABLE(SELECT k, s FROM texts WHERE k < 0)")
 @pytest.mark.skipif(Stop is None, reason="no such exception in Spark 3.5")
 @pytest.mark.parametrize(
     "table", ["TABLE(texts)", "TABLE(SELECT k, s FROM texts WHERE k < 0)", "TABLE(texts) WITH SINGLE PARTITION"]
@@ -317,6 +318,7 @@ def test_partitions_of_a_table(spark, texts):
     check(spark, lambda: spark.sql("SELECT word, n FROM of_rows(TABLE(texts) PARTITION BY k)"), refused="SW309")
 
 
+@pytest.mark.gate_cases("pickled-skipping", "arrow-skipping_in_a_helper")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
@@ -325,6 +327,7 @@ def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     assert "may skip the rest of its rows" in sparkweld.explain(spark.sql(query))
 
 
+@pytest.mark.gate_cases("arrow-counting-SW217", "pickled-ended-SW313")
 @pytest.mark.parametrize(("name", "code"), [("ended", "SW313"), ("counting", "SW217"), ("required", "SW313")])
 def test_functions_with_state_run_in_python(spark, texts, name, code):
     query = f"SELECT k, word, n FROM texts, LATERAL {name}(s)"

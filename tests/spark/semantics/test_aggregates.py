@@ -12,7 +12,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers.lines import LINE
-from tests.helpers.semantics import Case, check_cases
+from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
 
 ROWS = 60
 
@@ -111,9 +111,11 @@ WINDOWS = [
 ]
 
 
-def test_grouped_aggregates(spark, frame):
-    check_cases(spark, frame, GROUPED)
+@IN_PARTS
+def test_grouped_aggregates(spark, frame, others):
+    check_cases(spark, frame, some_of(GROUPED, others))
 
 
+@pytest.mark.nightly("tests/spark/rules/test_aggregates.py::test_windows")
 def test_windows(spark, frame):
     check_cases(spark, frame, WINDOWS)

@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from tests.helpers.differential import ENABLED, check, session_conf
 from tests.helpers.lines import to_arrow
-from tests.helpers.semantics import Case, check_cases
+from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
 
 ROWS = 30
 
@@ -144,8 +144,9 @@ ARROW = [
 ]
 
 
-def test_maps_over_frames(spark, frame):
-    check_cases(spark, frame, PANDAS)
+@IN_PARTS
+def test_maps_over_frames(spark, frame, others):
+    check_cases(spark, frame, some_of(PANDAS, others))
 
 
 def test_a_null_in_a_column_that_is_declared_not_nullable(spark, parquet):
@@ -163,5 +164,6 @@ def test_a_null_in_a_column_that_is_declared_not_nullable(spark, parquet):
                 to_arrow(made.selectExpr("id", "twice + 1", "concat(name, 'x')"))
 
 
+@pytest.mark.nightly("tests/spark/udf_compiler/test_kinds.py::test_map_in_arrow")
 def test_maps_over_batches(spark, frame):
     check_cases(spark, frame, ARROW)

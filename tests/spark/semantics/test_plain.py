@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 
 from tests.helpers.lines import of_plain_arrow
-from tests.helpers.semantics import Case, check_cases
+from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
 
 ROWS = 30
 
@@ -138,9 +138,10 @@ def cases(arrow):
     ]
 
 
+@IN_PARTS
 @pytest.mark.parametrize("arrow", [pytest.param(True, marks=of_plain_arrow), False], ids=["arrow", "pickled"])
-def test_plain_udfs(spark, frame, arrow):
-    check_cases(spark, frame, cases(arrow))
+def test_plain_udfs(spark, frame, arrow, others):
+    check_cases(spark, frame, some_of(cases(arrow), others))
 
 
 @of_plain_arrow

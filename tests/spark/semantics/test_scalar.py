@@ -13,7 +13,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import LongType
 
 from tests.helpers.lines import LINE
-from tests.helpers.semantics import Case, check_cases
+from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
 
 #: One column of each type that kernels support, with NULLs except the first and the last.
 HELD = "k int, y tinyint, h smallint, i int, l bigint, f float, x double, s string, d date, t timestamp, b boolean"
@@ -119,8 +119,9 @@ SCALAR = [
 ]
 
 
-def test_scalar_udfs(spark, frame):
-    check_cases(spark, frame, SCALAR)
+@IN_PARTS
+def test_scalar_udfs(spark, frame, others):
+    check_cases(spark, frame, some_of(SCALAR, others))
 
 
 NANOS = pandas_udf(lambda t: t.apply(lambda v: v.value if v is not pd.NaT else None), LongType())

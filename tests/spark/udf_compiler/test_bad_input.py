@@ -196,6 +196,7 @@ MISBEHAVING = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases("parsed_or_null", "surrogate", "raises_in_a_row", "too_short", "a_scalar", "numbers_as_flags", "year_of")
 @pytest.mark.parametrize(("function", "column", "what"), MISBEHAVING, ids=[f.__name__ for f, _, _ in MISBEHAVING])
 def test_misbehaving_functions(spark, table, function, column, what):
     how = {"refused": what} if isinstance(what, str) else {"deopt": what}

@@ -57,6 +57,7 @@ INTEGERS = ["size(tags)", "size(xs)", "cardinality(split(line, ','))", "try_elem
 CONDITIONS = ["array_contains(tags, 'a')", "array_contains(tags, tag)", "array_contains(xs, 2)", "size(tags) > 1"]
 
 
+@pytest.mark.gate_cases("ansi")
 @pytest.mark.parametrize("ansi", ["true", "false"], ids=["ansi", "legacy"])
 def test_values(spark, table, ansi):
     texts = [same(F.expr(sql)).alias(f"t{i}") for i, sql in enumerate(TEXTS)]
@@ -64,6 +65,7 @@ def test_values(spark, table, ansi):
     check(spark, lambda: table.select("id", *texts, *integers), conf={**NATIVE, "spark.sql.ansi.enabled": ansi})
 
 
+@pytest.mark.gate_cases("legacy")
 @pytest.mark.parametrize("ansi", ["true", "false"], ids=["ansi", "legacy"])
 def test_conditions_and_results_of_udfs(spark, table, ansi):
     conf = {**NATIVE, "spark.sql.ansi.enabled": ansi}

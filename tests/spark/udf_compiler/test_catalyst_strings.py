@@ -112,6 +112,7 @@ def check_strings(spark, table, sqls):
     assert check(spark, lambda: table.select("id", *made), conf=NATIVE).refusals == ()
 
 
+@pytest.mark.gate_cases("0", "60")
 @pytest.mark.parametrize("first", range(0, len(STRINGS), TOGETHER))
 def test_strings(spark, table, first):
     check_strings(spark, table, STRINGS[first : first + TOGETHER])
@@ -128,6 +129,7 @@ def test_conditions_of_three_values(spark, table, first):
 KINDS = ("s1 <=> s2", "s1 in ('a', s2)", "s1 in ('a', null)", "s1 is null", "length(s1) = length(s2)", "s1 like 'a%b'")
 
 
+@pytest.mark.gate_cases("s1 is null", "s1 <=> s2")
 @pytest.mark.parametrize("sql", [pytest.param(sql, marks=() if sql in KINDS else pytest.mark.nightly) for sql in CONDITIONS])
 def test_condition(spark, table, sql):
     check(spark, lambda: table.where(sql).select("id", "s1", half("x").alias("h"), same("s2").alias("t")), conf=NATIVE)
@@ -153,6 +155,7 @@ def test_bytes_that_are_no_text(spark, parquet):
 WITHOUT_ANSI = {**NATIVE, "spark.sql.ansi.enabled": "false"}
 
 
+@pytest.mark.gate_cases("initcap(s1)", "substring(s1, i, 2)")
 @pytest.mark.parametrize(
     "sql",
     [

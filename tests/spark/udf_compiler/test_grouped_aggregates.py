@@ -48,6 +48,7 @@ def test_groups_and_keys_of_every_kind(spark, table):
     check(spark, lambda: table.where("id < 0").agg(middle("x")))
 
 
+@pytest.mark.nightly("test_groups_and_keys_of_every_kind")
 def test_expressions_of_arguments_and_of_results(spark, table):
     check(spark, lambda: table.groupBy("k").agg((middle(F.col("x") * 2) + 1).alias("a"), F.concat("k", F.lit("!")).alias("b")))
     check(spark, lambda: table.groupBy("k").agg(middle("x").alias("m")).where("m > 40").orderBy("k"))

@@ -51,6 +51,10 @@ def test_rows_and_their_order(spark, table):
     check(spark, lambda: table.where("id < 0").select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED))
 
 
+@pytest.mark.nightly(
+    "tests/spark/udf_compiler/test_grouped_aggregates.py::test_groups_and_keys_of_every_kind",
+    "test_rows_and_their_order",
+)
 def test_keys_of_every_kind(spark, table):
     some = table.select("id", "z", "x")
     check(spark, lambda: some.groupBy("z").applyInPandas(ranked, "id long, z double, x double, g double"))
@@ -77,6 +81,7 @@ def test_strings_filters_and_shifted_rows(spark, table):
     check(spark, lambda: table.groupBy("k").applyInPandas(steps, "id long, step double, total double, w string"))
 
 
+@pytest.mark.nightly("test_rows_and_their_order", "tests/udf_compiler/eval_types/test_grouped_maps.py::test_groups")
 def test_sorted_and_distinct_rows(spark, table):
     def smoothed(f):
         f = f.sort_values(["n", "id"], ascending=[False, True]).reset_index(drop=True)
@@ -96,6 +101,7 @@ def test_sorted_and_distinct_rows(spark, table):
     check(spark, lambda: table.groupBy("k").applyInPandas(lambda f: f.sort_values("n")[["id"]], "id long"), deopt=True)
 
 
+@pytest.mark.nightly("test_functions_of_batches_above_see_the_batches_of_spark")
 def test_other_nodes_above_and_below(spark, table):
     def made():
         return table.where("id % 3 = 0").select("id", "k", "x").groupBy("k").applyInPandas(centred, CENTRED)

@@ -170,6 +170,7 @@ def test_map_in_pandas(spark, table):
     check(spark, lambda: numbers.mapInPandas(grouped, "n long, x double"), refused="SW250")
 
 
+@pytest.mark.nightly("test_map_in_pandas", "tests/spark/plan/test_batches.py::test_batches_end_at_their_limit_of_bytes")
 def test_map_in_pandas_in_small_batches(spark, table):
     conf = {"spark.sql.execution.arrow.maxRecordsPerBatch": "100"}
     numbers = table.drop("b", "k")
@@ -225,6 +226,7 @@ def test_structs_of_a_frame(spark, table):
     check(spark, lambda: whole().where("p.flag").select("id", again("p").alias("r"), "p"), deopt=None)
 
 
+@pytest.mark.nightly("test_structs_of_a_frame", "test_an_iterator_whose_guard_fires_runs_batch_by_batch_in_python")
 def test_structs_in_an_iterator_and_in_batches_for_python(spark, table):
     @pandas_udf("q long, x double")
     def quotients(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
@@ -235,6 +237,7 @@ def test_structs_in_an_iterator_and_in_batches_for_python(spark, table):
     check(spark, lambda: table.select("id", quotients("n", "z").alias("s")), deopt=None)
 
 
+@pytest.mark.nightly("tests/spark/columns/test_text_columns.py::test_parquet", "test_arrow_functions", "test_pandas_iterators")
 def test_strings_of_every_kind(spark, parquet):
     words = [None if i % 11 == 5 else f" Word{i % 23} é"[: 2 + i % 8] for i in range(3000)]
     table = parquet({"id": np.arange(3000), "w": words, "ascii": [None if w is None else w.strip(" é") for w in words]})
@@ -304,6 +307,7 @@ def arrow(request):
     return request.param
 
 
+@pytest.mark.gate_cases("arrow")
 def test_row_functions(spark, table, arrow):
     plus = udf(lambda n: n + 1, "long", useArrow=arrow)
     bands = udf(banded, "long", useArrow=arrow)
@@ -322,18 +326,21 @@ def test_row_functions(spark, table, arrow):
     check(spark, lambda: table.where(bands("n", "k") > 20).select("id", plus("id").alias("r")))
 
 
+@pytest.mark.gate_cases("pickled")
 def test_a_row_function_that_raises_on_a_row(spark, table, arrow):
     ratio = udf(lambda n, z: n / z, "double", useArrow=arrow)
     check(spark, lambda: table.select("id", ratio("n", "z").alias("r")), deopt=None)
     check(spark, lambda: table.where("z > 0").select("id", ratio("n", "z").alias("r")))
 
 
+@pytest.mark.gate_cases("pickled")
 def test_rows_that_a_row_kernel_leaves_to_python(spark, table, arrow):
     """Beyond int64 Python continues with big integers: batches with such rows run in Python, by either evaluator."""
     power = udf(lambda n: float(n * 10**17 * n), "double", useArrow=arrow)
     check(spark, lambda: table.select("id", power("n").alias("r")), deopt=True)
 
 
+@pytest.mark.nightly("test_an_iterator_between_other_udfs")
 def test_kinds_mixed_in_one_query(spark, table):
     plus = udf(lambda n: n + 1, "long")
     old = udf(lambda n: n * 2, "long", useArrow=False)
@@ -369,6 +376,7 @@ def struct_of(k: pa.Array, x: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays([pc.cast(k, pa.int64()), pc.multiply(x, 2.0)], names=["k", "x"])
 
 
+@pytest.mark.nightly("test_structs_of_a_frame", "tests/spark/columns/test_nested_arrays.py::test_structs_with_arrays")
 def test_structs_of_rows_and_arrow_arrays(spark, table, parquet):
     row = F.struct("k", F.col("y").alias("x"))
     pickled = udf(row_of.func, row_of.returnType, useArrow=False)

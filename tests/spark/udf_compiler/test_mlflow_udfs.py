@@ -105,6 +105,10 @@ def test_nulls_and_no_rows(spark, df, udf):
     check(spark, lambda: df.select(line(F.struct(f, "n"))), deopt=True)
 
 
+@pytest.mark.nightly(
+    "tests/udf_compiler/frontends/mlflow/test_mlflow.py::test_refusals",
+    "tests/udf_compiler/frontends/mlflow/test_mlflow.py::test_long_columns_of_zeros_and_ones",
+)
 def test_functions_that_raise(spark, df, udf):
     """A missing column, a lossy type conversion, and predictions that the result type cannot hold raise."""
     model = DecisionTreeRegressor(max_depth=3).fit(NUMBERS, TABLE.a)

@@ -244,6 +244,10 @@ def test_tree_ensembles(spark, parquet):
     assert what.kernel_batches
 
 
+@pytest.mark.nightly(
+    "tests/udf_compiler/frontends/models/test_categories.py::test_categories",
+    "tests/udf_compiler/frontends/models/test_categories.py::test_a_category_that_is_new",
+)
 def test_categories_of_strings(spark, parquet):
     """Codes are those of the training for any strings. XGBoost raises for a new category, CatBoost for a missing one."""
     last = "Bonn" if cuts_strings() else "Köln"  # an XGBoost that cuts strings beyond ASCII is refused

@@ -87,6 +87,7 @@ def one_row(a, b, c):
     return float(session.run(None, {"X": np.array([[a, b, c]], dtype=np.float32)})[0][0][0])
 
 
+@pytest.mark.gate_cases("scalar", "plain")
 @pytest.mark.parametrize("function", [summed, labelled, one_row], ids=["scalar", "iterator", "plain"])
 def test_kinds_of_udfs(spark, df, function):
     off, on, explained = both(spark, lambda: df.select(function("a", "b", "c")))

@@ -82,6 +82,7 @@ def test_series(spark, ps, frame):
         _check(spark, result, deopt=None, ulp=0)
 
 
+@pytest.mark.nightly("test_series")
 def test_frames(spark, ps, frame):
     def two(pdf) -> ps.DataFrame["a":float, "b":int]:
         return pd.DataFrame({"a": pdf.x + pdf.n, "b": pdf.n * 2})

@@ -163,12 +163,14 @@ def plain(form, arrow):
     return [udf(f, returns, useArrow=arrow)(name) for f in {**PLAIN, **MISMATCHED}[form]]
 
 
+@pytest.mark.gate_cases("False")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_plain_udfs(spark, table, arrow):
     made = [c.alias(f"r{at}") for at, c in enumerate(c for form in PLAIN for c in plain(form, arrow))]
     succeeds(spark, lambda: table.select(*made))
 
 
+@pytest.mark.gate_cases("False")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_plain_udfs_that_return_another_class(spark, table, arrow):
     for form in MISMATCHED:
@@ -182,6 +184,7 @@ def test_an_int_that_is_too_large_for_its_type(spark, table):
     check(spark, lambda: table.select(udf(lambda k: k * 1000, "byte", useArrow=True)("k").alias("r")), deopt=True)
 
 
+@pytest.mark.gate_cases("True")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_chains_and_filters(spark, table, arrow):
     half = udf(lambda v: None if v is None else v / 2, "double", useArrow=arrow)
@@ -190,6 +193,7 @@ def test_chains_and_filters(spark, table, arrow):
     succeeds(spark, lambda: table.where(kind("n") == "big").select(half("n").alias("r")))
 
 
+@pytest.mark.gate_cases("False")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_functions_that_the_transpiler_accepts(spark, table, arrow):
     """They compile over rows without NULLs; tests/udf_compiler/frontends/python/test_transpiled.py covers None."""

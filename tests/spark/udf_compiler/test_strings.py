@@ -97,6 +97,7 @@ def all_of(frame, functions, returns, *columns):
     return lambda: frame.select("id", *made)
 
 
+@pytest.mark.gate_cases("18")
 @pytest.mark.parametrize("at", range(0, len(TEXTS_OF_TEXTS), 9))
 def test_strings(spark, texts, at):
     check(spark, all_of(texts, TEXTS_OF_TEXTS[at : at + 9], "string", "s", "t"))

@@ -40,6 +40,7 @@ def halves(batches):
         yield pd.DataFrame({"i": batch["i"], "h": batch["n"] // 2})
 
 
+@pytest.mark.gate_cases("n-tinyint", "x-bigint")
 @pytest.mark.parametrize("column, returns", [("x", "int"), ("x", "bigint"), ("x", "tinyint"), ("n", "tinyint"), ("n", "double")])
 def test_scalar_functions(spark, frame, column, returns):
     function = pandas_udf(same, returns)

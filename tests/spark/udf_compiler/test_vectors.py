@@ -92,6 +92,7 @@ def tables(spark, tmp_path_factory):
     return made
 
 
+@pytest.mark.gate_cases("sparse", "nulls")
 @pytest.mark.parametrize("name", ["dense", "nulls", "sparse"])
 def test_stored_vectors(spark, tables, name):
     """Sparse rows run in Python alone; a batch with NULL vectors does not."""
@@ -99,6 +100,7 @@ def test_stored_vectors(spark, tables, name):
     assert compared.guarded_rows < ROWS // 3
 
 
+@pytest.mark.gate_cases("sparse")
 @pytest.mark.parametrize("name", ["nulls", "sparse"])
 def test_rows_of_vectors(spark, tables, name):
     """Below the UDFs are rows, from an exchange, rather than batches."""

@@ -128,6 +128,7 @@ logger.sparkweld.level = info
 """
 
 
+@pytest.mark.nightly("test_the_counters_are_those_of_the_queries")
 def test_the_end_of_an_application_logs_its_totals(tmp_path):
     program = """
     spark = session()

@@ -124,7 +124,7 @@ def test_groups(function, columns):
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_groups")
 @pytest.mark.parametrize(("function", "columns"), ALL)
 def test_all_kernels(function, columns):
     assert compare_aggregate(function, GROUPS, DoubleType(), columns).decided == len(GROUPS)

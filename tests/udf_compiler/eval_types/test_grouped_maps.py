@@ -274,7 +274,7 @@ def test_groups(function):
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_groups")
 @pytest.mark.parametrize("function", ALL)
 def test_all_kernels(function):
     assert any(map(with_nulls, GROUPS)) and not all(map(with_nulls, GROUPS))

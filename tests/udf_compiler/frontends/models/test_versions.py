@@ -178,7 +178,7 @@ def test_validation_before_it_was_a_function(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly  # the files beside this one test each class
+@pytest.mark.nightly("tests/udf_compiler/frontends/models/test_predictors.py::test_classifiers")
 def test_each_class_compiles_and_equals_the_installed_library():
     found: dict[str, set[str]] = {}
     for kind, name, outcome in outcomes():

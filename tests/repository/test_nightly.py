@@ -1,0 +1,54 @@
+"""Checks that each test that only `make nightly` runs names a test of `make test` that fails when the same code breaks."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Files whose tests make environments and wheels, which `make test` does not.
+ENVIRONMENTS = {"tests/repository/test_platforms.py", "tests/repository/test_wheel.py"}
+
+
+@cache
+def functions_of(path: str) -> dict[str, ast.FunctionDef]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def nightly(test: ast.FunctionDef) -> ast.expr | None:
+    """Returns the mark of a test of which `make test` runs no case."""
+    marks = (mark for mark in test.decorator_list if ast.unparse(mark).partition("(")[0] == "pytest.mark.nightly")
+    return next(marks, None)
+
+
+def problems(path: str) -> list[str]:
+    found = []
+    for name, test in functions_of(path).items():
+        mark = nightly(test)
+        if mark is None:
+            continue
+        named = [ast.literal_eval(argument) for argument in mark.args] if isinstance(mark, ast.Call) else []
+        if not named:
+            found.append(f"{path}::{name} names no test of `make test`")
+        for other in named:
+            file, _, function = other.rpartition("::")
+            known = functions_of(file or path).get(function)
+            if known is None or nightly(known) is not None:
+                found.append(f"{path}::{name} names {other}, which `make test` does not run")
+    return found
+
+
+FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+
+
+def test_nightly_tests_name_tests_of_the_gate():
+    assert [problem for path in FILES if path not in ENVIRONMENTS for problem in problems(path)] == []
+
+
+@pytest.mark.parametrize("path", sorted(ENVIRONMENTS))
+def test_files_without_names_are_nightly(path):
+    assert "pytest.mark.nightly" in (ROOT / path).read_text(encoding="utf-8")
