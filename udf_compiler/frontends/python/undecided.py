@@ -47,7 +47,10 @@ _part, _id = object.__getattribute__, operator.attrgetter("id")
 
 def holds_undecided(x: Any) -> bool:
     """Whether `x` is a tuple or list with an undecided argument in it."""
-    return type(x) in (tuple, list) and any(type(part) is Undecided or holds_undecided(part) for part in x)
+    if type(x) not in (tuple, list):
+        return False
+    kinds = set(map(type, x))  # of an unrolled loop's list: thousands of parts, at each instruction that reads it
+    return Undecided in kinds or (not kinds.isdisjoint((tuple, list)) and any(map(holds_undecided, x)))
 
 
 def decided(x: Any) -> Any:
