@@ -53,9 +53,10 @@ from udf_compiler.frontends.models import loaders, matrices, output, pools, row_
 from udf_compiler.frontends.models.estimators import find
 from udf_compiler.frontends.models.features import Features
 from udf_compiler.frontends.models.traced import TracedModel
+from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.onnx import session as sessions
 from udf_compiler.frontends.onnx.evaluation import Evaluation
-from udf_compiler.frontends.onnx.tensors import Maps, Tensor
+from udf_compiler.frontends.onnx.values import Maps
 from udf_compiler.frontends.pandas import datetimes, microseconds, row_counts, string_dtype, time_constants
 from udf_compiler.frontends.pandas.any_form import AnyForm
 from udf_compiler.frontends.pandas.apply import (

@@ -33,7 +33,7 @@ LAYERS = (
     "udf_compiler.function",
     *("udf_compiler.frontends.regex", "udf_compiler.frontends.python", "udf_compiler.frontends.pandas"),
     *("udf_compiler.frontends.arrow", "udf_compiler.frontends.models"),
-    "udf_compiler.frontends.onnx",
+    *("udf_compiler.frontends.networks", "udf_compiler.frontends.onnx", "udf_compiler.frontends.torch"),
     "udf_compiler.rebuild",
     "udf_compiler.frontends.mlflow",
     "udf_compiler.boundary",

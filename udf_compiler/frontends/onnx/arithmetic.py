@@ -12,9 +12,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F32, F64, I32, I64, STR, Type
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
-from udf_compiler.frontends.onnx.dense import with_bias
+from udf_compiler.frontends.networks.layers import with_bias
+from udf_compiler.frontends.networks.tensors import EPS, Accuracy, Tensor
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import EPS, Accuracy, Tensor
 
 #: `TensorProto.DataType` -> the type of the IR.
 TYPES = {1: F32, 6: I32, 7: I64, 8: STR, 9: BOOL, 11: F64}

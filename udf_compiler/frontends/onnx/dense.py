@@ -3,126 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.ops import Mlp
-from sparkweld.ir.types import F32, F64, I64, Type
-from udf_compiler.frontends.models.features import Features, guard_finite
-from udf_compiler.frontends.models.labels import all_of, labels
-from udf_compiler.frontends.models.sums import clear_argmax
-from udf_compiler.frontends.models.trees import expit, softmax
+from sparkweld.ir import Value
+from sparkweld.ir.types import F32, I64
+from udf_compiler.frontends.models.features import Features
+from udf_compiler.frontends.models.labels import labels
+from udf_compiler.frontends.networks.layers import Dense, apply_activation, clear_above, clear_largest, dense, with_bias
+from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import EPS, Accuracy, Tensor
-from udf_compiler.frontends.tracing.session import check_size, current
-
-#: The error that an activation adds, in eps: functions of libm are within 4 ULP, and some divide after it.
-_ACTIVATION_EPS = 8
-#: Activations whose results are at most 1.
-_BOUNDED = ("tanh", "logistic", "softmax")
-#: Activations of the last layer that the op of networks has; others are computed after it.
-_OF_OP = ("identity", "logistic", "softmax")
-#: The largest sum of |weight * value| that no order of additions lets overflow.
-_LARGEST = 1e37
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Dense layers over a tensor: ``activation(x @ weights + bias)``, with `last` as the activation of the last one.
-
-    `weights`: [arguments, results] each; `hidden`: the activation of all other layers.
-    """
-
-    given: Tensor
-    weights: tuple[np.ndarray, ...]
-    biases: tuple[np.ndarray, ...]
-    hidden: str = "identity"
-    last: str = "identity"
-
-    def tensor(self) -> Dense:
-        return Dense(self)
-
-    def columns(self) -> Sequence[Value]:
-        loop = self.given.loop
-        self._guard_sizes()
-        in_op = self.last if self.last in _OF_OP else "identity"
-        op = Mlp.of(self.weights, self.biases, self.hidden, in_op, guarded=current().exact)
-        made = [loop.emit(op.at(k), *self.given.columns) for k in range(op.layers[-1])]
-        check_size(loop)
-        return made if in_op == self.last else activated(loop, made, self.last)
-
-    def _guard_sizes(self) -> None:
-        """Sends rows to Python whose sums could be infinite or NaN, about which two orders of additions may disagree."""
-        loop, factor = self.given.loop, 1.0
-        for weights, bias in zip(self.weights, self.biases, strict=True):
-            most = float(np.abs(weights.astype(np.float64)).sum(axis=0).max()) + float(np.abs(bias).max())
-            factor *= max(1.0, most) if np.isfinite(most) else np.inf
-        # The factor bounds sums of arguments of at least 1; a smaller limit, or NaN, would prove nothing.
-        limit = loop.const(_LARGEST / factor if factor <= _LARGEST else 0.0, self.given.type)
-        loop.guard(all_of(loop, [loop.call("less", loop.call("absolute", v), limit) for v in self.given.columns]), local=True)
-
-    def accuracy(self) -> Accuracy:
-        """Returns the bounds of the results from the row's largest argument.
-
-        Let a layer have n arguments of at most M. Let S be the largest sum of absolute weights of a result, and B the largest
-        bias. Two orders of its additions differ by at most ``2 * (n + 2) * eps * (S * M + B)`` (Higham, Accuracy and Stability
-        of Numerical Algorithms, section 4.2). An error E of the arguments contributes at most ``S * E``.
-        """
-        loop, bounds = self.given.loop, self.given.bounds
-        for at, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            slope = float(np.abs(weights.astype(np.float64)).sum(axis=0).max())
-            rounding = 2 * (len(weights) + 2) * EPS
-            bounds = bounds.scaled(loop, 1.001 * slope, float(np.abs(bias).max()), rounding)
-            bounds = after_activation(loop, bounds, self.last if at + 1 == len(self.weights) else self.hidden)
-        return bounds
-
-
-class Dense(Tensor):
-    """The results of layers, which a further layer joins."""
-
-    def __init__(self, layers: Layers) -> None:
-        super().__init__(layers.given.loop, layers.columns, (layers.weights[-1].shape[1],), layers.accuracy)
-        self.layers = layers
-
-    @property
-    def type(self) -> Type:
-        return self.layers.given.type
-
-
-def after_activation(loop: LoopBuilder, bounds: Accuracy, name: str) -> Accuracy:
-    """Returns the bounds of ``activation(x)``. No slope is above 1; probabilities of softmax change by ``e**(2 * error) - 1``."""
-    if name in ("identity", "relu"):
-        return bounds
-    rounding = loop.const(_ACTIVATION_EPS * EPS, F64)
-    factor = 3.0 if name == "softmax" else 1.0
-    error = loop.call("add", loop.call("multiply", bounds.error, loop.const(factor, F64)), rounding)
-    return Accuracy(loop.const(1.0, F64) if name in _BOUNDED else bounds.size, error)
-
-
-def activated(loop: LoopBuilder, values: Sequence[Value], name: str) -> list[Value]:
-    """Returns the activation of each value; softmax of all values of a row."""
-    if name == "identity":
-        return list(values)
-    if name == "softmax":
-        return softmax(loop, values)
-    if name == "relu":
-        zeros = [loop.const(0, v.type) for v in values]
-        return [loop.select(loop.call("less", v, zero), zero, v) for v, zero in zip(values, zeros, strict=True)]
-    return [loop.call("tanh", v) if name == "tanh" else expit(loop, v) for v in values]
-
-
-def dense(x: Tensor, weights: np.ndarray, bias: np.ndarray) -> Tensor:
-    """Returns ``x @ weights + bias``; layers of a network become one op."""
-    if isinstance(x, Dense):
-        before = x.layers
-        first = len(before.weights) == 1
-        if before.last in ("identity", "relu", "tanh", "logistic") and (first or before.last == before.hidden):
-            weighted = (*before.weights, weights), (*before.biases, bias)
-            return Layers(before.given, *weighted, hidden=before.last).tensor()
-    return Layers(x, (weights,), (bias,)).tensor()
 
 
 def _matmul(step: Step, x: Argument, weights: Argument) -> list[Argument]:
@@ -143,30 +35,13 @@ def _gemm(step: Step, x: Argument, weights: Argument, bias: Argument = None) -> 
     return [with_bias(step.tensor(made), step.constant(bias, "bias")) or step.refuse("a bias of another shape")]
 
 
-def with_bias(x: Tensor, bias: np.ndarray) -> Tensor | None:
-    """Returns layers with an addition to the last one, before its activation; None for another tensor or another shape."""
-    if not isinstance(x, Dense) or x.layers.last != "identity" or bias.ndim > 2 or (bias.ndim == 2 and len(bias) != 1):
-        return None
-    if bias.size not in (1, x.shape[0]) or bias.dtype != x.layers.biases[-1].dtype:
-        return None
-    layers = x.layers
-    return replace(layers, biases=(*layers.biases[:-1], layers.biases[-1] + bias.reshape(-1))).tensor()
-
-
 def _activation(name: str, step: Step, x: Argument) -> list[Argument]:
     given = step.tensor(x)
     if isinstance(given, Dense) and given.layers.last == "identity":
         return [replace(given.layers, last=name).tensor()]
-    return [apply_activation(step, given, name)]
-
-
-def apply_activation(step: Step, x: Tensor, name: str) -> Tensor:
-    """Returns the activation of any tensor. Rows with NaN or infinity run in Python."""
-    if not x.type.is_float:
+    if not given.type.is_float:
         step.refuse("integers")
-    loop = step.loop
-    guard_finite(loop, x.columns)
-    return Tensor(loop, activated(loop, x.columns, name), x.shape, lambda: after_activation(loop, x.bounds, name))
+    return [apply_activation(given, name)]
 
 
 def _softmax(step: Step, x: Argument) -> list[Argument]:
@@ -174,25 +49,6 @@ def _softmax(step: Step, x: Argument) -> list[Argument]:
     if step.attribute("axis", -1 if step.node.opset >= 13 else 1) not in (1, -1):
         step.refuse("another axis")
     return _activation("softmax", step, given)
-
-
-def clear_largest(step: Step, x: Tensor) -> Value:
-    """Returns the index of the largest value of a row, the first of equal ones. Rows in which the error decides run in Python."""
-    loop = step.loop
-    if x.exact:
-        guard_finite(loop, x.columns)
-        return clear_argmax(loop, x.columns, [])
-    wide = [loop.cast(v, F64) for v in x.columns]
-    return clear_argmax(loop, wide, [x.bounds.error] * len(wide))
-
-
-def clear_above(step: Step, x: Tensor, least: float) -> Value:
-    """Returns whether the first value of a row is above a number. Rows in which the error decides run in Python."""
-    loop, value = step.loop, x.columns[0]
-    if not x.exact:
-        distance = loop.call("subtract", loop.cast(value, F64), loop.const(least, F64))
-        loop.guard(loop.call("greater", loop.call("absolute", distance), x.bounds.error), local=True)
-    return loop.call("greater", value, loop.const(least, value.type))
 
 
 def labelled(step: Step, index: Value, classes: Sequence[int] | Sequence[str]) -> Tensor:
@@ -221,7 +77,7 @@ def probabilities_of_two(step: Step, score: Tensor) -> Tensor:
     """Returns ``[logistic(-s), logistic(s)]`` of the only score."""
     loop, [s] = step.loop, score.columns
     both = Tensor(loop, [loop.call("negative", s), s], (2,), score.accuracy)
-    return apply_activation(step, both, "logistic")
+    return apply_activation(both, "logistic")
 
 
 def _weights(step: Step, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -254,12 +110,12 @@ def _linear_classifier(step: Step, x: Argument) -> list[Argument]:
         if len(classes) != 2:
             step.refuse("one score for other than two classes")
         if step.requires(0):
-            label = labelled(step, step.loop.cast(clear_above(step, scores, 0.0), I64), classes)
+            label = labelled(step, step.loop.cast(clear_above(scores, 0.0), I64), classes)
         if step.requires(1):
             step.refuse("probabilities of one score")
         return [label, None]
     if step.requires(0):
-        label = labelled(step, clear_largest(step, scores), classes)
+        label = labelled(step, clear_largest(scores), classes)
     return [label, transformed(step, scores, transform) if step.requires(1) else None]
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from sparkweld.ir import LoopBuilder
+from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.onnx import arithmetic, dense, shapes, trees
 from udf_compiler.frontends.onnx.reading import Graph, folded
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import Tensor
 from udf_compiler.frontends.tracing.session import refuse
 
 #: Operator, after its domain where that is not ONNX's own -> the translator.

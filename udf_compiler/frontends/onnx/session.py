@@ -18,10 +18,11 @@ from udf_compiler.frontends.models.labels import keep
 from udf_compiler.frontends.models.loaders import allowed, path_named
 from udf_compiler.frontends.models.output import given_back
 from udf_compiler.frontends.models.traced import row_argument, row_result, rows_argument
+from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.onnx.evaluation import Evaluation
 from udf_compiler.frontends.onnx.reading import Graph, Unread, read
 from udf_compiler.frontends.onnx.step import Argument
-from udf_compiler.frontends.onnx.tensors import Maps, Tensor
+from udf_compiler.frontends.onnx.values import Maps
 from udf_compiler.frontends.pandas.apply.comprehensions import Rows, check_loop
 from udf_compiler.frontends.pandas.calls.lists import for_model
 from udf_compiler.frontends.pandas.series import TracedSeries

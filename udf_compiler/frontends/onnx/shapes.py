@@ -14,10 +14,11 @@ from sparkweld.ir.ops import Lookup
 from sparkweld.ir.types import F32, I64, STR
 from udf_compiler.frontends.models.features import Features, guard_finite
 from udf_compiler.frontends.models.labels import all_of, labels
+from udf_compiler.frontends.networks.layers import clear_largest
+from udf_compiler.frontends.networks.tensors import Tensor, joined
 from udf_compiler.frontends.onnx.arithmetic import KINDS, without_bounds
-from udf_compiler.frontends.onnx.dense import clear_largest
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import Across, Maps, Sizes, Tensor, joined
+from udf_compiler.frontends.onnx.values import Across, Maps, Sizes
 from udf_compiler.frontends.tracing.utf8 import check_text
 
 
@@ -153,7 +154,7 @@ def _argmax(step: Step, x: Argument) -> list[Argument]:
     if step.attribute("select_last_index", 0):
         step.refuse("select_last_index")
     shape = (1,) if step.attribute("keepdims", 1) else ()
-    return [Tensor(step.loop, [clear_largest(step, given)], shape)]
+    return [Tensor(step.loop, [clear_largest(given)], shape)]
 
 
 def _reduced(fn: str, step: Step, x: Argument, axes: Argument = None) -> list[Argument]:

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sparkweld.ir import LoopBuilder
+from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.onnx.reading import Node
-from udf_compiler.frontends.onnx.tensors import Across, Maps, Sizes, Tensor
+from udf_compiler.frontends.onnx.values import Across, Maps, Sizes
 from udf_compiler.frontends.tracing.session import refuse
 
 #: An argument or a result of a node; None is an optional one that is left out.

@@ -15,16 +15,15 @@ import numpy as np
 from sparkweld.ir.trees import Forest, Tree
 from sparkweld.ir.types import F32, F64, I64, Type
 from udf_compiler.frontends.models.trees import sums_of
+from udf_compiler.frontends.networks.layers import clear_above, clear_largest
+from udf_compiler.frontends.networks.tensors import EPS, Accuracy, Tensor
 from udf_compiler.frontends.onnx.dense import (
     classes_of,
-    clear_above,
-    clear_largest,
     labelled,
     probabilities_of_two,
     transformed,
 )
 from udf_compiler.frontends.onnx.step import Argument, Operator, Step
-from udf_compiler.frontends.onnx.tensors import EPS, Accuracy, Tensor
 
 #: Mode of a node -> (whether the true child is taken for values up to the threshold, whether the threshold itself is excluded).
 _MODES = {"BRANCH_LEQ": (True, False), "BRANCH_LT": (True, True), "BRANCH_GT": (False, False), "BRANCH_GTE": (False, True)}
@@ -165,7 +164,7 @@ def _classifier(step: Step, x: Argument) -> list[Argument]:
         step.refuse("scores of both of two classes")
     _check_scored(step, "class", len(classes))
     scores = _with_base(step, _sums(step, x, "class", len(classes)), step.attribute("base_values", ()))
-    label = labelled(step, clear_largest(step, scores), classes) if step.requires(0) else None
+    label = labelled(step, clear_largest(scores), classes) if step.requires(0) else None
     return [label, transformed(step, scores, step.attribute("post_transform", "NONE")) if step.requires(1) else None]
 
 
@@ -193,7 +192,7 @@ def _of_one_score(step: Step, x: Argument, classes: Sequence[Any], scored: int) 
         step.refuse("a negative base value of positive scores, which versions treat differently")
     label = None
     if step.requires(0):
-        label = labelled(step, loop.cast(clear_above(step, score, 0.5 if positive else 0.0), I64), classes)
+        label = labelled(step, loop.cast(clear_above(score, 0.5 if positive else 0.0), I64), classes)
     if not step.requires(1):
         return [label, None]
     transform, [s] = step.attribute("post_transform", "NONE"), score.columns

@@ -1,7 +1,8 @@
-"""Defines the values of a graph: tensors whose first axis is the rows of the batch, with bounds on their errors.
+"""Defines tensors of a row's values, with bounds on their errors.
 
-ONNX Runtime computes in 32-bit floats and adds in an order of its own. So a tensor has a bound on the error of its values, as a
-value of the row. What decides by approximate values (labels, comparisons) sends the rows to Python whose values are too close.
+ONNX Runtime and PyTorch add in an order of their own, mostly in 32-bit floats. So a tensor has a bound on the error of its
+values, as a value of the row. What decides by approximate values (labels, comparisons) sends the rows to Python whose values are
+too close.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from sparkweld.ir.types import F64, Type
 
 #: The distance of 1 from the next larger 32-bit float.
 EPS = float(np.finfo(np.float32).eps)
+
+
+def eps_of(type: Type) -> float:
+    """Returns the distance of 1 from the next larger float of a type."""
+    return float(np.finfo(type.dtype).eps)
 
 
 @dataclass(frozen=True)
@@ -94,25 +100,3 @@ def joined(tensors: Sequence[Tensor]) -> Callable[[], Accuracy] | None:
         return Accuracy(loop.fold("maximum", [b.size for b in each]), loop.fold("maximum", [b.error for b in each]))
 
     return bounds
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The shape of a tensor with these axes beside the rows."""
-
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Across:
-    """Values of shape [1, rows], where `values` has the shape [rows]. Only a Reshape to [rows] or [rows, 1] reads them."""
-
-    values: Tensor
-
-
-@dataclass(frozen=True)
-class Maps:
-    """The result of ZipMap: a list with a dictionary for each row, from these keys to the values of a row."""
-
-    keys: tuple[int | str, ...]
-    values: Tensor
