@@ -31,7 +31,16 @@ from tests.helpers.compatibility_arrays import cell as cell_of_arrays
 from tests.helpers.compatibility_libraries import CELLS as VERSIONS_CELLS
 from tests.helpers.compatibility_libraries import HEAD as VERSIONS_HEAD
 from tests.helpers.compatibility_libraries import classes_table, sets_table
-from tests.helpers.compatibility_models import HEAD, ONNX_HEAD, SPARK_HEAD, models_table, operators_list, spark_table
+from tests.helpers.compatibility_models import (
+    HEAD,
+    ONNX_HEAD,
+    PYTORCH_HEAD,
+    SPARK_HEAD,
+    models_table,
+    operators_list,
+    pytorch_list,
+    spark_table,
+)
 from tests.helpers.tracing import make
 from udf_compiler.boundary.series import SPARK_TYPES, column_of_result, series_of_column
 from udf_compiler.frontends.catalyst import expressions
@@ -342,6 +351,7 @@ def page(row_of: RowOf = row, cell_of: CellOf = cell_of_arrays) -> str:
     parts += ["## Arrays\n", ARRAYS_HEAD, *arrays_tables(cell_of)]
     parts += ["## Models\n", HEAD, *models_table(), ""]
     parts += ["## ONNX\n", ONNX_HEAD, *operators_list(), ""]
+    parts += ["## PyTorch\n", PYTORCH_HEAD, *pytorch_list(), ""]
     parts += ["## Versions of model libraries\n", VERSIONS_HEAD, *sets_table(), "", VERSIONS_CELLS, *classes_table(), ""]
     parts += ["## Pipelines of pyspark.ml\n", SPARK_HEAD, *spark_table(), ""]
     around = " ".join(f"`{name}`" for name in sorted(expressions.EXPRESSIONS))

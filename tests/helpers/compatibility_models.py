@@ -10,6 +10,8 @@ from udf_compiler.frontends.models.estimators import ESTIMATORS
 from udf_compiler.frontends.models.translator import METHODS, Translator
 from udf_compiler.frontends.onnx.evaluation import OPERATORS
 from udf_compiler.frontends.spark_ml import KEPT, STAGES
+from udf_compiler.frontends.torch.functions import names
+from udf_compiler.frontends.torch.modules import LAYERS
 
 HEAD = """\
 Fitted estimators of exactly these classes are compiled, however a function captures them. `=` methods return the same bits as
@@ -21,6 +23,14 @@ reports; exact mode refuses them. Composite estimators are as exact as their par
 ONNX_HEAD = """\
 Nodes of these operators compile in a graph that a session of ONNX Runtime 1.20 or newer runs on the CPU. Other outputs of the
 graph may depend on other operators if the function does not use them. The first axis of each tensor is the batch's rows.
+"""
+
+
+PYTORCH_HEAD = """\
+Modules of PyTorch compile from these layers, in `Sequential`, `ModuleList`, `ModuleDict` and classes of your own. The code of
+`forward` is traced with these functions and methods, which also compile outside of a module. Tensors are of 32-bit or 64-bit
+floats, integers or bools, on the CPU. Their first axis is the batch's rows, which no function may mix. Sums and functions of libm
+are approximate, within a bound. Comparisons, `argmax` and `round` are equal: rows too close to a decision run in Python.
 """
 
 
@@ -42,6 +52,12 @@ def operators_list() -> list[str]:
     names = sorted(OPERATORS)
     own, other = [n for n in names if "." not in n], [n.rpartition(".")[2] for n in names if "." in n]
     return [f"- `ai.onnx`: {', '.join(own)}", f"- `ai.onnx.ml`: {', '.join(other)}"]
+
+
+def pytorch_list() -> list[str]:
+    """Returns Markdown lines: the layers, and the functions and methods."""
+    layers = sorted((q.rpartition(".")[2] for q in LAYERS), key=str.lower)
+    return [f"- layers: {', '.join(layers)}", f"- functions and methods: {', '.join(sorted(names()))}"]
 
 
 def spark_table() -> list[str]:

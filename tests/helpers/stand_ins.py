@@ -44,6 +44,7 @@ from sparkweld.annotations import Rows, annotate
 from sparkweld.ir.ops import MakeList, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I64, STR, TS, list_of, parse_type
 from sparkweld.pipelines import Capture
+from tests.helpers.pytorch import has_pytorch
 from udf_compiler.backends.aggregates import compute, objects, reductions
 from udf_compiler.backends.worker_pipelines import stand_ins as worker
 from udf_compiler.eval_types.batches import Batches
@@ -136,6 +137,7 @@ from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions import helpers
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.vectors import ConstantVector
+from udf_compiler.frontends.torch import conversions, namespace, tensors
 from udf_compiler.frontends.tracing import constants, exceptions
 from udf_compiler.function.bytecode import Use
 from udf_compiler.function.plain_data import Snapshot
@@ -149,6 +151,21 @@ _annotated = annotate(abs, (Rows(),), returns=Rows(), check=False)
 _USE = Use("f", "f, line 1 of job.py")
 #: The columns that `samples` reads.
 COLUMNS = {"x": F64, "n": I64, "b": BOOL, "d": DATE, "s": STR, "v": list_of(F64), "o": parse_type("bool?")}
+
+
+def _of_pytorch(read: Any) -> dict[type, list[Sample]]:
+    """Returns the samples of tensors and functions of PyTorch; none without it."""
+    if not has_pytorch():
+        return {}
+    torch = importlib.import_module("torch")
+    tensor = conversions.of_array(TracedArray(read("x").loop, [read("x")]), None, "tensor")
+    stacked = conversions.Stacked(list_series.stack_of(read("v").loop, read("v")), True, 0)
+    return {
+        tensors.TracedTensor: [(tensors.TracedTensor(tensor), torch.ones(5, dtype=torch.float64))],
+        tensors.StackedTensor: [(tensors.StackedTensor(stacked), torch.ones(5, 2, dtype=torch.float64))],
+        tensors.Function: [(tensors.Function(torch.relu, "relu", "torch.relu"), torch.relu)],
+        namespace.Mode: [(namespace.Mode(torch.no_grad()), torch.no_grad())],
+    }
 
 
 def _of_onnx(loop: Any, read: Any) -> dict[type, list[Sample]]:
@@ -369,6 +386,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             (matrices.TracedMatrix(matrices.Matrix(Features(loop, (read("x"),)))), xgboost.DMatrix(np.ones((1, 1)))),
         ],
         **_of_onnx(loop, read),
+        **_of_pytorch(read),
         arrow.TracedArrow: [(column, real_column)],
         arrow.lists.TracedLists: [(arrow.lists_of(loop, read("v")), pa.array([[1.5]]))],
         arrow.TracedStructArray: [

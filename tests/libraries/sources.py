@@ -16,6 +16,7 @@ from udf_compiler.frontends.models import tested_versions
 from udf_compiler.frontends.models.estimators import ESTIMATORS, followed_methods
 from udf_compiler.frontends.models.source_fingerprint import fingerprint, loaded, of_names
 from udf_compiler.frontends.models.tested_versions import LIBRARIES
+from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS
 
 FILE = Path(tested_versions.__file__).with_name("tested_sources.json")
 
@@ -23,7 +24,7 @@ FILE = Path(tested_versions.__file__).with_name("tested_sources.json")
 def installed() -> dict[str, str]:
     """Returns the fingerprint of each class that the installed libraries have."""
     found = {}
-    for qualified in ESTIMATORS:
+    for qualified in (*ESTIMATORS, *LAYERS, *CONTAINERS):
         module, _, name = qualified.rpartition(".")
         if module.partition(".")[0] not in LIBRARIES:
             continue
@@ -31,7 +32,7 @@ def installed() -> dict[str, str]:
             kind = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
             continue
-        if own := of_names(kind, followed_methods(qualified)):
+        if own := of_names(kind, ("forward",) if qualified.startswith("torch.") else followed_methods(qualified)):
             found[qualified] = fingerprint(kind, own)
     return found
 
@@ -41,7 +42,7 @@ def main() -> int:
     for qualified, one in installed().items():
         known[qualified] = sorted({*known.get(qualified, ()), one})
     FILE.write_text(json.dumps(dict(sorted(known.items())), indent=0) + "\n")
-    print({root: loaded(root) for root in LIBRARIES}, sum(map(len, known.values())), "fingerprints")
+    print({root: loaded(root) for root in LIBRARIES if root in sys.modules}, sum(map(len, known.values())), "fingerprints")
     return 0
 
 

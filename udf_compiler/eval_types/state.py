@@ -16,6 +16,8 @@ import numpy as np
 
 from udf_compiler.frontends.pandas.calls.constructors import Index
 from udf_compiler.frontends.python.path_explorer import without_marks
+from udf_compiler.frontends.torch.tensors import TracedTensor
+from udf_compiler.frontends.torch.values import is_constant
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import Namespace
@@ -77,8 +79,12 @@ class Picture:
         """Snapshots the value of a local variable. Refuses (SW361) an object that may hold hidden state."""
         if x is self._source:
             return "batches"
+        if type(x) is TracedTensor and x.data.rows is None:
+            return ("tensor", self.of(x.data.array(), name))
         if isinstance(x, Traced):
             return ("column", type(x).__name__)
+        if is_constant(x):
+            return (type(x).__name__, repr(x))
         if is_scalar(x) or is_protocol_function(x):
             return (type(x).__name__, without_marks(repr(x)))
         if id(x) in self._seen:

@@ -25,11 +25,11 @@ PATH, LOCAL, WITHHELD, OF_JOB = WORKER_PATH_VARIABLE, LOCAL_VARIABLE, WITHHELD_V
 #: Third-party packages that this process itself imports.
 _OURS = frozenset(("sparkweld", "udf_compiler", "numba", "llvmlite", "numpy", "pandas", "pyarrow", "pyspark", "py4j"))
 #: Libraries that are usable only through `stand_in`.
-LIBRARIES = _OURS | {"sklearn", "scipy"}
+LIBRARIES = _OURS | {"sklearn", "scipy", "torch"}
 #: Installed packages whose code is not read: the compiler knows their behaviour by version.
 _NO_READERS = frozenset(
     """numpy pandas pyarrow scipy sklearn numba llvmlite lightgbm xgboost catboost statsmodels patsy mlflow onnx
-    onnxruntime""".split()
+    onnxruntime torch""".split()
 )
 _BY_VERSION = LIBRARIES | _NO_READERS | {"joblib", "cloudpickle", "dill", "skops"}
 _MOST_SEEN = 64

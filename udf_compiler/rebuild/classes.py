@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.errors import Refusal
+from udf_compiler.frontends.torch.modules import Module
 from udf_compiler.function.bytecode import Use
 from udf_compiler.function.libraries import described, is_library
 from udf_compiler.function.plain_data import is_scalar
+from udf_compiler.rebuild.torch_modules import base_of
 
 if TYPE_CHECKING:
     from udf_compiler.rebuild.objects import Rebuilder
@@ -61,9 +63,9 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     if is_library(original) or not is_written_in_python(original):
         raise use.refusal("SW215", name=described(original, use))
     _check_plain(original, use)
-    bases = tuple(base if _is_root(base) else rebuilder.value(base, use) for base in original.__bases__)
+    bases = tuple(base if _is_root(base) else base_of(base) or rebuilder.value(base, use) for base in original.__bases__)
     members = {name: _member(rebuilder, name, member) for name, member in vars(original).items() if name not in _DROPPED}
-    if not _is_frozen(original):
+    if not _is_frozen(original) and not any(issubclass(base, Module) for base in bases):
         members["__setattr__"] = _guarded(rebuilder, object.__setattr__)
         members["__delattr__"] = _guarded(rebuilder, object.__delattr__)
     copy = type(original.__name__, bases, members)

@@ -38,6 +38,7 @@ from udf_compiler.function.libraries import described, is_library, refuse_module
 from udf_compiler.function.modules import MODULES
 from udf_compiler.function.payload import read_broadcast
 from udf_compiler.function.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
+from udf_compiler.rebuild import torch_modules
 from udf_compiler.rebuild.classes import rebuild_class, rebuild_instance
 from udf_compiler.rebuild.lru_caches import CACHES, Cached
 
@@ -122,6 +123,8 @@ class Rebuilder:
             copy = loaders.stand_in(original, lambda held: self.lazily(lambda: self.value(held, use)))
         if copy is None:
             copy = session.stand_in(original)
+        if copy is None:
+            copy = torch_modules.rebuild(self, original, use)
         if copy is not None:
             return copy
         if isinstance(original, types.ModuleType):

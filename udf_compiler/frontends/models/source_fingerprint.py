@@ -16,12 +16,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-#: Modules of scikit-learn whose functions the compiler calls on the model itself, or that do not affect results.
+#: Modules of scikit-learn whose functions the compiler calls on the model itself, or that do not affect results, and those of
+#: PyTorch's tensors, whose functions have translations of their own.
 _ASKED = tuple(
     """sklearn.base sklearn.callback sklearn._config sklearn.externals sklearn.utils._array_api sklearn.utils._bunch
     sklearn.utils._dataframe sklearn.utils._indexing sklearn.utils._metadata_requests sklearn.utils._param_validation
     sklearn.utils._set_output sklearn.utils._tags sklearn.utils.fixes sklearn.utils.metadata_routing sklearn.utils.metaestimators
-    sklearn.utils.parallel sklearn.utils.validation""".split()
+    sklearn.utils.parallel sklearn.utils.validation
+    torch._C torch._VF torch._jit_internal torch._tensor torch.jit torch.nn.modules.module torch.overrides torch.types""".split()
 )
 
 
@@ -33,8 +35,10 @@ def fingerprint(kind: type, methods: tuple[str, ...]) -> str:
     found: dict[str, str] = {}
     while pending:
         function = inspect.unwrap(pending.pop())
+        if not isinstance(function, types.FunctionType) or not _is_followed(function, root):
+            continue
         name = f"{function.__module__}.{function.__qualname__}"
-        if name in found or not _is_followed(function, root):
+        if name in found:
             continue
         tree = _tree(function)
         found[name] = "" if tree is None else _text(tree)

@@ -43,6 +43,7 @@ LIBRARIES = {
     "xgboost": Library("xgboost", ("1.7", "2.0", "2.1", "3.0", "3.1", "3.2", "3.3", "3.4")),
     "catboost": Library("catboost", ("1.2",)),
     "statsmodels": Library("statsmodels", ("0.14", "0.15")),
+    "torch": Library("torch", ("2.6",)),
 }
 
 

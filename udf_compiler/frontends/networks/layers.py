@@ -19,6 +19,8 @@ from udf_compiler.frontends.tracing.session import check_size, current
 
 #: The error that an activation adds, in eps: functions of libm are within 4 ULP, and some divide after it.
 _ACTIVATION_EPS = 8
+#: The error of a weight that a normalization after the layer multiplies, in eps of the product.
+_FOLDED_EPS = 16
 #: Activations whose results are at most 1.
 _BOUNDED = ("tanh", "logistic", "softmax")
 #: Activations of the last layer that the op of networks has; others are computed after it.
@@ -31,12 +33,14 @@ _LARGEST = {F32: 1e37, F64: 1e307}
 class Layers:
     """Dense layers over a tensor: ``activation(x @ weights + bias)``, with `last` as the activation of the last one.
 
-    `weights`: [arguments, results] each; `hidden`: the activation of all other layers.
+    `weights`: [arguments, results] each; `hidden`: the activation of all other layers. `doubts`: errors of a layer's results
+    beside those of the order of its additions.
     """
 
     given: Tensor
     weights: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
+    doubts: tuple[float, ...]
     hidden: str = "identity"
     last: str = "identity"
 
@@ -71,10 +75,13 @@ class Layers:
         of Numerical Algorithms, section 4.2). An error E of the arguments contributes at most ``S * E``.
         """
         loop, bounds = self.given.loop, self.given.bounds
-        for at, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for at, (weights, bias, doubt) in enumerate(zip(self.weights, self.biases, self.doubts, strict=True)):
             slope = float(np.abs(weights.astype(np.float64)).sum(axis=0).max())
-            rounding = 2 * (len(weights) + 2) * eps_of(self.given.type)
+            rounding = (2 * (len(weights) + 2) + _FOLDED_EPS) * eps_of(self.given.type)
             bounds = bounds.scaled(loop, 1.001 * slope, float(np.abs(bias).max()), rounding)
+            # Products that are too small for the format have absolute errors instead.
+            tiny = loop.const(doubt + (len(weights) + 2) * float(np.finfo(self.given.type.dtype).tiny), F64)
+            bounds = Accuracy(bounds.size, loop.call("add", bounds.error, tiny))
             name = self.last if at + 1 == len(self.weights) else self.hidden
             bounds = after_activation(loop, bounds, name, self.given.type, bias.shape)
         return bounds
@@ -124,9 +131,9 @@ def dense(x: Tensor, weights: np.ndarray, bias: np.ndarray) -> Tensor:
         before = x.layers
         first = len(before.weights) == 1
         if before.last in ("identity", "relu", "tanh", "logistic") and (first or before.last == before.hidden):
-            weighted = (*before.weights, weights), (*before.biases, bias)
+            weighted = (*before.weights, weights), (*before.biases, bias), (*before.doubts, 0.0)
             return Layers(before.given, *weighted, hidden=before.last).tensor()
-    return Layers(x, (weights,), (bias,)).tensor()
+    return Layers(x, (weights,), (bias,), (0.0,)).tensor()
 
 
 def with_bias(x: Tensor, bias: np.ndarray) -> Tensor | None:
@@ -143,7 +150,8 @@ def apply_activation(x: Tensor, name: str) -> Tensor:
     """Returns the activation of any tensor of floats. Rows with NaN or infinity run in Python."""
     loop = x.loop
     guard_finite(loop, x.columns)
-    return Tensor(loop, activated(loop, x.columns, name), x.shape, lambda: after_activation(loop, x.bounds, name, x.type, x.shape))
+    made = activated(loop, x.columns, name)
+    return Tensor(loop, made, x.shape, lambda: after_activation(loop, x.bounds, name, x.type, x.shape))
 
 
 def clear_largest(x: Tensor) -> Value:
@@ -163,3 +171,29 @@ def clear_above(x: Tensor, least: float) -> Value:
         distance = loop.call("subtract", loop.cast(value, F64), loop.const(least, F64))
         loop.guard(loop.call("greater", loop.call("absolute", distance), x.bounds.error), local=True)
     return loop.call("greater", value, loop.const(least, value.type))
+
+
+def affine(x: Tensor, factor: np.ndarray, offset: np.ndarray, terms: np.ndarray) -> Tensor:
+    """Returns ``x * factor + offset`` of each value, whose offset is a sum of absolute terms of at most `terms`.
+
+    After layers, it becomes a part of the last one. All factors are float64, and rounded with the weights.
+    """
+    loop, type = x.loop, x.type
+    if isinstance(x, Dense) and x.layers.last == "identity":
+        layers = x.layers
+        weights = (layers.weights[-1] * factor).astype(type.dtype)
+        bias = layers.biases[-1] * factor
+        doubt = float((np.abs(bias) + terms).max()) * _FOLDED_EPS * eps_of(type)
+        doubts = (*layers.doubts[:-1], layers.doubts[-1] * float(np.abs(factor).max()) + doubt)
+        biases = (*layers.biases[:-1], (bias + offset).astype(type.dtype))
+        return replace(layers, weights=(*layers.weights[:-1], weights), biases=biases, doubts=doubts).tensor()
+    pairs = zip(x.columns, factor.astype(type.dtype), offset.astype(type.dtype), strict=True)
+    values = [loop.call("add", loop.call("multiply", v, loop.const(f, type)), loop.const(o, type)) for v, f, o in pairs]
+    rounding = loop.const(float(terms.max()) * _FOLDED_EPS * eps_of(type), F64)
+
+    def bounds() -> Accuracy:
+        made = x.bounds.scaled(loop, float(np.abs(factor).max()), float(np.abs(offset).max()), _FOLDED_EPS * eps_of(type))
+        return Accuracy(made.size, loop.call("add", made.error, rounding))
+
+    guard_finite(loop, x.columns)
+    return Tensor(loop, values, x.shape, bounds)

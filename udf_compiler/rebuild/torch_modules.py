@@ -1,0 +1,81 @@
+"""Rebuilds modules of PyTorch: layers of the library become stand-ins, and users' classes keep their code on a base of ours."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from udf_compiler.frontends.models.tested_versions import refusal_of
+from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS, PARTS, Module, created, layer_of, qualified
+from udf_compiler.frontends.torch.namespace import stand_in, within
+from udf_compiler.function.bytecode import Use
+
+if TYPE_CHECKING:
+    from udf_compiler.rebuild.objects import Rebuilder
+
+#: Attributes with functions that PyTorch calls around `forward`.
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+
+
+def rebuild(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
+    """Returns the copy of an object of PyTorch: a module, a tensor, a function; None for other objects."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "nn"):
+        return None
+    if isinstance(original, torch.nn.Module):
+        return _module(rebuilder, original, use)
+    if isinstance(original, types.FunctionType) and (found := _decorated(torch, original)) is not None:
+        return within(found[0], rebuilder.value(found[1], use))
+    return rebuilder.lazily(lambda: stand_in(original))
+
+
+def base_of(kind: type) -> type | None:
+    """Returns the stand-in of a class of PyTorch from which users derive; None for another class."""
+    return CONTAINERS.get(qualified(kind)) if kind.__module__.startswith("torch.nn.modules.") else None
+
+
+def _decorated(torch: Any, function: types.FunctionType) -> tuple[Any, Any] | None:
+    """Returns (the mode of gradients, the function) of a function behind ``@torch.no_grad()``."""
+    code = function.__code__
+    if code.co_name != "decorate_context" or code.co_filename != torch.utils._contextlib.__file__:
+        return None
+    cells = dict(zip(code.co_freevars, (c.cell_contents for c in function.__closure__ or ()), strict=True))
+    context = cells.get("ctx_factory")
+    mode = type(getattr(context, "__self__", None))
+    if mode not in (torch.no_grad, torch.inference_mode) or "func" not in cells:
+        return None
+    return mode, cells["func"]
+
+
+def _module(rebuilder: Rebuilder, original: Any, use: Use) -> Module:
+    """Returns the copy of a module. Refuses SW803 and SW806 by its version, SW843 a layer without a translation, and hooks."""
+    kind, name = type(original), qualified(type(original))
+    library = next(base for base in kind.__mro__ if base.__module__.partition(".")[0] == "torch")
+    untested = refusal_of(library, ("forward",))
+    if untested is not None:
+        raise use.refusal(untested.code, **untested.params)
+    if any(vars(original).get(hooks) for hooks in _HOOKS):
+        raise use.refusal("SW843", call=kind.__name__, what="hooks")
+    of_library = library is kind
+    if qualified(library) not in (LAYERS if of_library else {}) and qualified(library) not in CONTAINERS:
+        what = "no translation" if of_library else f"the base class {library.__name__}"
+        raise use.refusal("SW843", call=kind.__name__, what=what)
+    held: dict[str, dict[str, Any]] = {}
+    if name in LAYERS:
+        held.update((part, _values(rebuilder, original, part, use)) for part in PARTS)
+        return layer_of(original, held)
+    copy: Module = created(base_of(kind) or rebuilder.value(kind, use), kind, held, {})
+    rebuilder.remember(original, copy)
+    held.update((part, _values(rebuilder, original, part, use)) for part in PARTS)
+    own = vars(sys.modules["torch"].nn.Module())
+    for attribute, value in vars(original).items():
+        if attribute not in own:
+            vars(copy)[attribute] = rebuilder.value(value, use.named(f"{use.name}.{attribute}"))
+    if not original.training:
+        vars(copy)["training"] = False
+    return copy
+
+
+def _values(rebuilder: Rebuilder, original: Any, part: str, use: Use) -> dict[str, Any]:
+    return {name: rebuilder.value(value, use) for name, value in vars(original)[part].items()}
