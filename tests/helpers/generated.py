@@ -45,6 +45,7 @@ from tests.helpers.expressions_lists import array_functions, list_batches, list_
 from tests.helpers.expressions_models import compare_pipeline
 from tests.helpers.expressions_onnx import INSTALLED, compare_graph
 from tests.helpers.expressions_python import python_functions, series_functions
+from tests.helpers.expressions_pytorch import compare_module
 from tests.helpers.expressions_records import record_functions
 from tests.helpers.expressions_scalar import looping_functions, scalar_functions
 from tests.helpers.expressions_tags import RESULTS as TAG_RESULTS
@@ -56,6 +57,7 @@ from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 from tests.helpers.generated_columns import arrow_cases, frame_cases
 from tests.helpers.lines import PythonEvalType, spark_type_of
+from tests.helpers.pytorch import has_pytorch
 
 Draw = Callable[[Any], Any]
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
@@ -327,6 +329,7 @@ FAMILIES = {
         Family("whole_groups", compare_group_function, 0.6),
         Family("models", compare_pipeline, 0.9),
         *([Family("onnx", compare_graph, 0.5)] if INSTALLED else []),
+        *([Family("pytorch", compare_module, 0.8)] if has_pytorch() else []),
     )
 }
 

@@ -20,6 +20,7 @@ COUNTS = {
     "python": 400, "declared": 250, "chained": 120, "gathered": 200, "lists": 60, "tags": 80, "arrays": 40, "arrow": 350,
     "codecs": 250, "frames": 250, "aggregates": 150, "whole_groups": 120, "models": 40, "vectors": 120,
     **({"onnx": 200} if "onnx" in FAMILIES else {}),
+    **({"pytorch": 320} if "pytorch" in FAMILIES else {}),
 }  # fmt: skip
 
 

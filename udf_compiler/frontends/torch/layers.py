@@ -106,6 +106,9 @@ def _layer_norm(
     if not given.exact:
         doubt = total(loop, doubt, scaled(loop, loop.call("multiply", size, given.bounds.error), 8.0))
     loop.guard(loop.call("greater", variance, scaled(loop, doubt, 16.0)), local=True)
+    # Squares of larger numbers overflow in PyTorch's format.
+    most = float(np.sqrt(np.finfo(type.dtype).max / count)) / 4
+    loop.guard(loop.call("less", size, loop.const(most, F64)), local=True)
     root = loop.call("sqrt", variance)
     weights = np.ones(count) if weight is None else _constant(step, weight, "a weight").astype(np.float64)
     offsets = np.zeros(count) if bias is None else _constant(step, bias, "a bias").astype(np.float64)
