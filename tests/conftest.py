@@ -74,24 +74,24 @@ def mark_combinations(items):
 
 
 def mark_other_cases(items, whole):
-    """Marks as nightly the parameters of a test marked `gate_cases` that the mark does not name.
+    """Marks as nightly the cases that `gate_cases` does not name, and those that `nightly_cases` names.
 
-    The mark has the ids that `make test` runs, or a number n for the first of every n cases. An id that no case has is an error
-    where all cases are collected (`whole`).
+    The marks have the ids of parameters, or `gate_cases` a number n for the first of every n cases. An id that no case has is an
+    error where all cases are collected (`whole`).
     """
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("gate_cases"):
+        if item.get_closest_marker("gate_cases") or item.get_closest_marker("nightly_cases"):
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for name, cases in tests.items():
-        chosen = cases[0].get_closest_marker("gate_cases").args
-        ids = [item.callspec.id for item in cases]
-        if isinstance(chosen[0], int):
-            chosen = ids[:: chosen[0]]
-        elif whole and (unknown := set(chosen) - set(ids)):
-            raise pytest.UsageError(f"{name}: gate_cases names ids that no case has: {sorted(unknown)}")
+        ids, gate = [item.callspec.id for item in cases], cases[0].get_closest_marker("gate_cases")
+        named = (gate or cases[0].get_closest_marker("nightly_cases")).args
+        if isinstance(named[0], int):
+            named = ids[:: named[0]]
+        if whole and (unknown := set(named) - set(ids)):
+            raise pytest.UsageError(f"{name} names ids that no case has: {sorted(unknown)}")
         for item in cases:
-            if item.callspec.id not in chosen:
+            if (item.callspec.id in named) != (gate is not None):
                 item.add_marker(pytest.mark.nightly)
 
 

@@ -90,6 +90,7 @@ CASES = [
 ]
 
 
+@pytest.mark.nightly_cases("DecisionTreeClassifier3", "DecisionTreeClassifier2", "DecisionTreeRegressor4")
 @pytest.mark.parametrize(
     ("model", "data", "methods", "bound"), CASES, ids=[f"{type(case[0]).__name__}{at}" for at, case in enumerate(CASES)]
 )
@@ -101,6 +102,7 @@ def test_methods_return_what_the_model_returns(model, data, methods, bound):
     assert in_kernels(fast)
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize("documents", [DOCUMENTS, pd.Series(DOCUMENTS), np.array(DOCUMENTS, object)])
 def test_documents(documents):
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(DOCUMENTS, LABELS)

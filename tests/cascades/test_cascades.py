@@ -175,6 +175,7 @@ def test_a_cascade_that_does_not_compile_is_passed_over():
     assert refusal_of(model, data, label, promise, but(2, 8)).code == "SW946"
 
 
+@pytest.mark.gate_cases("False")
 @pytest.mark.parametrize("fitted", [True, False])
 def test_columns_that_the_pipeline_does_not_read_take_no_part(fitted):
     """A key of the rows and a date are in most tables. With a key, no two rows would be equal."""

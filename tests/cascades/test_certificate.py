@@ -14,6 +14,7 @@ from tests.helpers.cascades import ALLOWED, ALLOWED_CHANGES, changes_of_a_fit, l
 _REPEATS = 2000
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize(("rows", "allowed", "discordant"), [(400, 0.01, 0.01), (3000, 0.005, 0.02), (8000, 0.001, 0.004)])
 def test_a_loss_that_is_just_too_large_passes_in_at_most_five_percent(rows, allowed, discordant):
     """The loss is at the limit, for any share of discordant rows."""

@@ -90,6 +90,7 @@ def test_a_certificate_is_of_the_kind_that_its_fields_have():
     assert CascadeCertificate.of(dataclasses.asdict(other)) == other
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize(("recall", "precision"), [(RECALL, None), (None, PRECISION), (RECALL, PRECISION)])
 def test_a_promise_is_broken_in_at_most_five_percent_of_fits(recall, precision):
     """Runs a few of the repetitions of `make bench BENCH=willump`; most of them certify a cascade."""

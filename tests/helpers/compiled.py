@@ -91,7 +91,8 @@ def compare_with_worker(
     exact: bool = False,
     whole_batches: bool = False,
 ) -> Compared:
-    """Runs `function` over each batch both ways; AssertionError where they differ. `kernel`: run machine code as well.
+    """Runs `function` over each batch both ways; AssertionError where they differ.
+    `kernel`: run machine code as well, in the tests that `runs_kernels` chooses.
     `chain`: see `Case`. `exact`: refuse approximate operations. `whole_batches`: the function may read all rows of a batch.
 
     A batch function's flagged row sends its whole batch to Python. The comparison is skipped there, and the other rows are
@@ -99,7 +100,7 @@ def compare_with_worker(
     """
     blobs = [payload(each, returns) for each, _ in chain] or [payload(function, returns)]
     programs: dict[tuple[str, ...], Program | _Refused] = {}
-    call = _Call(function, returns, eval_type, kernel)
+    call = _Call(function, returns, eval_type, kernel and kernels.runs_kernels(function))
     decided = flagged = raised = 0
     for batch in batches:
         state = _state(batch, eval_type)

@@ -92,22 +92,17 @@ def one_form(number: int) -> Callable[[pa.RecordBatch], bool]:
     return lambda group: with_nulls(group) == bool(number % 2)
 
 
-def some_forms(number: int) -> Callable[[pa.RecordBatch], bool]:
-    """Chooses one form for a function of even number, the other one for the next of these, and none for those of odd numbers."""
-    return one_form(number // 2) if number % 2 == 0 else lambda group: False
-
-
 def compare_groups(
     function: Callable[..., Any], groups: Sequence[pa.RecordBatch], returns: StructType, keys: Sequence[str] = ("k",),
     kernel: Callable[[pa.RecordBatch], bool] = lambda group: True,
 ) -> Groups:  # fmt: skip
-    """Runs `function` on each group both ways, and the machine code on groups that `kernel` chooses.
+    """Runs `function` on each group both ways, and the machine code on groups that `kernel` chooses (see `runs_kernels`).
 
     AssertionError where they differ.
     """
     return _compare(
         lambda group: _compiled(function, group, keys, returns),
-        lambda group: rows_in_worker(function, group, keys, returns), groups, returns, kernel,
+        lambda group: rows_in_worker(function, group, keys, returns), groups, returns, kernel, kernels.runs_kernels(function),
     )  # fmt: skip
 
 
@@ -127,7 +122,8 @@ def compare_aggregate(
     def expected(group: pa.RecordBatch) -> list[dict[str, Any]]:
         return [{"0": value_in_worker(function, group.select(list(columns)), returns)}]
 
-    return _compare(compiled, expected, groups, StructType([StructField("r", returns)]), kernel)
+    fields = StructType([StructField("r", returns)])
+    return _compare(compiled, expected, groups, fields, kernel, kernels.runs_kernels(function))
 
 
 def _compare(
@@ -136,6 +132,7 @@ def _compare(
     groups: Sequence[pa.RecordBatch],
     returns: StructType,
     kernel: Callable[[pa.RecordBatch], bool],
+    runs: bool,
 ) -> Groups:
     decided = raised = 0
     programs: dict[str, Program | Groups] = {}
@@ -148,13 +145,14 @@ def _compare(
             return found
         inputs = inputs_of(found, group)
         result = evaluate(found, inputs, group.num_rows)
-        if kernel(group):
+        compares = runs and kernel(group)
+        if compares:
             ran = _loaded(found).run(inputs, group.num_rows)
             assert (ran.flagged > 0) == result.flagged.any(), f"the kernel flags {ran.flagged} rows\n{found}"
         if result.flagged.any():
             raised += _raises(in_worker, group)
             continue
-        for name in found.outputs if kernel(group) else ():
+        for name in found.outputs if compares else ():
             problem = difference(ran.columns[name], result.columns[name], 0)
             assert problem is None, f"the kernel's {name}: {problem}\n{found}"
         got, expected = rows_of(found, result, returns), in_worker(group)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from sparkweld.ir import Input, LoopBuilder, Program, ProgramBuilder, Value, evaluate
 from sparkweld.ir.ops import Array, Optional
@@ -36,14 +36,27 @@ class FunctionCache(ObjectCache):
         """Stores nothing."""
 
 
-def some_kernels(functions: int, share: int = 3) -> list[Any]:
-    """Returns the parameters (number of a function, whether its kernel runs) of tests that compare programs with Python.
+#: `make nightly` sets this variable: the kernels of all functions run.
+EVERY = "SPARKWELD_EVERY_KERNEL"
+#: One function of this many has its kernels compared in `make test`.
+#: It is odd, so that parametrised tests of groups have kernels of both forms (`one_form` of groups.py).
+SHARE = 5
+#: Test -> its cases and functions so far, which are kept, so that no other function has the id.
+_COMPARED: dict[str, dict[tuple[str, int], tuple[int, Any]]] = {}
 
-    `make test` runs the kernels of one function in `share`, and `make nightly` those of the others.
+
+def runs_kernels(function: Any) -> bool:
+    """Whether the running test compares the kernels of `function`, beside its programs.
+
+    Of the functions of a test, in its cases and loops, `make test` does so for the first of every `SHARE`, as machine code takes
+    most of the time. `make nightly` does so for all of them. tests/kernels compares the kernels of all ops.
     """
-    always = [pytest.param(number, number % share == 0, id=f"{number}") for number in range(functions)]
-    others = [number for number in range(functions) if number % share]
-    return always + [pytest.param(number, True, id=f"kernel of {number}", marks=pytest.mark.nightly) for number in others]
+    test, _, case = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")
+    if not test or EVERY in os.environ:
+        return True
+    compared = _COMPARED.setdefault(test, {})
+    number, _ = compared.setdefault((case, id(function)), (len(compared), function))
+    return number % SHARE == 0
 
 
 def compiled(p: Program, streams: bool = False) -> ObjectCode:

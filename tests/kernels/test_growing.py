@@ -64,6 +64,7 @@ def compiled(function, name="v"):
     return parse_program(reply["program"], reply["blocks"])
 
 
+@pytest.mark.nightly_cases("built_twice")
 @pytest.mark.parametrize("function", [lower_elements, by_a_dictionary, built_twice, appended_on_two_paths])
 def test_memory_is_linear_in_the_elements(function):
     p = compiled(function)
@@ -77,6 +78,7 @@ def test_memory_is_linear_in_the_elements(function):
     assert used[1] < 9 * used[0]
 
 
+@pytest.mark.gate_cases(4)
 @pytest.mark.parametrize("seed", range(12))
 def test_values_that_grow_in_any_order(seed):
     """Older values of the same arena keep their contents, whichever value grows and in any interleaving."""
@@ -158,6 +160,7 @@ def back_and_forth(s: str) -> str:
     return made
 
 
+@pytest.mark.nightly_cases("both_ends")
 @pytest.mark.parametrize("function", [every_character, pairs_of_characters, both_ends, back_and_forth])
 def test_characters_by_index(function):
     p = compiled(function, "s")

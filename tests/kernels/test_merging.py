@@ -79,6 +79,7 @@ def test_kernel_equals_evaluate(keys):
             assert cells(piece[name]) == cells(expected.columns[name]), name
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("keys", [("str",), ("i64", "str"), ("str", "date", "str")], ids="-".join)
 @pytest.mark.parametrize("dictionary", [True, False])
 @pytest.mark.parametrize("groups", [3, 3000])

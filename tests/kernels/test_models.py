@@ -117,6 +117,7 @@ def test_models_among_strings_numbers_constants_and_nulls():
     assert source.count("mlp_f64(") == 2 and source.count("distances_f64(") == 1
 
 
+@pytest.mark.gate_cases("0.3", "1000000000.0")
 @pytest.mark.parametrize("above", [-9.0, 0.3, 2.5, 1e9])
 def test_filters(above):
     """All, some, few and no rows are kept; a guard is over kept rows; one model runs above a filter by another model."""
@@ -269,6 +270,7 @@ def _models_of(type: Type) -> Program:
     return builder.finish(["mlp", "distance"])
 
 
+@pytest.mark.gate_cases("0.7")
 @pytest.mark.parametrize("above", [-9.0, 0.7, 2.5])
 def test_a_select_requires_a_model_where_it_chooses_it(above):
     """In a cascade the second model scores unsure rows of the first, a third those of them that a filter keeps."""

@@ -254,6 +254,7 @@ def test_case_of_every_code_point():
 # Sizes
 
 
+@pytest.mark.nightly("test_any_text", "tests/spark/udf_compiler/test_bad_input.py::test_a_text_of_ten_megabytes")
 def test_ten_megabytes():
     long = "The quick brown fox, " * 490_000 + "é needle"
     texts = objects([long, " " * 10_000_000 + "x" + "\u2003" * 1000, "", "é" * 5_000_000])

@@ -26,6 +26,7 @@ def same(a, b) -> bool:
     return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("container", (np.asarray, pd.Series))
 @pytest.mark.parametrize("function", OPERATORS)
 @pytest.mark.filterwarnings("ignore")

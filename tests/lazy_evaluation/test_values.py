@@ -135,6 +135,7 @@ STEPS = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases("1", "5")
 @pytest.mark.parametrize("seed", range(8))
 def test_generated(seed):
     session = sparkweld.lazy(block_rows=int(RNG.integers(1, 900)), threads=seed % 2 + 1)
@@ -319,23 +320,26 @@ def test_calls_that_cost_more_to_record_run_at_once(monkeypatch):
         sparkweld.lazy(B, least_rows=-1)
 
 
-def test_warnings_of_one_call_are_not_repeated_for_another():
+@pytest.mark.gate_cases("mul", "copysign")
+@pytest.mark.parametrize(
+    "function", [operator.mul, operator.truediv, np.copysign, operator.pow], ids=["mul", "truediv", "copysign", "pow"]
+)
+def test_warnings_of_one_call_are_not_repeated_for_another(function):
     """Equal constants of other types or signs, and equal calls on other dtypes and names, are cached separately."""
     small, series = np.array([1, -2, 100], np.int8), pd.Series([1.0, -2.0, 0.0], name="a")
     for x in (small, small.astype(np.float32), series, series.rename("b"), series.astype("int64")):
         for constant in (0.0, -0.0, 0, False, 1, True, 1.0, np.float64(1), np.int64(1), 2, 2.0, -1.5):
-            for function in (operator.mul, operator.truediv, np.copysign, operator.pow):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    try:
-                        wanted = function(x, constant)
-                    except TypeError as error:
-                        with pytest.raises(TypeError, match=str(error)[:20].replace("(", r"\(")):
-                            function(sparkweld.lazy(x), constant)
-                        continue
-                    got = sparkweld.compute(function(sparkweld.lazy(x), constant))[0]
-                assert equal(got, wanted) and np.array_equal(np.signbit(got), np.signbit(wanted)), (x, constant, function)
-                assert getattr(got, "name", None) == getattr(wanted, "name", None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    wanted = function(x, constant)
+                except TypeError as error:
+                    with pytest.raises(TypeError, match=str(error)[:20].replace("(", r"\(")):
+                        function(sparkweld.lazy(x), constant)
+                    continue
+                got = sparkweld.compute(function(sparkweld.lazy(x), constant))[0]
+            assert equal(got, wanted) and np.array_equal(np.signbit(got), np.signbit(wanted)), (x, constant, function)
+            assert getattr(got, "name", None) == getattr(wanted, "name", None)
 
 
 def test_a_call_without_annotation_breaks_the_pipeline_and_both_halves_are_kept():

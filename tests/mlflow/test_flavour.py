@@ -46,6 +46,7 @@ def runs_its_program(loaded):
     return loaded._model_impl._method is not None and loaded._model_impl._wrapper is None
 
 
+@pytest.mark.nightly_cases("fitted3-table3-options3", "fitted4-table4-options4")
 @pytest.mark.parametrize(
     ("fitted", "table", "options"),
     [

@@ -102,6 +102,7 @@ def wanted_rows(program: Program) -> Any:
     return [conditions for model, conditions in rows.items() if isinstance(model.op, ModelOp)]
 
 
+@pytest.mark.nightly_cases("two texts", "extra", "l1", "scaled")
 @pytest.mark.parametrize("name", list(MODELS))
 def test_the_rows_are_those_of_the_model(name: str) -> None:
     score, rows = fitted(name)
@@ -120,6 +121,7 @@ def test_the_rows_are_those_of_the_model(name: str) -> None:
     assert rewritten >= (0 if name == "boosted" else 1)
 
 
+@pytest.mark.gate_cases("ridge", "words", "unsigned")
 @pytest.mark.parametrize("name", ["ridge", "logistic", "forest", "words", "counts", "unsigned"])
 def test_a_kernel_computes_the_model_for_few_rows(name: str) -> None:
     """The condition before the model is False in some rows, and the kernel equals `evaluate`."""
@@ -169,6 +171,7 @@ def test_rows_between_and_missing_numbers() -> None:
     np.testing.assert_array_equal(found.selection, np.flatnonzero((scores >= low) & (scores < high)))
 
 
+@pytest.mark.gate_cases("most rows")
 @pytest.mark.parametrize("share", [0.5, 0.999], ids=["few rows", "most rows"])
 def test_kernels_find_out_whether_bounds_pay(share: float) -> None:
     """Whatever earlier calls measured, with bounds that drop few rows or most, the kernel's rows are the same."""

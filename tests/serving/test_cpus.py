@@ -162,6 +162,7 @@ def test_code_for_arm():
     assert {*undefined_symbols(code)} <= {"exp", "sin", "memcpy", "memset"}
 
 
+@pytest.mark.nightly("test_code_for_arm", "test_another_machine_requires_a_linker_for_it")
 def test_a_file_with_code_for_arm(tmp_path, monkeypatch):
     """Every kernel is linked for Arm, and a machine with it chooses that code."""
     fitted, _ = trees()

@@ -54,6 +54,7 @@ def of_constants(f):
     return pd.DataFrame({"a": [f.same.corr(f.day)], "b": [f.day.corr(f.day)]})
 
 
+@pytest.mark.gate_cases("0", "3")
 @pytest.mark.parametrize("number", range(5))
 def test_values(number):
     function = (correlations, covariances, matrices, of_filtered_rows, of_constants)[number]

@@ -343,6 +343,19 @@ def test_other_loops_are_refused(function):
     assert compare_groups(function, GROUPS[:1], schema(NUMBER)).refused == "SW600"
 
 
+@pytest.mark.nightly_cases(
+    "carried_scalars",
+    "selected_rows",
+    "rows_with_none",
+    "numpy_sum",
+    "joined_text",
+    "of_kept_rows",
+    "inversions",
+    "in_helper",
+    "mixed_floats",
+    "caught",
+    "best_pair",
+)
 @pytest.mark.parametrize("function", COMPILED, ids=lambda function: function.__name__)
 def test_loops_that_carry_state_equal_those_of_the_worker(function):
     returns, decided, raised = COMPILED[function]

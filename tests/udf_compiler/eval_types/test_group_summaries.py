@@ -34,6 +34,7 @@ def of_an_element_among_longs(f):
     return pd.DataFrame({"k": [row.day], "a": [row.total / 2]})
 
 
+@pytest.mark.gate_cases("0", "3")
 @pytest.mark.parametrize("number", range(4))
 def test_one_row(number):
     function = (of_a_key, of_a_list, of_an_element_among_doubles, of_an_element_among_longs)[number]
@@ -64,6 +65,7 @@ def by_place(f):
 SEVERAL = [(statistics, 3), (statistics_of_lists, 2), (statistics_by_column, 3), (by_place, 2)]
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(("function", "rows"), SEVERAL)
 def test_several_rows(function, rows):
     """A group with fewer rows than the result runs in Python."""
@@ -72,6 +74,7 @@ def test_several_rows(function, rows):
     assert (compared.decided, compared.refused) == (sum(g.num_rows >= rows for g in groups), None), compared.reason
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("times", [
     pa.array([dt.date(2021, 5, at) for at in (4, 1)]),
     pa.array([5, 6], pa.timestamp("us", "UTC")),

@@ -83,6 +83,7 @@ def named_reductions(f):
     return pd.DataFrame({"k": [f["tag"].agg("nunique")], "a": [f["price"].agg("mean") + f["weight"].aggregate("median")]})
 
 
+@pytest.mark.nightly_cases("seconds-5", "extremes_so_far-5", "of_lists-5")
 @pytest.mark.parametrize(
     ("function", "decided"),
     [(elements_of_arrays, 5), (of_slices, 5), (of_lists, 5), (named_reductions, 5), (seconds, 5), (fields, 5),
@@ -110,6 +111,7 @@ def shifted(f):
     return f.sort_values(["day", "weight"]).assign(k=lambda d: d.tag.shift(1), a=lambda d: d.tag.shift(-1))[["k", "a"]]
 
 
+@pytest.mark.nightly_cases("of_arrays_of_strings-5-0")
 @pytest.mark.parametrize(
     ("function", "decided", "raised"),
     [(joined, 4, 1), (of_arrays_of_strings, 5, 0), (most_frequent, 3, 1), (shifted, 5, 0)],

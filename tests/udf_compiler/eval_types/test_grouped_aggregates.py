@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
 
-from tests.helpers.groups import compare_aggregate, one_form, some_forms
+from tests.helpers.groups import compare_aggregate, one_form
 from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
 from udf_compiler.process import spark_line
@@ -117,10 +117,11 @@ ALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.nightly_cases("frequent-columns26", "percentiles-columns20", "weighted-columns18")
 @pytest.mark.parametrize(("function", "columns"), ALL)
 def test_groups(function, columns):
     number = ALL.index((function, columns))
-    compared = compare_aggregate(function, GROUPS, DoubleType(), columns, some_forms(number))
+    compared = compare_aggregate(function, GROUPS, DoubleType(), columns, one_form(number))
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
 
 
@@ -168,6 +169,7 @@ LATEST = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases("d-returns0-earliest-5", "s-returns1-latest-5")
 @pytest.mark.parametrize(("function", "decided"), [(latest, 5), (earliest, 5)])
 @pytest.mark.parametrize(("name", "returns"), [("d", DoubleType()), ("s", StringType())])
 def test_the_row_of_a_label(function, decided, name, returns):

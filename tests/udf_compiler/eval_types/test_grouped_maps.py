@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
-from tests.helpers.groups import compare_groups, one_form, some_forms, with_nulls
+from tests.helpers.groups import compare_groups, one_form, with_nulls
 from tests.helpers.lines import LINE
 from udf_compiler.process import spark_line
 
@@ -268,9 +268,18 @@ ALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.nightly_cases(
+    "weighted_means_of_a_filter",
+    "summary_of_distinct",
+    "of_a_filter",
+    "summary_of_records",
+    "centred",
+    "repeated",
+    "means_so_far",
+)
 @pytest.mark.parametrize("function", ALL)
 def test_groups(function):
-    compared = compare_groups(function, GROUPS, schema("k long, a double, b double"), kernel=some_forms(ALL.index(function)))
+    compared = compare_groups(function, GROUPS, schema("k long, a double, b double"), kernel=one_form(ALL.index(function)))
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
 
 

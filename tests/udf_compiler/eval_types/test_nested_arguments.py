@@ -22,7 +22,6 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kernels import some_kernels
 from tests.helpers.lines import LINE, PythonEvalType
 
 ROW, PICKLED = PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_BATCHED_UDF
@@ -242,23 +241,23 @@ OTHERS = [
 ]
 
 
-def counts_of(function, given, returns, kernel=True):
+def counts_of(function, given, returns):
     alone = [given.slice(at, 1) for at in range(given.num_rows)]
-    compared = compare_with_worker(function, [given, *alone], returns, ROW, kernel=kernel)
+    compared = compare_with_worker(function, [given, *alone], returns, ROW, kernel=True)
     assert not compared.refused, compared
     return compared.decided, compared.flagged, compared.raised
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(CASES)))
-def test_lists_of_lists(number, kernel):
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_lists_of_lists(number):
     function, given, returns, counts = CASES[number]
-    assert counts_of(function, given, returns, kernel) == counts
+    assert counts_of(function, given, returns) == counts
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(OTHERS)))
-def test_maps_and_rows_with_lists(number, kernel):
+@pytest.mark.parametrize("number", range(len(OTHERS)))
+def test_maps_and_rows_with_lists(number):
     function, given, returns, counts = OTHERS[number]
-    assert counts_of(function, given, returns, kernel) == counts
+    assert counts_of(function, given, returns) == counts
 
 
 def changes_an_argument(xs):

@@ -19,7 +19,6 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kernels import some_kernels
 from tests.udf_compiler.eval_types.test_nested_arguments import (
     DEEP,
     FLOATS,
@@ -260,16 +259,17 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(MADE)))
-def test_lists_of_lists_that_a_function_makes(number, kernel):
+@pytest.mark.nightly_cases("35")
+@pytest.mark.parametrize("number", range(len(MADE)))
+def test_lists_of_lists_that_a_function_makes(number):
     function, given, returns, counts = MADE[number]
-    assert counts_of(function, given, returns, kernel) == counts
+    assert counts_of(function, given, returns) == counts
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(GIVEN)))
-def test_lists_of_lists_that_a_function_takes(number, kernel):
+@pytest.mark.parametrize("number", range(len(GIVEN)))
+def test_lists_of_lists_that_a_function_takes(number):
     function, given, returns, counts = GIVEN[number]
-    assert counts_of(function, given, returns, kernel) == counts
+    assert counts_of(function, given, returns) == counts
 
 
 def same_list_again(xs):
@@ -362,6 +362,7 @@ def grown_within_a_dict(xs):
     return [d["a"]]
 
 
+@pytest.mark.nightly_cases("grown_within_a_dict-returns9-SW281")
 @pytest.mark.parametrize(("function", "returns", "code"), [
     (same_list_again, LONGS, "SW282"), (changed_after, LONGS, "SW282"), (changed_in_place, LONGS, "SW222"),
     (last_changed, LONGS, "SW282"), (empty_changed, LONGS, "SW222"), (empty_shared, LONGS, "SW282"),

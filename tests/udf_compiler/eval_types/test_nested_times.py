@@ -9,7 +9,6 @@ import pytest
 from pyspark.sql.types import ArrayType, BooleanType, DateType, DoubleType, IntegerType, LongType, StringType, TimestampNTZType
 
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kernels import some_kernels
 from tests.udf_compiler.eval_types.test_nested_arguments import PICKLED, ROW, batch, counts_of
 
 D, AT, UTC = datetime.date, datetime.datetime, datetime.UTC
@@ -79,10 +78,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(CASES)))
-def test_nested_times(number, kernel):
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_nested_times(number):
     function, given, returns, counts = CASES[number]
-    assert counts_of(function, given, returns, kernel) == counts
+    assert counts_of(function, given, returns) == counts
 
 
 @pytest.mark.parametrize(("function", "returns", "code"), [

@@ -67,6 +67,7 @@ MAP_CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("number", range(len(MAP_CASES)))
 def test_maps(number):
     function, returns = MAP_CASES[number]
@@ -105,6 +106,7 @@ ROW_CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("number", range(len(ROW_CASES)))
 def test_arrays_of_structs(number):
     function, returns = ROW_CASES[number]

@@ -188,6 +188,7 @@ def named(s):
         return {}
 
 
+@pytest.mark.nightly_cases("named-returns3")
 @pytest.mark.parametrize(
     ("function", "returns"),
     [(document, TEXTS), (document, ArrayType(StringType())), (member, ArrayType(StringType())), (named, TEXTS)],

@@ -25,7 +25,6 @@ from sparkweld.api.asking import Given, ask
 from sparkweld.contract.replies import Refused
 from tests.helpers.compile_requests import payload
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kernels import some_kernels
 from tests.helpers.lines import PythonEvalType
 
 ROW, PICKLED = PythonEvalType.SQL_ARROW_BATCHED_UDF, PythonEvalType.SQL_BATCHED_UDF
@@ -159,11 +158,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(CASES)))
-def test_lists_for_an_array_of_structs(number, kernel):
+@pytest.mark.nightly_cases("0", "4", "6", "8", "9", "12", "14", "18", "19", "20", "21", "24", "25", "27", "28")
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_lists_for_an_array_of_structs(number):
     function, returns = CASES[number]
     batches = [ROWS, ROWS.slice(0, 3), ROWS.slice(3, 1)]
-    compared = compare_with_worker(function, batches, returns, ROW, kernel=kernel)
+    compared = compare_with_worker(function, batches, returns, ROW, kernel=True)
     assert not compared.refused, compared.reason
     assert compared.decided == 3, compared
     assert pickled(function, returns) == ""
@@ -202,6 +202,7 @@ def test_rows_for_structs():
 NUMBERS = ArrayType(StructType().add("x", DoubleType()).add("s", StringType()))
 
 
+@pytest.mark.nightly_cases("<lambda>-returns0", "<lambda>-returns1", "<lambda>-returns5")
 @pytest.mark.parametrize(
     ("function", "returns"),
     [
@@ -272,6 +273,7 @@ def mixed(s, n):
     return [(w, 1) if w == "a" else {"word": w} for w in (s or "").split()]
 
 
+@pytest.mark.nightly_cases("changed_later-returns14-SW282", "identical-returns15-SW603", "mixed-returns16-SW244")
 @pytest.mark.parametrize(
     ("function", "returns", "code"),
     [

@@ -46,6 +46,7 @@ def of_rows(f):
 MAPS = [z_scores, of_lengths, of_extremes, of_rows]
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("function", MAPS)
 def test_functions_of_single_values(function):
     compared = compare_groups(function, GROUPS, schema("k long, a double, b double"), kernel=one_form(MAPS.index(function)))
@@ -69,6 +70,7 @@ def root(v):
 AGGREGATES = [(sharpe, "weight"), (sharpe, "price"), (root, "weight"), (root, "day")]
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(("function", "column"), AGGREGATES)
 def test_functions_of_math(function, column):
     number = AGGREGATES.index((function, column))

@@ -50,6 +50,7 @@ def batches() -> tuple[pa.RecordBatch, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.gate_cases("IntegerType()", "StringType()", "DoubleType()")
 @pytest.mark.parametrize("returns", TYPES, ids=str)
 def test_a_flagged_row_does_not_depend_on_its_neighbours(returns):
     """The kernel's rows are compared beside flagged ones that Python converts together and alone."""

@@ -34,6 +34,7 @@ PLAIN, BRANCHES = "x * 0.5 + 1.0", "x * 0.5 + 1.0 if x > 0.0 else x"
 SAME, OTHERS = "h(x) + h(x)", "h(x) + h(x * 0.25)"
 
 
+@pytest.mark.nightly_cases("200-x * 0.5 + 1.0-h(x) + h(x)-100000")
 @pytest.mark.parametrize(
     ("kind", "leaf", "twice", "limit"),
     [(200, PLAIN, SAME, trace.WORK_LIMIT), (100, PLAIN, OTHERS, 10_000), (100, BRANCHES, OTHERS, 10_000)],
@@ -99,6 +100,7 @@ def local_functions():
 ENDLESS, STUBBORN, DOUBLED, CONTENT = local_functions()
 
 
+@pytest.mark.gate_cases("stubborn")
 @pytest.mark.parametrize("function", [ENDLESS, STUBBORN])
 def test_a_function_that_uses_up_its_cpu_time_is_named_and_others_are_answered(tmp_path, function):
     child = Child(tmp_path)

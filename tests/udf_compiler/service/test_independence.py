@@ -117,6 +117,7 @@ def _state() -> list[Any]:
     return [hooks, list(sys.path), os.getcwd(), np.geterr(), dict(os.environ)]
 
 
+@pytest.mark.nightly_cases("_of_zip")
 @pytest.mark.parametrize("odd", ODD, ids=lambda function: function.__name__)
 def test_a_refused_function_leaves_no_trace(odd):
     def scaled(s):
@@ -133,10 +134,10 @@ def test_a_refused_function_leaves_no_trace(odd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.nightly) for part in (1, 2))])
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.nightly) for part in range(1, 6))])
 def test_the_corpus_has_the_same_outcomes_in_any_order(part):
     """Each case runs in its place and among refused functions, at a fixed seed."""
-    chosen = cases()[part::3]
+    chosen = cases()[part::6]
     order: list[Any] = [*chosen, *ODD]
     random.Random(1).shuffle(order)
     before, service = _state(), Service()

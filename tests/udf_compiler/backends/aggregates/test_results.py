@@ -95,6 +95,7 @@ def compare(source: str, type: str, returns: DataType, group: list[Any], frames:
     assert all(same(a, b, 4) for a, b in pairs), f"{source} as {returns}: {expected} for {group} by {frames}, got {got}"
 
 
+@pytest.mark.gate_cases("groups")
 @pytest.mark.parametrize("frames", [False, True], ids=["groups", "frames"])
 def test_results_convert_as_in_a_worker(frames):
     compared = 0

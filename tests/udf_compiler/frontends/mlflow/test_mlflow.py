@@ -127,6 +127,7 @@ DOUBLES = dict.fromkeys("abc", "double")
 PROBABILITY = {"pyfunc_predict_fn": "predict_proba"}
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize(
     "model, result_type, schema, options",
     [

@@ -26,6 +26,7 @@ def test_centres(kind):
     assert scored.rows > 150 and {"distances", "distance"} <= set(scored.kept)
 
 
+@pytest.mark.gate_cases("float64")
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
 def test_mean_shift(dtype):
     model = MeanShift(bandwidth=2.0).fit(TABLE)

@@ -62,6 +62,7 @@ CLASSIFIERS = [
 ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("number", range(len(CLASSIFIERS)), ids=lambda n: str(CLASSIFIERS[n])[:50].replace("\n", ""))
 @pytest.mark.parametrize("name", ["cancer", "wine"])
 def test_classifiers(number: int, name: str) -> None:

@@ -56,6 +56,7 @@ LABELS = [
 ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("kind, options", LABELS, ids=str)
 @pytest.mark.parametrize("name", ["cancer", "wine"])
 def test_classifiers(kind: type, options: dict[str, Any], name: str) -> None:

@@ -91,6 +91,7 @@ CLASSIFIERS = [
 ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=id_of)
 @pytest.mark.parametrize("classes", [TWO, THREE], ids=["strings", "integers"])
 def test_classifiers(model, classes):

@@ -88,6 +88,7 @@ CLASSIFIERS = [
 ]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("target", [TWO, THREE, NAMES], ids=["two", "three", "names"])
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=repr)
 def test_classifiers(model, target):

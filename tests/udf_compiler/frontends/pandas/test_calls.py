@@ -124,6 +124,7 @@ def test_isin(values: str) -> None:
         check_or_refuse(f"lambda a: a.isin({values})", (x,), ("SW262",), **CAPTURED)
 
 
+@pytest.mark.nightly_cases("{i: i for i in range(-128, 128)}")
 @pytest.mark.parametrize("pairs", rows(MAPS))
 def test_map(pairs: str) -> None:
     for x in TYPES:

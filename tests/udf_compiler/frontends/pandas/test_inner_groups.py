@@ -93,6 +93,7 @@ ALL = [edges, edges_of_a_filter,
        of_sorted_rows, several_statistics]  # fmt: skip
 
 
+@pytest.mark.nightly_cases("edges_of_a_filter", "several_columns", "of_sorted_rows", "one_column", "spreads_of_two_keys")
 @pytest.mark.parametrize("function", ALL)
 def test_inner_groups(function):
     compared = compare_groups(function, GROUPS, RETURNS, kernel=one_form(ALL.index(function)))
@@ -130,6 +131,7 @@ def _by_key(name, column, key):
     return function
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("of", [_in_rows, _by_key])
 @pytest.mark.parametrize("name", ["sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last"])
 def test_rare_numbers(name, of):

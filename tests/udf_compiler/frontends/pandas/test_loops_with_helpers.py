@@ -49,6 +49,7 @@ def _first(ws):
     return None
 
 
+@pytest.mark.nightly_cases("<lambda>-returns2")
 @pytest.mark.parametrize(
     ("function", "returns"),
     [

@@ -95,6 +95,7 @@ def between(frame):
     return frame[frame.age.between(0, 40)]
 
 
+@pytest.mark.nightly_cases("without_missing", "between", "one_of_both", "renamed")
 @pytest.mark.parametrize("function", [
     untouched, equal, both, one_of_both, missing_ones, without_missing, filled, wraps, as_float, renamed, between,
 ])  # fmt: skip

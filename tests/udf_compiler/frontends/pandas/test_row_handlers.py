@@ -70,6 +70,7 @@ def in_a_helper(frames):
         yield frame.assign(n=converted(frame["s"]), problem=frame["s"])[["problem", "n"]]
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("function", [parsed, by_kind_of_error, in_a_helper])
 @pytest.mark.parametrize("type", [LongType(), DoubleType()])
 def test_handlers_in_loops_over_rows(function, type):

@@ -329,6 +329,7 @@ def test_functions_of_a_string(function: str) -> None:
                 assert "RowSeries" in str(error) and "ignore" in call, error
 
 
+@pytest.mark.gate_cases("0", "4")
 @pytest.mark.parametrize("part", range(8))
 def test_kernels_return_the_values_of_the_programs(part: int) -> None:
     """Many functions of one column share one program without guards, so that every row counts."""
@@ -356,6 +357,7 @@ def test_rows_in_which_searches_read_many_bytes() -> None:
 LARGE = {f"k{n}": n for n in range(12_000)}
 
 
+@pytest.mark.gate_cases("table2")
 @pytest.mark.parametrize(
     "table", [LARGE, {k: n / 3 for k, n in LARGE.items()}, {k: n % 3 == 0 for k, n in LARGE.items()}, pd.Series(LARGE) * -(2**30)]
 )

@@ -81,6 +81,7 @@ def test_zones(source: str) -> None:
     assert traced[0], "not traced without NaT"
 
 
+@pytest.mark.gate_cases("America/St_Johns")
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
 def test_every_change_of_a_zone(zone: str) -> None:
     """Times around each clock transition in a hundred years convert, both ways; of the others, one in a thousand."""

@@ -228,6 +228,7 @@ def of_captured_objects():
     return is_number, common_words, by_own_table, with_placeholders
 
 
+@pytest.mark.nightly_cases("with_placeholders")
 @pytest.mark.parametrize("function", of_captured_objects(), ids=lambda f: f.__name__)
 def test_helpers_with_variables_that_do_not_change(function):
     rows = [*WORDS, pa.record_batch({"s": pa.array(["1", "12", "-1", "nan", "a1", "nan4", " 7 ", None, "x-1", "d,a", "a bc"])})]

@@ -18,7 +18,6 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kernels import some_kernels
 from tests.helpers.lines import PythonEvalType
 
 ROW = PythonEvalType.SQL_ARROW_BATCHED_UDF
@@ -137,10 +136,10 @@ COMPILED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("number", "kernel"), some_kernels(len(COMPILED)))
-def test_dicts_of_the_row(number, kernel):
+@pytest.mark.parametrize("number", range(len(COMPILED)))
+def test_dicts_of_the_row(number):
     function, returns = COMPILED[number]
-    compared = compare_with_worker(function, [ROWS, ROWS.slice(1, 2)], returns, ROW, kernel=kernel)
+    compared = compare_with_worker(function, [ROWS, ROWS.slice(1, 2)], returns, ROW, kernel=True)
     assert not compared.refused, compared.reason
     assert compared.decided == 2, compared
 

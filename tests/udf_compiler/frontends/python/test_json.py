@@ -169,6 +169,11 @@ OF_DICTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.nightly_cases(
+    "', '.join(f'{k}={v}' for k, v in json.loads(a).items())",
+    "sum(1 for k, v in json.loads(a).items() if v)",
+    "sum(1 for v in json.loads(a).values() if isinstance(v, str))",
+)
 @pytest.mark.parametrize("source", OF_DICTS)
 def test_dicts(source):
     """Nested values as strings run in Python, as do documents that are not written as they are read."""
@@ -224,6 +229,7 @@ OF_LITERALS = [
 ]  # fmt: skip
 
 
+@pytest.mark.nightly_cases("'; '.join(f'{k}: {v}' for k, v in ast.literal_eval(a).items())")
 @pytest.mark.parametrize("source", OF_LITERALS)
 def test_literals(source):
     """Literals of classes that JSON lacks run in Python, as do those that Python rejects."""

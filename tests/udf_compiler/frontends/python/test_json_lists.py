@@ -84,6 +84,7 @@ def with_others(s, t):
     return out
 
 
+@pytest.mark.nightly_cases("computed", "numbered")
 @pytest.mark.parametrize("function", [tuples, dicts, appended_dicts, appended_tuples, computed, numbered])
 def test_structs(function):
     fitting = compare(function, NAMED, FITTING)
@@ -169,6 +170,7 @@ def test_strings_and_numbers():
         assert not compare(some_names, StringType(), [document]).refused
 
 
+@pytest.mark.gate_cases("of_keys-documents2-others2", "members-documents0-others0")
 @pytest.mark.parametrize(
     ("function", "documents", "others"),
     [

@@ -82,6 +82,7 @@ def struct(fields):
 CASES = [(members, MEMBERS), (as_a_dict, MEMBERS), (in_a_loop, MEMBERS), (read_again, MEMBERS), (event, EVENT)]
 
 
+@pytest.mark.nightly_cases("event-kind string, port string, source string, amount double, price double")
 @pytest.mark.parametrize(("function", "fields"), CASES)
 def test_members_of_the_declared_classes(function, fields):
     compared = compare_with_worker(function, batches(*FITTING), struct(fields), ARROW_BATCHED, kernel=True)

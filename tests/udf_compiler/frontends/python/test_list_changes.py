@@ -253,6 +253,7 @@ def extended_by_an_alias(xs, n, s, d):
     return out + more
 
 
+@pytest.mark.nightly_cases("extended_by_an_alias")
 @pytest.mark.parametrize("function", [extended_by_repetition, extended_by_splits, extended_once, extended_by_an_alias])
 def test_extend(function):
     compared = compare_with_worker(function, BATCHES, STRINGS, ARROW_BATCHED, kernel=True)

@@ -233,6 +233,11 @@ MAKERS: list[tuple[str, tuple[str, ...], str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.nightly_cases(
+    "lambda n: [i * i for i in range(n)]--array<long>",
+    "lambda s: [int(p) for p in s.split(',')]--array<long>",
+    "def f(xs):\\n    known = [x for x in xs if x > 0]\\n    return max(known) - min(known) if known else None--double",
+)
 @pytest.mark.parametrize(("source", "types", "returns"), MAKERS, ids=lambda x: x if isinstance(x, str) else "")
 def test_functions_that_make_lists(source, types, returns):
     kinds = [COLUMN_TYPES[t].kind for t in types]
@@ -350,6 +355,7 @@ OF_NDARRAYS = [
 ]  # fmt: skip
 
 
+@pytest.mark.gate_cases("float")
 @pytest.mark.parametrize("type", [pa.int8(), pa.int64(), pa.float32()], ids=str)
 def test_arithmetic_of_ndarrays(type):
     lists = [[1, 2, 3], [100, -7], [0, 0], [5], [3, 101, 120, -128, 7], [2] * 9, [7, 1, 120] * 20]

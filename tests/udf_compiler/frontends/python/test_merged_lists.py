@@ -29,6 +29,7 @@ FILLED = [
 ]
 
 
+@pytest.mark.nightly_cases("out.append(a * {i})-[]-sum(out) + len(out)-returns2")
 @pytest.mark.parametrize(("change", "begin", "result", "returns"), FILLED)
 def test_many_rules(change, begin, result, returns):
     """Twelve rules make 4,096 lists of known length, which become one list of the row where the branches meet."""

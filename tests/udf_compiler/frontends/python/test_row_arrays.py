@@ -118,6 +118,7 @@ def test_numpy_on_lists(function):
     assert not compare_with_worker(function, [ODD], DoubleType(), ARROW_BATCHED, kernel=True).refused
 
 
+@pytest.mark.gate_cases("0.1", "0.77", "1.0")
 @pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3, 0.5, 0.77, 0.999, 1.0])
 def test_percentiles_have_the_bits_of_numpy(share):
     draw = np.random.default_rng(3)

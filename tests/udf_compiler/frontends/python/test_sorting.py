@@ -152,6 +152,7 @@ def by_item_of_items(s, n):
     return [w for w, _ in sorted(c.items(), key=itemgetter(1, 0))]
 
 
+@pytest.mark.nightly_cases("by_item", "by_items2", "mc_slice", "mc_rev", "mc_loop_reuse")
 @pytest.mark.parametrize("function", [
     by_item, by_item_of_items,
     by_get, sort_len_rev, sort_lambda, key_none, key_none_caught, key_nan, key_bool2, key_raises, key_raises_caught,
@@ -195,6 +196,7 @@ def mc_next(s, n):
     return next((w for w, c in Counter((s or "").split()).most_common() if c == 1), None)
 
 
+@pytest.mark.nightly_cases("max_items", "mc_next")
 @pytest.mark.parametrize("function", [joined_sorted, top_joined, second, max_items, mc_if, mc_next])
 def test_strings(function):
     compared = compare_with_worker(function, BATCHES, StringType(), ARROW_BATCHED)
@@ -258,6 +260,7 @@ def counter_of_pairs(s, n):
     return [k[0] for k in Counter(Counter((s or "").split()).most_common(2))]
 
 
+@pytest.mark.nightly_cases("key_mixed")
 @pytest.mark.parametrize("function", [
     key_mixed, key_reverse_row, key_mixed_tuple, key_list, key_captured, mc_row, mc_append, mc_plus, mc_str,
     counter_of_pairs,

@@ -99,6 +99,7 @@ def test_other_members_of_pyspark_are_refused(function, code):
     assert code in compared.refused, compared
 
 
+@pytest.mark.nightly_cases("counts", "as_a_dict")
 @pytest.mark.parametrize("function", [counts, several_ends, as_a_dict, of_a_helper])
 def test_loops_that_return_a_struct(function):
     compared = compare_with_worker(function, [ROWS, ROWS[1:2]], RETURNS, ARROW_BATCHED, kernel=True)

@@ -50,6 +50,7 @@ def codes(m, k, n, s):
     return found
 
 
+@pytest.mark.nightly_cases("codes")
 @pytest.mark.parametrize("function", [chain, nested, by_tuple, words_in_a_set, code_of_a_word, codes])
 def test_numbers(function):
     compared = compare_with_worker(function, ROWS, LongType(), ARROW_BATCHED, kernel=True)
@@ -86,6 +87,7 @@ def phonetic(m, k, n, s):
     return made[:4].ljust(4, "0")
 
 
+@pytest.mark.nightly_cases("other_words")
 @pytest.mark.parametrize("function", [name_of, name_or_default, other_words, phonetic])
 def test_strings(function):
     compared = compare_with_worker(function, ROWS, StringType(), ARROW_BATCHED, kernel=True)

@@ -168,6 +168,7 @@ def used_again(a, b, c, d, e, f, g, h, i, j, k, l):  # noqa: E741
     return key + str(len(f"{a}")) + ("" if b is None else f"{b}")
 
 
+@pytest.mark.each_value_once
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("function", [in_order, by_calls, by_template, used_again])
 def test_strings_of_twelve_nullable_columns(function, kind):

@@ -77,6 +77,7 @@ def operators(v, w, xs):
 DOUBLES = [second, products, norms, nearest, builtins, of_array, looped, operators]
 
 
+@pytest.mark.nightly_cases("products", "nearest", "looped", "operators")
 @pytest.mark.parametrize("function", DOUBLES)
 def test_numbers_of_vectors(function):
     compared = compare_with_worker(function, [BATCH], DoubleType(), ARROW_BATCHED, kernel=True)
