@@ -249,6 +249,7 @@ GOOD = "from sparkweld.annotations import *\n@splittable((Rows(),), returns=Rows
 WRONG = "import numpy as np\nrunning = annotate(np.cumsum, (Rows(container='array'),), returns=Rows(container='array'))\n"
 
 
+@pytest.mark.gate_cases("source0-0-ok     same", "source1-1-wrong  running", "1 / 0\\n-1-ZeroDivisionError")
 @pytest.mark.parametrize(("source", "code", "said"), [
     (GOOD, 0, "ok     same"),
     (GOOD + WRONG, 1, "wrong  running"),

@@ -187,6 +187,10 @@ def test_input_columns_are_not_copied_and_computed_ones_are_stored_between_stage
     assert source.count("while row < tile + 64:") == 2  # one loop for -y, one for the result
 
 
+@pytest.mark.nightly(
+    "tests/kernels/test_kernels.py::test_wide_rows_run_in_small_tiles",
+    "test_every_example_with_all_its_results_at_all_sizes",
+)
 def test_wide_models():
     """Columns between stages that fill the second-level cache make smaller chunks; their memory is not on any stack."""
     inputs = {f"x{k}": F32 for k in range(700)}

@@ -59,9 +59,9 @@ def program_of(calls: list[RegexCall]) -> Program:
 
 
 def _programs():
-    """Yields where programs begin. Every second one is nightly: the frontends' test_regex.py compares all automata with `re`."""
+    """Yields where programs begin. Three of four are nightly: the frontends' test_regex.py compares all automata with `re`."""
     for at, first in enumerate(range(0, len(CALLS), 12 * TOGETHER)):
-        yield pytest.param(first, marks=pytest.mark.nightly if at % 2 else [])
+        yield pytest.param(first, marks=pytest.mark.nightly if at % 4 else [])
 
 
 @pytest.mark.parametrize("first", list(_programs()))

@@ -113,6 +113,20 @@ def second_column(fn: str, rows: int) -> np.ndarray:
     return np.full(rows, {"at": rows // 2, "shift": 3}[fn], np.int64)
 
 
+@pytest.mark.gate_cases(
+    "1 of -True",
+    "1 of list<bool>-False",
+    "1 of list<str>-True",
+    "10 of i32-False",
+    "12 of f64_0-True",
+    "12 of f64_1-False",
+    "12 of f64_2-True",
+    "12 of i64-False",
+    "2 of list<f64>-True",
+    "6 of bool-False",
+    "6 of i64-True",
+    "9 of str-False",
+)
 @pytest.mark.parametrize("nullable", [False, True])
 @pytest.mark.parametrize("calls", _together(), ids=lambda calls: f"{len(calls)} of {'-'.join(map(str, calls[0][1][:1]))}")
 def test_kernels_return_the_bits_of_evaluate(calls, nullable):

@@ -84,22 +84,27 @@ def same_results(program: Program, optimized: Program, rows: int, seed: int) -> 
 TEXTS = programs().map(print_program)
 
 
-@given(TEXTS, st.sampled_from([0, 1, 7, 200]), st.integers(0, 2**32 - 1))
-@settings(
-    max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
-)
-def test_optimized_equals_plain(text: str, rows: int, seed: int) -> None:
-    program = parse_program(text, BLOCKS)
-    optimized = optimize(program)
-    assert [loop.domain for loop in optimized.loops] == [ROWS]
-    assert optimize(optimized) is optimized
-    same_results(program, optimized, rows, seed)
+@pytest.mark.parametrize("examples", [80, pytest.param(250, marks=pytest.mark.nightly)])
+def test_optimized_equals_plain(examples: int) -> None:
+    @given(TEXTS, st.sampled_from([0, 1, 7, 200]), st.integers(0, 2**32 - 1))
+    @settings(
+        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )  # fmt: skip
+    def check(text: str, rows: int, seed: int) -> None:
+        program = parse_program(text, BLOCKS)
+        optimized = optimize(program)
+        assert [loop.domain for loop in optimized.loops] == [ROWS]
+        assert optimize(optimized) is optimized
+        same_results(program, optimized, rows, seed)
+
+    check()
 
 
 @pytest.mark.parametrize("rewrite", PASSES, ids=lambda rewrite: rewrite.__name__)
 def test_each_pass_alone_keeps_results(rewrite: Callable[[Program], Program]) -> None:
     @given(TEXTS, st.integers(0, 2**32 - 1))
-    @settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def check(text: str, seed: int) -> None:
         program = parse_program(text, BLOCKS)
         rewritten = verify(rewrite(program))

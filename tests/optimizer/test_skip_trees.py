@@ -76,7 +76,7 @@ CASES = [(kind, F32, F64) for kind in ("plain", "deep", "sets", "ties", "alike",
 CASES += [("deep", F64, F64), ("two outputs", F64, F64), ("ties", F32, F32)]
 
 
-@pytest.mark.nightly_cases("deep-f64-f64")
+@pytest.mark.nightly_cases("deep-f32-f64")
 @pytest.mark.parametrize("kind, width, sums", CASES, ids=str)
 def test_the_rows_and_bits_are_the_forests(kind: str, width: Type, sums: Type) -> None:
     forest, columns = forest_like(kind, width, sums)

@@ -58,6 +58,8 @@ def test_every_category_and_trait_is_used():
 
 def branches_on_codes(source: str) -> list[int]:
     """Returns the lines where a program compares a code or lists codes, instead of raising or returning a refusal."""
+    if re.search(r"SW\d", source) is None:
+        return []
     tree = ast.parse(source)
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     found = []

@@ -54,6 +54,7 @@ def of_numbers():
     return Cascade(small, full, float(np.median(judge.predict(NUMBERS))), judge), NUMBERS
 
 
+@pytest.mark.gate_cases("of_trees", "of_numbers")
 @pytest.mark.parametrize("made", [of_trees, of_text, of_numbers])
 def test_a_program_answers_like_the_cascade(made, tmp_path):
     cascade, table = made()

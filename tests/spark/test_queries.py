@@ -32,6 +32,7 @@ def views(spark, tmp_path_factory):
     prepare(spark, str(tmp_path_factory.mktemp("queries")))
 
 
+@pytest.mark.nightly_cases("null_structs.py", "pandas_map.py", "aggregate_udf.sql", "model.sql")
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
 def test_query(spark, views, request, path: Path) -> None:
     if "py_length" in path.read_text(encoding="utf-8"):

@@ -18,6 +18,7 @@ def bits(values):
     return [None if x is None else np.float64(x).tobytes() for x in values]
 
 
+@pytest.mark.nightly("test_scores_of_spark_and_of_a_program")
 def test_rows_of_spark_and_of_a_program(spark):
     table = TABLE.astype(object)
     table[["pay", "job"]] = table[["pay", "job"]].where(np.random.default_rng(5).random((len(table), 2)) > 0.1, None)

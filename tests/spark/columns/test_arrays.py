@@ -98,6 +98,10 @@ def test_of_plain_udfs_only_the_rows_with_such_elements_do(spark, parquet, arrow
     assert what.guarded_rows == 40
 
 
+@pytest.mark.nightly(
+    "test_series_of_arrays",
+    "tests/udf_compiler/frontends/python/test_lists.py::test_null_elements_of_floats_are_nan_in_ndarrays",
+)
 @ANY_HEAP
 def test_of_floats_they_are_nan_in_pandas(spark, parquet, conf):
     made = [[1.0, None, 2.0] if i % 50 == 7 else [None] * (i % 3) if i % 11 == 0 else [0.5] * (i % 5) if i % 9 else None
@@ -364,6 +368,10 @@ def test_arrays_as_results(spark, parquet, arrow):
 
 
 #: `test_arrays_as_results` converts results of both kinds of functions.
+@pytest.mark.nightly(
+    "test_arrays_as_results",
+    "tests/udf_compiler/frontends/python/test_lists.py::test_functions_that_make_lists",
+)
 @pytest.mark.parametrize("arrow", [True, pytest.param(False, marks=pytest.mark.nightly)], ids=["arrow", "pickled"])
 def test_arrays_that_grow_in_loops(spark, parquet, arrow):
     def kind(function, returns):

@@ -117,6 +117,7 @@ def test_lists_of_lists_as_results(spark, parquet):
     check(spark, lambda: query(frame).agg(F.collect_list("c")), conf={"spark.sql.shuffle.partitions": "1"})
 
 
+@pytest.mark.nightly("test_lists_of_lists_as_results")
 def test_lists_of_lists_in_structs(spark, parquet):
     frame = nested(parquet)
     made = StructType().add("n", IntegerType()).add("l", LISTS).add("w", ArrayType(StringType()))
@@ -143,6 +144,7 @@ def test_shadowed_lists_of_lists(spark, parquet):
     check(spark, lambda: frame.select("id", pickled("xs")))
 
 
+@pytest.mark.nightly("test_nested_arguments", "tests/udf_compiler/eval_types/test_nested_times.py::test_nested_times")
 def test_nested_dates_and_timestamps(spark, parquet):
     rows = parquet({"id": np.arange(1200), "n": np.arange(1200) * 7919 % 400}).select(
         "id", F.expr("date_add(date'2023-12-25', cast(n as int))").alias("d"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 from pyspark.sql.types import ArrayType, BinaryType, IntegerType, MapType, StringType, StructType
@@ -126,6 +127,7 @@ def test_nested_structs(spark, parquet):
     check(spark, lambda: gone.select(nested("t")), deopt=None)
 
 
+@pytest.mark.nightly("test_rows_with_holes_run_in_python", "tests/spark/columns/test_lists_of_lists.py::test_nested_arguments")
 def test_arguments_that_are_stored_as_parts(spark, parquet):
     frame = parts(parquet)
     for conf in ({"spark.sql.columnVector.offheap.enabled": "true"}, {"spark.sql.columnVector.offheap.enabled": "false"}):

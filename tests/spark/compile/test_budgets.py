@@ -102,6 +102,10 @@ def until_compiled(spark, query, **conf):
     raise AssertionError(f"never compiled: {codes}")
 
 
+@pytest.mark.nightly(
+    "tests/udf_compiler/requests/test_budgets.py::test_a_function_that_uses_up_its_cpu_time_is_named_and_others_are_answered",
+    "test_a_compile_that_ran_past_the_waiting_time_is_used_by_the_next_query",
+)
 def test_a_function_past_its_cpu_time_locks_nobody_out(spark, table, warm):
     """It is refused by name and not retried; the query's other functions, and the next query, have kernels at once."""
     bad, good = busy_for(60), of_now()
@@ -232,6 +236,7 @@ def test_queries_that_are_not_known_to_be_tiny_wait(spark, parquet, warm):
     check_new(spark, lambda f: exploded.select(f("x")), conf={TINY: "1000"})
 
 
+@pytest.mark.nightly("tests/udf_compiler/requests/test_budgets.py::test_helpers_that_call_helpers_twice")
 def test_plain_udfs_of_helpers_that_call_helpers_twice(spark, table):
     def h0(x):
         return x * 0.5 + 1.0 if x > 0.0 else x

@@ -35,5 +35,6 @@ def test_a_small_service_stays(applications):
     assert run(applications, "1g", queries=12) == {"pids": 1, "wrong": [], "refused": [], "starts": 1, "failures": 0}
 
 
+@pytest.mark.nightly("test_a_service_that_has_grown_is_replaced")
 def test_a_service_is_never_replaced_without_a_limit(applications):
     assert run(applications, "0", queries=12)["starts"] == 1

@@ -374,6 +374,7 @@ def test_input_in_the_form_of_rows(spark, table, fitted):
     check(spark, lambda: model.transform(table.sort("id")).select("id", "prediction", "probability"))
 
 
+@pytest.mark.nightly("tests/spark/ml/test_stored_vectors.py::test_linear_models")
 def test_vectors_from_a_table(spark, table, fitted, tmp_path):
     """The kernel unpacks vectors, dense or sparse per row."""
     tree = regressors.DecisionTreeRegressor(featuresCol="o", labelCol="y", predictionCol="p", maxDepth=3)

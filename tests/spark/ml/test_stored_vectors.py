@@ -100,7 +100,7 @@ def linear():
     ]
 
 
-@pytest.mark.gate_cases("0-9", "5-3000", "4-70")
+@pytest.mark.gate_cases("0-9", "5-3000")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE, MANY])
 @pytest.mark.parametrize("number", range(6))
@@ -118,6 +118,7 @@ def test_linear_models(spark, stored, number, size):
         check_scores(spark, model, tables.wild, "prediction", *scores, deopt=None)
 
 
+@pytest.mark.nightly("test_linear_models", "tests/spark/ml/test_stages.py::test_linear_regression")
 @pytest.mark.parametrize("size", [pytest.param(FEW, marks=pytest.mark.nightly), MORE])  # linear models above have all sizes
 def test_regressions(spark, stored, size):
     tables = stored(size)

@@ -160,6 +160,7 @@ CLASSIFIERS = [
 ]
 
 
+@pytest.mark.nightly("test_counts", "tests/spark/ml/test_stored_vectors.py::test_linear_models")
 def test_classifiers(spark, table):
     """Raw scores and predictions are equal to the last bit; probabilities come from `exp`."""
     chain = [TOKENIZER, hashing(made="c", numFeatures=600), stage("IDF", inputCol="c", outputCol="f")]
@@ -189,6 +190,7 @@ def test_other_letters(spark, foreign):
     assert what.guarded_rows == sum("Σ" in text for text in FOREIGN)
 
 
+@pytest.mark.nightly("test_other_letters", "tests/kernels/test_strings.py::test_case_of_every_code_point")
 @of_tokenizers
 def test_the_lower_case_of_all_code_points(spark, tmp_path):
     """Each row has twenty code points, each a word, found by Java's lower case: all that it changes, and others."""

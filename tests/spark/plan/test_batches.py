@@ -144,6 +144,14 @@ FILTERED = {
 }  # fmt: skip
 
 
+@pytest.mark.nightly_cases(
+    "a map",
+    "another filter above",
+    "an error in a batch without NULL",
+    "a batch of NULLs",
+    "a filter that starts late",
+    "two UDFs that depend on their batches",
+)
 @pytest.mark.parametrize("name", FILTERED)
 def test_rows_above_a_filter_are_in_the_batches_of_spark(spark, table, name):
     plan = check(spark, lambda: FILTERED[name](table()))

@@ -112,6 +112,7 @@ def test_groups_of_all_types_of_keys(spark, table, aqe):
     check_merged(spark, query, aqe=aqe, operators=3)
 
 
+@pytest.mark.nightly("test_a_table_that_is_full_within_a_block")
 def test_more_groups_than_a_table_holds(spark, parquet):
     """Groups in key order are flushed and merging continues; groups that never repeat are left to Spark."""
     rows = 300_000
@@ -202,7 +203,7 @@ def test_canonical_forms_of_kernels_produce_batches(spark, parquet):
     assert read and all(node.supportsColumnar() for node in read), plan.canonicalized().toString()
 
 
-@pytest.mark.gate_cases("0", "8999")
+@pytest.mark.gate_cases("8999")
 @pytest.mark.parametrize("where", [0, 2047, 5000, 8999])
 def test_a_flagged_row_in_any_block(spark, parquet, where):
     """A guard flags a batch or a single row: the groups must not contain rows that run again."""

@@ -219,6 +219,7 @@ def test_rows_of_pipelines_are_written_natively(spark, parquet):
     check(spark, lambda: t.selectExpr("p AS q", "id").repartition(3, "id").sortWithinPartitions("id"), {"price"}, ulp=4096)
 
 
+@pytest.mark.nightly("tests/spark/plan/test_arrow_pipelines.py::test_iterators", "tests/worker/test_function.py::test_iterators")
 def test_iterators(spark, parquet):
     """A function of an iterator runs per batch, but NULLs that decide a dtype must not differ between batches."""
     t = table(parquet)

@@ -179,6 +179,7 @@ def test_compared_batches(spark, table):
     check(spark, lambda: table().where("id <> 7").select("id", centred("v")), {"spark.sparkweld.shadow.fraction": "1"})
 
 
+@pytest.mark.nightly("tests/spark/plan/test_batches.py::test_no_function_receives_a_batch_without_rows")
 def test_an_empty_partition(spark, parquet):
     table = parquet({"id": np.arange(3000), "x": np.arange(3000) / 7}, row_group_size=300)
     for rows in (table.where("id > 2900"), table.where("id < 0"), table.where("id % 700 = 3").repartition(8, "id")):

@@ -97,7 +97,7 @@ def finite(spark, tables, scores):
     return found
 
 
-@pytest.mark.gate_cases("odd-left-{low} > s", "odd-right-s <= {low}")
+@pytest.mark.gate_cases("odd-right-s <= {low}")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("condition", ["s > {high}", "s >= {high}", "s <= {low}", "s between {low} - 1 and {low}", "{low} > s"])
 @pytest.mark.parametrize("name, how", JOINS)

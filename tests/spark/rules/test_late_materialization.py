@@ -75,6 +75,7 @@ def test_top_rows(spark, items, limit):
     assert sorted(rows) == [min(limit, ROWS), ROWS]
 
 
+@pytest.mark.nightly("test_top_rows")
 def test_every_form_of_a_top_k_query(spark, items):
     best = Window.partitionBy("g").orderBy(F.desc("score"), "id")
     made = _made(items)

@@ -117,6 +117,7 @@ def test_an_unmodified_job_is_answered_by_candidates(spark, made, table):
     assert ids(off) == ids(exact)
 
 
+@pytest.mark.nightly("test_an_unmodified_job_is_answered_by_candidates", "test_ties")
 def test_probabilities_filters_and_columns_above(spark, made, table):
     score = score_of(made.classes, column=1)
 

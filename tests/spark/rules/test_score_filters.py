@@ -166,6 +166,7 @@ def test_batches_are_joined(spark, large, score_of, shape):
             assert len(scored.where("s > 1.5").limit(5).collect()) == 5
 
 
+@pytest.mark.nightly("test_batches_are_joined")
 @pytest.mark.parametrize("shape", [SHAPES[0], *(pytest.param(shape, marks=pytest.mark.nightly) for shape in SHAPES[1:])])
 def test_what_reads_joined_batches(spark, large, shape):
     path, score, features, _ = large

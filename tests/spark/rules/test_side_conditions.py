@@ -194,6 +194,7 @@ def test_functions_beside_and_below(spark, tables):
     assert implied(spark, below) == 0
 
 
+@pytest.mark.nightly("test_functions_above", "tests/udf_compiler/backends/catalyst/test_side_conditions.py::test_no_row_is_lost")
 def test_other_filters(spark, tables):
     """Pandas UDFs see batches, a filter of one table is Spark's to move, and one that implies nothing adds nothing."""
     either = udf(lambda mode, size: mode == "air" or size == 3, BooleanType())

@@ -138,6 +138,7 @@ def cases(arrow):
     ]
 
 
+@pytest.mark.gate_cases("pickled-third")
 @IN_PARTS
 @pytest.mark.parametrize("arrow", [pytest.param(True, marks=of_plain_arrow), False], ids=["arrow", "pickled"])
 def test_plain_udfs(spark, frame, arrow, others):

@@ -128,6 +128,7 @@ NANOS = pandas_udf(lambda t: t.apply(lambda v: v.value if v is not pd.NaT else N
 CHANGES = ["2015-11-01 08:30:00", "2015-11-01 09:30:00", "2015-03-08 10:30:00", "2012-02-02 02:02:02"]
 
 
+@pytest.mark.nightly("tests/spark/columns/test_timestamps.py::test_timestamps")
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", pytest.param("America/New_York", marks=pytest.mark.nightly)])
 def test_timestamps_in_the_zone_of_the_session(spark, parquet, zone):
     times = pa.array([pd.Timestamp(v, tz="UTC") for v in CHANGES] * 3 + [None], pa.timestamp("us", "UTC"))

@@ -65,6 +65,10 @@ def test_beside_functions_of_rows(spark, table):
     check(spark, lambda: table.groupBy("k").agg(doubled(middle("x"))))
 
 
+@pytest.mark.nightly(
+    "tests/spark/udf_compiler/test_grouped_maps.py::test_groups_that_a_branch_sends_to_python",
+    "tests/udf_compiler/eval_types/test_grouped_aggregates.py::test_groups_that_take_the_rare_way_run_in_python",
+)
 def test_groups_that_run_in_python(spark, table):
     @F.pandas_udf("double")
     def known(v: pd.Series) -> float:

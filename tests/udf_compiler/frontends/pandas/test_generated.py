@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,19 +16,28 @@ pytestmark = pytest.mark.slow
 #: A batch-dependent dtype; `check_or_refuse` itself checks types without kernels.
 ALLOWED = ("SW255", "SW262")
 
-_SETTINGS = settings(max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = pytest.mark.parametrize("examples", [80, pytest.param(250, marks=pytest.mark.nightly)])
 
 
-@_SETTINGS
-@given(functions())
-def test_random_functions(function: Function) -> None:
-    check_or_refuse(function.source, function.types, ALLOWED, spare=False)
+def check_functions(examples: int, **options: Any) -> None:
+    @settings(
+        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(functions(**options))
+    def check(function: Function) -> None:
+        check_or_refuse(function.source, function.types, ALLOWED, spare=False)
+
+    check()
 
 
-@_SETTINGS
-@given(functions(types=("f64",), depth=4))
-def test_random_functions_of_doubles(function: Function) -> None:
-    check_or_refuse(function.source, function.types, ALLOWED, spare=False)
+@EXAMPLES
+def test_random_functions(examples: int) -> None:
+    check_functions(examples)
+
+
+@EXAMPLES
+def test_random_functions_of_doubles(examples: int) -> None:
+    check_functions(examples, types=("f64",), depth=4)
 
 
 def test_most_random_functions_are_traced() -> None:

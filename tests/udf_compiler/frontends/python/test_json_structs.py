@@ -95,9 +95,13 @@ def test_ten_members_make_no_product_of_paths():
     assert not compared.refused and compared.decided == 1, compared
 
 
-def test_documents_that_cannot_be_read():
+@pytest.mark.nightly("test_documents_that_cannot_be_read")
+def test_documents_that_a_long_function_cannot_read():
     compared = compare_with_worker(event, batches(*FITTING, *BROKEN), struct(EVENT), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1, compared
+
+
+def test_documents_that_cannot_be_read():
     found = [compare_with_worker(members, batches(x), struct(MEMBERS), ARROW_BATCHED, kernel=True) for x in BROKEN]
     assert {(x.flagged, x.raised) for x in found} == {(1, 1)}, found
 
