@@ -31,8 +31,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            all tests, except more cases of the same kinds'
-	@echo 'make nightly         those more cases'
+	@echo 'make test            a test of each behaviour: a quarter of an hour'
+	@echo 'make nightly         those more cases, and the kernels of all functions'
 	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
 	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'
 	@echo 'make matrix          all tests on all lines of Spark, one line after the other'
@@ -61,8 +61,9 @@ PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 test: ready classes
 	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(ARGS)
 
+# With all parts of tests that `make test` runs in part: tests/helpers/sampling.py.
 nightly: ready classes
-	$(RUN) $(PY) -m pytest $(PARALLEL) -m nightly $(ARGS)
+	SPARKWELD_EVERY_CASE=1 $(RUN) $(PY) -m pytest $(PARALLEL) -m 'nightly or sampled' $(ARGS)
 
 # The examples for servers whose packages the tests do not install: 600 MB, each in a folder of its own.
 servers: ready

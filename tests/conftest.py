@@ -31,6 +31,9 @@ def pytest_collection_modifyitems(config, items):
     """Rejects ids with addresses, which differ between parallel processes, and puts files with the longest tests first."""
     if strange := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"ids with an address, which each process has another: {strange}")
+    for item in items:
+        if "/tests/udf_compiler/" in str(item.path):
+            item.add_marker(pytest.mark.sampled)
     mark_combinations(items)
     mark_other_cases(items, whole=not any("[" in argument for argument in config.args))
     yield

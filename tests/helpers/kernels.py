@@ -14,6 +14,7 @@ from sparkweld.ir.types import Type
 from sparkweld.kernels import Kernel, ObjectCache, ObjectCode, compile_program
 from sparkweld.optimizer.choose_layouts import choose_layouts
 from tests.helpers.columns import difference
+from tests.helpers.sampling import every_case
 
 
 def program(inputs: dict[str, Type], body: Callable[[LoopBuilder, dict[str, Value]], Value | None]) -> Program:
@@ -36,8 +37,6 @@ class FunctionCache(ObjectCache):
         """Stores nothing."""
 
 
-#: `make nightly` sets this variable: the kernels of all functions run.
-EVERY = "SPARKWELD_EVERY_KERNEL"
 #: One function of this many has its kernels compared in `make test`.
 #: It is odd, so that parametrised tests of groups have kernels of both forms (`one_form` of groups.py).
 SHARE = 5
@@ -52,7 +51,7 @@ def runs_kernels(function: Any) -> bool:
     most of the time. `make nightly` does so for all of them. tests/kernels compares the kernels of all ops.
     """
     test, _, case = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")
-    if not test or EVERY in os.environ:
+    if not test or every_case():
         return True
     compared = _COMPARED.setdefault(test, {})
     number, _ = compared.setdefault((case, id(function)), (len(compared), function))

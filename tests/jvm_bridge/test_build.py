@@ -83,7 +83,6 @@ def test_only_names_an_existing_folder(builder: types.ModuleType, tmp_path: path
         builder.build(tmp_path, only=["io/sparkweld/nothing"])
 
 
-@pytest.mark.nightly("tests/repository/test_packaging.py::test_the_wheel_carries_the_bridge")
 @pytest.mark.slow
 def test_a_build_is_reproducible_and_skipped_when_nothing_changed(
     builder: types.ModuleType, sources: pathlib.Path, tmp_path: pathlib.Path

@@ -20,7 +20,7 @@ def frames(spark, tmp_path_factory):
     return {name: spark.read.parquet(str(folder / f"{name}.parquet")) for name in TABLES}
 
 
-@pytest.mark.gate_cases("visits", "loans")
+@pytest.mark.gate_cases("visits")
 @pytest.mark.parametrize("name", list(TABLES))
 def test_cases_of_a_table(spark, frames, name):
     problems = []

@@ -12,6 +12,7 @@ from pyspark.sql.functions import udf
 from pyspark.sql.types import ArrayType, DoubleType, IntegerType, LongType, MapType, StringType, StructType
 
 from tests.helpers.differential import check
+from tests.helpers.sampling import every_case
 from tests.spark.columns.test_arrays import ANY_HEAP
 
 WORDS = ["new", "sale", "", " Red ", "é", "a longer text than a view of eight"]
@@ -70,9 +71,11 @@ def test_nested_arguments(spark, parquet, conf):
     check(spark, lambda: results(frame), conf=conf)
 
 
+@pytest.mark.sampled
 def test_rows_with_holes_run_in_python(spark, parquet):
     frame = nested(parquet, holes=True)
-    check(spark, lambda: frame.select("id", flat(F.filter("ws", F.isnotnull))), deopt=None)
+    if every_case():
+        check(spark, lambda: frame.select("id", flat(F.filter("ws", F.isnotnull))), deopt=None)
     check(spark, lambda: frame.filter("id % 50 != 5").select("id", total("xs"), merged("ms"), of_rows("rows")))
     counted = udf(lambda ws, m, rows: len(ws or []) + len(m or []) + len(rows or []), IntegerType())
     check(spark, lambda: frame.select("id", counted("ws", "m", "rows")), deopt=None)
@@ -101,6 +104,7 @@ def test_pickled_arguments(spark, parquet):
 LISTS = ArrayType(ArrayType(IntegerType()))
 
 
+@pytest.mark.sampled
 def test_lists_of_lists_as_results(spark, parquet):
     frame = nested(parquet)
     chunks = udf(lambda xs: [x[i : i + 2] for x in xs for i in range(0, len(x), 2)] if xs else None, LISTS)
@@ -111,10 +115,11 @@ def test_lists_of_lists_as_results(spark, parquet):
                                        kept("m").alias("m"))  # fmt: skip
     check(spark, lambda: query(frame))
     check(spark, lambda: query(frame).select("id", F.explode("c"), F.size("w"), F.col("d")[0], F.map_values("m")))
-    check(spark, lambda: query(frame).filter(F.size("c") > 1).repartition(3).orderBy("id"))
-    check(spark, lambda: query(frame.limit(40)).union(query(frame.limit(9))))
-    check(spark, lambda: query(frame).select("id", F.flatten("c"), F.to_json("w"), F.to_json("m")))
-    check(spark, lambda: query(frame).agg(F.collect_list("c")), conf={"spark.sql.shuffle.partitions": "1"})
+    if every_case():
+        check(spark, lambda: query(frame).filter(F.size("c") > 1).repartition(3).orderBy("id"))
+        check(spark, lambda: query(frame.limit(40)).union(query(frame.limit(9))))
+        check(spark, lambda: query(frame).select("id", F.flatten("c"), F.to_json("w"), F.to_json("m")))
+        check(spark, lambda: query(frame).agg(F.collect_list("c")), conf={"spark.sql.shuffle.partitions": "1"})
 
 
 @pytest.mark.nightly("test_lists_of_lists_as_results")

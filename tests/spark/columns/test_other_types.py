@@ -72,6 +72,7 @@ def test_seldom_types(spark, parquet, name):
         check(spark, lambda: stored.select("id", same("v").alias("r")), refused=of_pandas)
 
 
+@pytest.mark.nightly("test_seldom_types")
 def test_columns_of_seldom_types(spark, parquet):
     frame = parquet(
         {

@@ -77,6 +77,7 @@ def test_parsed_strings(spark, parquet, arrow):
     check(spark, lambda: frame.select("id", *results), conf={ZONE: NEW_YORK})
 
 
+@pytest.mark.gate_cases("0001-01-01-True")
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59.999999"])

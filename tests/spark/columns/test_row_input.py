@@ -88,12 +88,14 @@ def test_batch_limits(spark, rows, limit):
     check(spark, lambda: rows.select("id", "s", half("x").alias("h"), next_one("k").alias("n")), conf=conf, deopt=None)
 
 
+@pytest.mark.nightly("test_batch_limits")
 def test_batches_without_a_limit(spark, rows):
     conf = {**NATIVE, "spark.sql.execution.arrow.maxRecordsPerBatch": "0"}
     differential.check(spark, lambda: rows.select("id", next_one("k").alias("n")), conf=conf, refused="SW113")
     check(spark, lambda: rows.select("id", half("x").alias("h")), conf=conf)
 
 
+@pytest.mark.nightly("test_every_type_is_handed_on")
 def test_filters_and_joins(spark, rows, parquet):
     other = parquet({"id": np.arange(0, ROWS, 3), "y": np.arange(0, ROWS, 3) / 2}, name="other")
     joined = rows.join(other, "id").where(half("x") + F.col("y") > 3).select("id", "s", "large", half("y").alias("h"))

@@ -14,6 +14,7 @@ from pyspark.sql.types import ArrayType, DoubleType, IntegerType, StringType, St
 
 from tests.helpers.batches import ONE_PARTITION
 from tests.helpers.differential import check
+from tests.helpers.sampling import every_case
 
 TOKENS = ArrayType(StructType().add("word", StringType()).add("n", IntegerType()))
 TEXTS = ["sea air sea", "", None, "rail", "étage é 12 7", "one two three four five"]
@@ -55,6 +56,7 @@ def test_lists_become_arrays_of_structs(spark, parquet, function, arrow):
     check(spark, lambda: frame.select("k", made("s").alias("x")))
 
 
+@pytest.mark.sampled
 @pytest.mark.gate_cases("True")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_readers_of_rows(spark, parquet, tmp_path, arrow):
@@ -65,10 +67,11 @@ def test_readers_of_rows(spark, parquet, tmp_path, arrow):
     check(spark, lambda: frame.select("k", F.inline_outer(made("s"))))
     first = F.get("x", F.lit(0)).word
     check(spark, lambda: frame.select(made("s").alias("x")).select(F.size("x"), first, F.col("x.n"), F.to_json("x")))
-    check(spark, lambda: frame.select("k", made("s").alias("x")).filter(F.size("x") > 1).repartition(3).orderBy("k"))
-    check(spark, lambda: frame.limit(50).select(made("s")).union(frame.limit(9).select(few("s"))))
-    check(spark, lambda: frame.filter("k % 3 = 0").select("k", F.transform(few("s"), lambda x: x.n)))
-    check(spark, lambda: frame.groupBy(made("s").alias("x")).count())
+    if every_case():
+        check(spark, lambda: frame.select("k", made("s").alias("x")).filter(F.size("x") > 1).repartition(3).orderBy("k"))
+        check(spark, lambda: frame.limit(50).select(made("s")).union(frame.limit(9).select(few("s"))))
+        check(spark, lambda: frame.filter("k % 3 = 0").select("k", F.transform(few("s"), lambda x: x.n)))
+        check(spark, lambda: frame.groupBy(made("s").alias("x")).count())
 
 
 def test_written_files(spark, parquet, tmp_path):
@@ -88,6 +91,7 @@ def numbers_of(s):
     return [x and Row(word=x["word"], n=x["n"]) for x in numbers(s)]
 
 
+@pytest.mark.nightly("test_readers_of_rows")
 def test_empty_tables_and_several_files(spark, parquet, tmp_path):
     made = udf(tokens, TOKENS, useArrow=True)
     empty = texts(parquet, 0, name="empty")

@@ -138,6 +138,7 @@ def test_lost_nanoseconds_raise_as_in_python(spark, parquet):
     check(spark, lambda: frame.select("id", half_a_microsecond("t").alias("r")), deopt=None)
 
 
+@pytest.mark.nightly("test_timestamps", "tests/spark/udf_compiler/test_scalar_functions.py::test_chains_and_filters")
 def test_filters_and_chains(spark, parquet):
     frame = parquet({"id": np.arange(60), "t": times("some")})
     late = datetime.datetime(2000, 1, 1)
@@ -169,6 +170,7 @@ def from_text(s: pd.Series) -> pd.Series:
     return pd.to_datetime(s, format="%Y-%m-%d %H:%M:%S", errors="coerce")
 
 
+@pytest.mark.nightly("test_timestamps", "tests/udf_compiler/frontends/pandas/test_times.py::test_strings_of_datetimes")
 def test_strings(spark, parquet):
     frame = parquet({"id": np.arange(60), "t": times("some")})
     check(spark, lambda: frame.select("id", as_text("t").alias("r")), conf={ZONE: NEW_YORK})

@@ -54,9 +54,6 @@ HOLDING = {
     "float-some",
     "double-some",
     "date32-some",
-    "int64-all",
-    "double-none",
-    "bool-all",
 )
 @pytest.mark.parametrize("nulls", ["none", "some", "all"])
 @pytest.mark.parametrize("kind", KINDS)

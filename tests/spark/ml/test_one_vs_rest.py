@@ -65,6 +65,7 @@ def test_one_vs_rest_in_scala(spark, table):
     check(spark, lambda: DataFrame(java.transform(assembled._jdf), spark).select("id", "prediction", "rawPrediction"))
 
 
+@pytest.mark.nightly("test_one_vs_rest", "tests/spark/ml/test_stages.py::test_nan_in_a_linear_model_runs_as_spark_planned_it")
 @of_arrays_of_scores
 def test_rows_that_are_not_decided_are_sparks(spark, table):
     """NaN in a linear model is Spark's to decide; Spark skips scores that are NaN."""

@@ -32,10 +32,6 @@ def patience(spark):
         yield
 
 
-@pytest.mark.nightly(
-    "tests/spark/udf_compiler/test_mlflow_udfs.py::test_flavours",
-    "tests/mlflow/test_flavour.py::test_a_loaded_model_predicts_like_the_library",
-)
 def test_a_pipeline_and_trees(spark, parquet, tmp_path):
     fitted, features = trees()
     sparkweld.mlflow.save_model(model(), tmp_path / "chances", TABLE, method="predict_proba", **OPTIONS)

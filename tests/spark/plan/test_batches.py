@@ -20,6 +20,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType
 from tests.helpers import differential
 from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
 from tests.helpers.lines import differs_before
+from tests.helpers.sampling import some
 
 FIRST, SECOND = 1000, 700
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
@@ -253,9 +254,10 @@ def test_batches_that_run_in_python_are_those_of_spark(spark, table, after):
     assert what.kernel_batches
 
 
+@pytest.mark.sampled
 def test_functions_beside_a_kernel_see_their_batches(spark, table):
     """One of two functions of a node stays in Python: it always receives the scan's batches."""
-    for other in (next_one("x"), quotient("x", "d")):
+    for other in some((next_one("x"), quotient("x", "d")), 1):
         conf = {"spark.sparkweld.fallback.streamAfter": "1"}
         check(spark, lambda other=other: table().select("id", other.alias("y"), size_of_batch("x")), conf)
         check(spark, lambda other=other: table().where("id <> 7").select("id", other.alias("y"), size_of_batch("x")), conf)
@@ -268,6 +270,7 @@ def test_rows_that_no_batch_changes_stay_in_one_kernel(spark, table, column):
     assert plan.count("Weld [") == 1 and "filter" in plan
 
 
+@pytest.mark.sampled
 def test_no_function_receives_a_batch_without_rows(spark, parquet):
     """The fact behind constant emptiness guards: of partitions without rows, of filters that keep none, and of an empty table."""
 
@@ -286,7 +289,7 @@ def test_no_function_receives_a_batch_without_rows(spark, parquet):
 
     table = parquet({"id": np.arange(3000), "x": np.arange(3000) / 7}, row_group_size=300)
     fixed = {"spark.sql.adaptive.enabled": "false"}  # adaptive execution leaves out a stage without rows
-    for rows in (table.where("id > 2900"), table.where("id % 700 = 3").repartition(8, "id"), table.where("id < 0")):
+    for rows in some((table.where("id % 700 = 3").repartition(8, "id"), table.where("id < 0"), table.where("id > 2900")), 2):
         differential.check(spark, lambda rows=rows: rows.select("id", halved("x")).orderBy("id"), deopt=None, conf=fixed)
         mapped = lambda rows=rows: rows.mapInPandas(halves, "id long, x double").orderBy("id")  # noqa: E731
         differential.check(spark, mapped, deopt=None, conf=fixed)

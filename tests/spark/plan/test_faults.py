@@ -211,7 +211,6 @@ def test_an_application_that_stops_while_its_service_starts(applications, tmp_pa
     assert "Exception" not in ran.log and "\n\tat " not in ran.log, ran.log
 
 
-@pytest.mark.nightly("test_a_jar_without_the_constants_that_python_shares", "test_unwritable_cache")
 def test_shim_that_cannot_load(tmp_path):
     """A pipeline in Python does not need the shim."""
     texts = f"""

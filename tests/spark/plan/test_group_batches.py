@@ -13,6 +13,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType
 from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
 from tests.helpers.differential import check
 from tests.helpers.lines import CHECKED, LINE, differs_before
+from tests.helpers.sampling import every_case
 
 
 def columns(start: int, rows: int, nulls: tuple[int, ...]) -> dict[str, object]:
@@ -69,6 +70,7 @@ def test_sums_of_booleans_over_partitions(spark, table):
     check(spark, lambda: table().select("id", total("b").over(window).alias("r")).orderBy("id"), rewritten=1)
 
 
+@pytest.mark.sampled
 def test_python_aggregates_above_see_the_order_of_rows(spark, table):
     """The first row of a group is that of the least key, because Python's aggregate below sorts its groups."""
     inner = lambda: table().groupBy("id", "g").agg(total("i").alias("n"))  # noqa: E731
@@ -76,7 +78,8 @@ def test_python_aggregates_above_see_the_order_of_rows(spark, table):
     check(spark, lambda: inner().groupBy("g").agg(first("n").alias("r")).orderBy("g"), refused=code, conf=CHECKED)
     window = Window.partitionBy("g")
     check(spark, lambda: inner().select("id", first("n").over(window).alias("r")).orderBy("id"), refused=code, conf=CHECKED)
-    check(spark, lambda: inner().groupBy("g").agg(total("n").alias("r")).orderBy("g"), rewritten=2, conf=CHECKED)
+    if every_case():
+        check(spark, lambda: inner().groupBy("g").agg(total("n").alias("r")).orderBy("g"), rewritten=2, conf=CHECKED)
 
 
 @differs_before((4, 0), "no collations")

@@ -76,6 +76,7 @@ def test_several_keys_and_expressions(spark, items):
         assert dropped(spark, lambda keys=keys: made.orderBy(*keys).limit(25)) > ROWS // 2
 
 
+@pytest.mark.nightly("test_ties_nulls_and_nan_are_the_ones_that_spark_takes")
 def test_every_type_of_a_score(spark, items):
     udfs = [
         pandas_udf(lambda n: n * 3, LongType()), pandas_udf(lambda n: n * 3, IntegerType()),
@@ -180,6 +181,7 @@ def test_the_first_of_all_by_rank_keep_their_ties(spark, items):
     check(spark, lambda: numbered.orderBy("r"), conf={"spark.sql.execution.topKSortFallbackThreshold": "2"}, deopt=None)
 
 
+@pytest.mark.nightly("test_the_first_of_each_group", "test_the_first_of_all_by_rank_keep_their_ties")
 def test_equal_scores_are_one_dense_rank(spark, items):
     """Many rows share each of few scores: none with one of the first three may be dropped, including NULL."""
     made = items.select("id", "g", (score("n")).alias("s"))

@@ -161,6 +161,10 @@ def test_a_model_of_many_megabytes(spark, folder, table):
     assert [value for _, value in sorted(made.rows)] == cascade.predict(texts()[0]).tolist() and measured(frame).kernel_batches
 
 
+@pytest.mark.nightly(
+    "test_an_unmodified_job_uses_the_cascade",
+    "tests/cascades/test_cascades.py::test_the_kernel_equals_python_and_a_row_depends_on_no_other",
+)
 def test_numbers_and_probabilities(spark, folder, parquet):
     cascade = store.load(folder / "numbers")[0]
     model = cascade.full
@@ -328,19 +332,31 @@ def test_score_takes_a_cascade(spark, table, folder, reviews):
     assert plain.orderBy("id").toPandas()["prediction"].tolist() == model.predict(texts()[0]).tolist()
 
 
-@pytest.mark.nightly("test_score_takes_a_cascade", "tests/cascades/test_cascades.py::test_a_directory_round_trips_unchanged")
-def test_the_job_makes_one(spark, tmp_path, capsys):
-    """The job makes a cascade of a boosted model for which a tenth of the trees suffices for most rows."""
-    rows, y = numbers()
+@pytest.fixture
+def given(tmp_path):
+    """Returns a forest, of which a tenth of the trees suffices for most rows, and the arguments of the job for it."""
+    rows, _ = numbers()
     label = (rows["a"] > 0).astype(int)
     model = RandomForestClassifier(200, max_depth=6, random_state=0).fit(rows[:1500], label[:1500])
     joblib.dump(model, tmp_path / "model")
     rows[1500:].assign(label=label[1500:]).to_parquet(tmp_path / "t.parquet")
-    given = ["--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "model"), "--label", "label"]
+    return model, ["--input", str(tmp_path / "t.parquet"), "--model", str(tmp_path / "model"), "--label", "label"]
+
+
+def test_the_job_makes_one(spark, given, tmp_path, capsys):
+    model, given = given
     run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02"]))
     assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
     told = store.read_certificate(tmp_path / "made", CascadeCertificate)
     assert told.model == fingerprint(model)
+
+
+@pytest.mark.nightly(
+    "test_the_job_makes_one",
+    "tests/cascades/test_selections.py::test_a_filter_by_the_cascade_selects_nearly_the_rows_of_the_full_model",
+)
+def test_the_job_makes_one_of_a_filter_or_none(spark, given, tmp_path, capsys):
+    _, given = given
     filtered = [*given[:-2], "--selected", "1", "--recall", "0.9", "--precision", "0.9", "--output", str(tmp_path / "filter")]
     run_job(spark, arguments(filtered))
     assert "finds more than 90.00% of the rows that the full model answers with 1; more" in capsys.readouterr().out

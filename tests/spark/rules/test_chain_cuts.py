@@ -121,6 +121,7 @@ def test_chains_of_three(spark, table):
     assert kernels(frame) == ["clean"]
 
 
+@pytest.mark.nightly("test_chains_of_three")
 def test_chains_beside_each_other(spark, table):
     inner, outer, other, number = made(clean, shown, rejects, scaled)
     query = lambda: table.select(outer(inner("s")), number("k"), "id", outer("k"), F.concat(outer(inner("s")), F.lit("!")))  # noqa: E731

@@ -14,6 +14,7 @@ from pyspark.sql.types import DoubleType, LongType
 import sparkweld
 from sparkweld.errors import UserError
 from tests.helpers.differential import session_conf
+from tests.helpers.sampling import some
 from tests.spark.rules import controlled
 
 DENY, ALLOW, SHARE = "spark.sparkweld.deny", "spark.sparkweld.allow", "spark.sparkweld.rollout.fraction"
@@ -218,8 +219,9 @@ def test_a_share_of_the_queries_takes_part_and_the_same_again(spark):
     assert not any(chosen("0"))
 
 
+@pytest.mark.sampled
 def test_stages_and_made_calls_share_the_place_of_their_query(spark):
-    for number in range(6):
+    for number in some(range(6), 3):
         numbers = spark.range(0, 40, 1, 2).select("id", controlled.numbered(number)("id").alias("r"))
         sums = numbers.groupBy((F.col("r") % 3).alias("k")).agg(F.sum("r").alias("s"))
         frame = sums.select(next_of("s").alias("n")).orderBy("n")

@@ -108,6 +108,7 @@ def test_filters(spark, tables, scores, finite, name, how, condition):
     assert len(rows) < len(values) / 2
 
 
+@pytest.mark.nightly("test_filters")
 def test_a_filter_by_infinity(spark, tables, scores, finite):
     rows = same(spark, lambda: scored(spark, tables, scores, "odd", "left").where(F.col("s") >= float("inf")).orderBy("id", "t"))
     assert len(rows) < len(finite["odd", "left"]) / 2

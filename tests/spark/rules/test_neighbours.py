@@ -14,6 +14,7 @@ from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.compile_requests import call, literal
 from tests.helpers.differential import check, measured, run
+from tests.helpers.sampling import some
 
 CATALYST = {"spark.sparkweld.backend": "catalyst"}
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 3.5, 1e300, -1e300, 5e-324, 2.0**53, 2.0**63, -(2.0**63)]
@@ -193,6 +194,7 @@ def pushed(frame):
     return text[text.index("PushedFilters") :].split("]")[0]
 
 
+@pytest.mark.sampled
 def test_filters_imply_conditions_for_the_scan(spark, parquet):
     table = parquet({"x": np.linspace(-10, 10, 5001), "n": pa.array([i if i % 11 else None for i in range(5001)])})
 
@@ -206,7 +208,7 @@ def test_filters_imply_conditions_for_the_scan(spark, parquet):
         lambda: table.select(line(line("x")).alias("r"), "x").where("r between 3 and 5.5 and x < 100"),
         lambda: table.where(3 < line("x")).groupBy(F.lit(1)).agg(F.sum("x"), F.count("n")),
     ]
-    for query in queries:
+    for query in some(queries, 2):
         what = check(spark, query, conf={"spark.sparkweld.backend": "native"})
         assert ("line", "filter") in what.rewritten
         _, planned = run(spark, query, {"spark.sparkweld.backend": "native"})
@@ -216,6 +218,7 @@ def test_filters_imply_conditions_for_the_scan(spark, parquet):
     check(spark, queries[0], rewritten=1, conf=CATALYST)
 
 
+@pytest.mark.sampled
 def test_conditions_that_imply_nothing(spark, parquet):
     table = parquet({"x": np.linspace(-10, 10, 501), "n": pa.array([i if i % 11 else None for i in range(501)])})
     cases = [
@@ -225,7 +228,7 @@ def test_conditions_that_imply_nothing(spark, parquet):
         table.where(scalar("lambda a: a + 1", "double", "n") > 3),
         table.where((scalar("lambda a: a + 1", "double", "x") > 3) & (scalar("lambda a: a.rank()", "double", "x") > 3)),
     ]
-    for case in cases:
+    for case in some(cases, 3):
         expected, _ = run(spark, lambda case=case: case.select("*"), {"spark.sparkweld.enabled": "false"})
         actual, planned = run(spark, lambda case=case: case.select("*"), {})
         assert expected == actual and not measured(planned).rewritten

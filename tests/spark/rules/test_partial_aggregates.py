@@ -18,6 +18,7 @@ from sparkweld.annotations import Merged, Rows, splittable
 from tests.helpers.differential import run, session_conf
 from tests.helpers.lines import of_worker_pipelines
 from tests.helpers.outcomes import Outcome, differences
+from tests.helpers.sampling import every_case
 
 OFF = {"spark.sparkweld.enabled": "false"}
 
@@ -106,19 +107,22 @@ def check(spark, query, aggregates):
     return text
 
 
+@pytest.mark.sampled
 @of_worker_pipelines
 def test_groups(spark, table):
     every = [mode("name").alias("a"), sketch("k").alias("b"), best("x", "y").alias("c"), varied("flag").alias("d")]
     text = check(spark, lambda: table.groupBy("g").agg(*every), 1)
     assert "states of each group before the shuffle" in text
     check(spark, lambda: table.groupBy("name", "day").agg(sketch("k"), (best("x", "y") + 1).alias("c")), 1)
-    check(spark, lambda: table.groupBy((F.col("g") % 3).alias("m")).agg(mode("name"), mode(F.upper("name"))), 1)
-    check(spark, lambda: table.agg(sketch("k"), mode("name")), 1)
+    if every_case():
+        check(spark, lambda: table.groupBy((F.col("g") % 3).alias("m")).agg(mode("name"), mode(F.upper("name"))), 1)
+        check(spark, lambda: table.agg(sketch("k"), mode("name")), 1)
     none = lambda: table.where("g > 1000").agg(mode("name"))  # noqa: E731
     check(spark, none, 1)
     assert none().count() == 0  # Spark's own aggregates would return a row
-    check(spark, lambda: table.where("g > 1000").groupBy("g").agg(mode("name")), 1)
-    check(spark, lambda: table.groupBy("g").agg(best("x", "y").alias("c")).where("c > 3").groupBy("c").agg(F.count("*")), 1)
+    if every_case():
+        check(spark, lambda: table.where("g > 1000").groupBy("g").agg(mode("name")), 1)
+        check(spark, lambda: table.groupBy("g").agg(best("x", "y").alias("c")).where("c > 3").groupBy("c").agg(F.count("*")), 1)
 
 
 def strict(x):

@@ -133,6 +133,7 @@ def test_rows_of_every_type_become_batches(spark, table):
         assert "WeldRowBatches" in query()._jdf.queryExecution().executedPlan().toString()
 
 
+@pytest.mark.nightly("tests/spark/test_queries.py::test_query")
 @WITHOUT
 def test_above_a_join(spark, table, aqe):
     other = spark.range(0, 5000).selectExpr("id as k", "id * 0.25D as w")

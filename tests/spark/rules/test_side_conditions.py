@@ -92,6 +92,7 @@ def test_each_side_is_filtered(spark, tables, how, hint):
     assert how != "inner" or "its filter implies" in sparkweld.explain(frame)
 
 
+@pytest.mark.nightly("test_each_side_is_filtered")
 def test_in_join_conditions_and_above_projections(spark, tables):
     def joined():
         items, parts = tables()

@@ -228,6 +228,11 @@ def texts(spark, parquet, over_arrow):
         spark.udtf.register(name, udtf(function.func, returnType=function.returnType, useArrow=over_arrow))
 
 
+@pytest.mark.nightly_cases(
+    "arrow-SELECT k, t.n, s2 FROM texts, LATERAL listed(s) t(n, s2)",
+    "arrow-SELECT word, sum(n), count(*) FROM texts, LATERAL words(s) GROUP BY word",
+    "pickled-SELECT k, word, n FROM texts, LATERAL initialised(s)",
+)
 @pytest.mark.each_value_once
 @pytest.mark.parametrize(
     "query",

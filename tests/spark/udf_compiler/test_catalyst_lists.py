@@ -11,6 +11,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import IntegerType, StringType
 
 from tests.helpers.differential import check
+from tests.helpers.sampling import some
 
 NATIVE = {"spark.sparkweld.backend": "native"}
 TAGS = [["a"], ["b", "a", ""], [], None, ["é,b", "a|b"], ["x"] * 20, ["", ""]]
@@ -65,6 +66,7 @@ def test_values(spark, table, ansi):
     check(spark, lambda: table.select("id", *texts, *integers), conf={**NATIVE, "spark.sql.ansi.enabled": ansi})
 
 
+@pytest.mark.nightly("test_values", "test_arguments_that_spark_computes")
 @pytest.mark.gate_cases("legacy")
 @pytest.mark.parametrize("ansi", ["true", "false"], ids=["ansi", "legacy"])
 def test_conditions_and_results_of_udfs(spark, table, ansi):
@@ -76,9 +78,10 @@ def test_conditions_and_results_of_udfs(spark, table, ansi):
     check(spark, lambda: table.select("id", last(F.split("line", ",")).alias("l"), F.size("tags")), conf=conf)
 
 
+@pytest.mark.sampled
 def test_places_where_no_element_is(spark, table):
     """For indices without an element Spark raises under ANSI, and returns NULL otherwise."""
-    for sql in ("element_at(tags, 2)", "tags[1]", "element_at(tags, 0)"):
+    for sql in some(("element_at(tags, 2)", "tags[1]", "element_at(tags, 0)"), 1):
         ansi = {**NATIVE, "spark.sql.ansi.enabled": "true"}
         check(spark, lambda sql=sql: table.select("id", same(F.expr(sql)).alias("r")), conf=ansi, deopt=True)
     without = {**NATIVE, "spark.sql.ansi.enabled": "false"}

@@ -16,6 +16,7 @@ from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, St
 import sparkweld
 from tests.helpers.differential import check
 from tests.helpers.lines import LINE, arrow_udf, of_plain_arrow
+from tests.helpers.sampling import every_case
 
 ROWS = 9000
 PARTS = StructType().add("n", LongType()).add("ratio", DoubleType()).add("flag", BooleanType())
@@ -161,11 +162,14 @@ def grouped(parts):
         yield pdf.groupby("n", as_index=False).agg({"x": "sum"})
 
 
+@pytest.mark.sampled
 def test_map_in_pandas(spark, table):
     numbers = table.drop("b", "k")
     check(spark, lambda: numbers.mapInPandas(features, "x double, id long, q long"))
-    check(spark, lambda: numbers.select("id", "x").mapInPandas(doubled, "id long, x double"))
-    check(spark, lambda: numbers.where("n > 5").mapInPandas(features, "id long, q long, x double").where("q > 3").select("id"))
+    if every_case():
+        check(spark, lambda: numbers.select("id", "x").mapInPandas(doubled, "id long, x double"))
+        some = numbers.where("n > 5")
+        check(spark, lambda: some.mapInPandas(features, "id long, q long, x double").where("q > 3").select("id"))
     check(spark, lambda: table.select("id", "k", "x").mapInPandas(doubled, "id long, k double, x double"), deopt=None)
     check(spark, lambda: numbers.mapInPandas(grouped, "n long, x double"), refused="SW250")
 
@@ -208,6 +212,7 @@ def parts(x: pd.Series, n: pd.Series, z: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"ratio": x / (z + 1), "n": n * 2, "flag": z > 0})
 
 
+@pytest.mark.sampled
 def test_structs_of_a_frame(spark, table):
     """Structs work as a whole, by field, in a filter, and as an argument."""
 
@@ -216,14 +221,16 @@ def test_structs_of_a_frame(spark, table):
 
     check(spark, whole)
     check(spark, lambda: whole().select("id", "p.ratio", "p.flag").where("flag"))
-    check(spark, lambda: whole().where("p.n > 20").select("id", "p"))
+    if every_case():
+        check(spark, lambda: whole().where("p.n > 20").select("id", "p"))
 
     @pandas_udf("double")
     def again(p: pd.DataFrame) -> pd.Series:
         return p["ratio"] * p["n"]
 
     check(spark, lambda: whole().select("id", again("p").alias("r")))
-    check(spark, lambda: whole().where("p.flag").select("id", again("p").alias("r"), "p"), deopt=None)
+    if every_case():
+        check(spark, lambda: whole().where("p.flag").select("id", again("p").alias("r"), "p"), deopt=None)
 
 
 @pytest.mark.nightly("test_structs_of_a_frame", "test_an_iterator_whose_guard_fires_runs_batch_by_batch_in_python")

@@ -70,7 +70,10 @@ def udf(spark, tmp_path):
     return make
 
 
-@pytest.mark.nightly("test_nulls_and_no_rows", "tests/udf_compiler/frontends/mlflow/test_mlflow.py::test_results")
+@pytest.mark.nightly(
+    "tests/spark/mlflow/test_flavour.py::test_a_pipeline_and_trees",
+    "tests/udf_compiler/frontends/mlflow/test_mlflow.py::test_results",
+)
 def test_flavours(spark, df, udf):
     """Flavours work with and without signature, for a struct and several columns; results are numbers, labels, probabilities."""
     line = LinearRegression().fit(NUMBERS, TABLE.a * 2 + TABLE.b)

@@ -12,6 +12,7 @@ from pyspark.sql.functions import pandas_udf
 
 from tests.helpers.differential import check
 from tests.helpers.lines import LINE
+from tests.helpers.sampling import some
 
 ROWS = 3000
 
@@ -56,6 +57,7 @@ def _check(spark, result, **how):
     assert what.kernel_batches or how.get("deopt") or "refused" in how
 
 
+@pytest.mark.sampled
 def test_series(spark, ps, frame):
     def scaled(x, by, plus=0.5) -> ps.Series[float]:
         return x * by + plus
@@ -69,7 +71,7 @@ def test_series(spark, ps, frame):
     def trimmed(t) -> ps.Series[str]:
         return t.str.strip().str.lower()
 
-    for result in (
+    results = (
         lambda: frame.x.pandas_on_spark.transform_batch(scaled, 3, plus=1),
         lambda: frame.n.pandas_on_spark.transform_batch(lambda n: n // 7 + n % 3),
         lambda: frame.x.apply(doubled),
@@ -78,7 +80,8 @@ def test_series(spark, ps, frame):
         lambda: frame.t.pandas_on_spark.transform_batch(trimmed),
         lambda: frame[["x", "n"]].transform(scaled, by=2),
         lambda: frame.x.apply(np.sqrt),
-    ):
+    )
+    for result in some(results, 3):
         _check(spark, result, deopt=None, ulp=0)
 
 

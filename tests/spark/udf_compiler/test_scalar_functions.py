@@ -105,6 +105,10 @@ PANDAS = {
 }  # fmt: skip
 
 
+@pytest.mark.nightly(
+    "test_batches_whose_dtype_depends_on_their_rows",
+    "tests/udf_compiler/frontends/python/test_functions.py::test_pandas_infers_the_same",
+)
 def test_inside_of_pandas_udfs(spark, table):
     made = []
     for form, group in PANDAS.items():

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.drivers import run_driver
-
 ROOT = Path(__file__).parents[3]
 PLUGIN = "_plugin_io_sparkweld_SparkWeldPlugin_"
 
@@ -115,29 +113,16 @@ def test_the_dashboard_reads_metrics_that_exist(facts):
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in names)] == []
 
 
-LOGGING = """
-rootLogger.level = warn
-rootLogger.appenderRef.stdout.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %p %c: %m%n
-logger.sparkweld.name = io.sparkweld.SparkWeld
-logger.sparkweld.level = info
-"""
-
-
-@pytest.mark.nightly("test_the_counters_are_those_of_the_queries")
-def test_the_end_of_an_application_logs_its_totals(tmp_path):
+def test_the_end_of_an_application_logs_its_totals(applications):
     program = """
     spark = session()
+    log4j = spark._jvm.org.apache.logging.log4j
+    log4j.core.config.Configurator.setLevel("io.sparkweld.SparkWeld", log4j.Level.INFO)
     spark.range(10).select(F.udf(lambda x: x + 1, "long")("id").alias("r")).agg(F.sum("r")).collect()
     spark.stop()
+    log4j.core.config.Configurator.setLevel("io.sparkweld.SparkWeld", log4j.Level.WARN)
     """
-    (tmp_path / "log4j2.properties").write_text(LOGGING)
-    ran = run_driver(program, conf={"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={tmp_path}/log4j2.properties"})
-    (line,) = re.findall(r"INFO io.sparkweld.SparkWeld: (SparkWeld: .*)", ran.log)
+    (line,) = re.findall(r"INFO SparkWeld: (SparkWeld: .*)", applications.run(program).log)
     assert re.fullmatch(
         r"SparkWeld: 1 queries with Python functions \(0 failed\); 10 rows in kernels \(0\.\d s\), 0 in Python \(0\.0 s\); "
         "kernels left 0 batches and 0 rows to Python",

@@ -147,7 +147,6 @@ def test_the_tab_in_a_browser(application, tmp_path):
     assert "<script>alert(1)</script>" in page["cells"]
 
 
-@pytest.mark.nightly("test_the_tab_of_a_running_application")
 def test_the_tab_in_the_history_server(application, tmp_path):
     facts, folder = application
     with socket.socket() as free:
