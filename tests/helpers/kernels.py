@@ -47,8 +47,8 @@ _COMPARED: dict[str, dict[tuple[str, int], tuple[int, Any]]] = {}
 def runs_kernels(function: Any) -> bool:
     """Whether the running test compares the kernels of `function`, beside its programs.
 
-    Of the functions of a test, in its cases and loops, `make test` does so for the first of every `SHARE`, as machine code takes
-    most of the time. `make nightly` does so for all of them. tests/kernels compares the kernels of all ops.
+    Of the functions of a test, in its cases and loops, `make test` does so for the first of every `SHARE`. Machine code is most
+    of the time. `make nightly` does so for all of them. tests/kernels compares the kernels of all ops.
     """
     test, _, case = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")
     if not test or every_case():
