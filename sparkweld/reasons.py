@@ -45,6 +45,7 @@ TRAITS = {
     "fault_of_job": "a fault of the job, with or without the plugin",
     "files": "depends on files and modules, which may change",
     "interpret": "interpreting the function's bytecode on a path may avoid it",
+    "loop_over_rows": "says no more than that a loop over rows is not compiled",
     "many_blocks": "paths of a region do not merge: fewer classes and lengths may avoid it",
     "many_paths": "the function has more than a few paths",
     "mixed_numbers": "floats in place of integers on some paths may avoid it",

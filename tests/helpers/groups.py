@@ -48,7 +48,8 @@ def rows_in_worker(
     arguments = [1 + len(offsets) + len(names), len(offsets), *offsets, *range(len(names))]
     made = [batch.column(0) for batch in _in_worker(function, group, arguments, GROUPED_MAP_PANDAS, returns)]
     whole = pa.chunked_array(made, made[0].type).combine_chunks()
-    fields = [part.cast(arrow_type_of(field.dataType)) for part, field in zip(whole.flatten(), returns, strict=True)]
+    parts = zip(whole.flatten(), returns, strict=True)
+    fields = [without_dates(part.cast(arrow_type_of(field.dataType))) for part, field in parts]
     return pa.StructArray.from_arrays(fields, [str(at) for at in range(len(fields))]).to_pylist()  # type: ignore[no-any-return]
 
 

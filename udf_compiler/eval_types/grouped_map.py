@@ -57,6 +57,7 @@ class GroupedMap(GroupKind):
             own = moved(frame, call.loop)  # the function may assign columns, and runs again for each path of a loop over rows
             return call.prepared.function(*([tuple(key)] if takes_key else []), own)
 
+        of_group.__wrapped__ = call.prepared.function  # type: ignore[attr-defined]
         result = call.traced(of_group, group=group, catching=True)
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))

@@ -107,7 +107,8 @@ def _watched(rebuilder: Rebuilder) -> Iterator[None]:
     def watch(frame: types.FrameType, event: str, arg: object) -> None:
         if event != "call":
             return
-        code, session = frame.f_code, current()
+        session = current()
+        code = session.originals.get(frame.f_code, frame.f_code)
         error = None
         if code in handlers and not is_exploring():
             session.handling.add(code, handlers[code].refusal("SW213"))

@@ -8,14 +8,27 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import BooleanType, DoubleType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DateType,
+    DoubleType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from tests.helpers.groups import compare_groups
 from tests.helpers.lines import LINE
 
 pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
-TYPES = {"long": LongType(), "double": DoubleType(), "string": StringType(), "boolean": BooleanType()}
+TYPES = {
+    "long": LongType(), "double": DoubleType(), "string": StringType(), "boolean": BooleanType(), "date": DateType(),
+    "timestamp": TimestampType(), "doubles": ArrayType(DoubleType()),
+}  # fmt: skip
 NUMBER, COUNT, TEXT = "k long, r double", "k long, r long", "k long, r string"
 
 
@@ -335,12 +348,12 @@ def returns_within(f):
     return one(f, r=-1)
 
 
-REFUSED = (changed_elsewhere, labels_of_sorted_rows, returns_within)
+REFUSED = {changed_elsewhere: "SW295", labels_of_sorted_rows: "SW250", returns_within: "SW600"}
 
 
 @pytest.mark.parametrize("function", REFUSED, ids=lambda function: function.__name__)
 def test_other_loops_are_refused(function):
-    assert compare_groups(function, GROUPS[:1], schema(NUMBER)).refused == "SW600"
+    assert compare_groups(function, GROUPS[:1], schema(NUMBER)).refused == REFUSED[function]
 
 
 @pytest.mark.nightly_cases(

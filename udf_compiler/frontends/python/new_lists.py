@@ -10,8 +10,9 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, I64, Items, Type, of_dtype
+from sparkweld.ir.types import BOOL, I32, I64, Items, Type, of_dtype
 from udf_compiler.frontends.python import list_maps, numbers
+from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list, present
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_int
@@ -46,7 +47,13 @@ def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
 
 
 def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """Returns a number or string as an element, a NumPy scalar in its dtype; refuses a string that is not valid UTF-8 (SW262)."""
+    """Returns a number or string as an element, a NumPy scalar in its dtype, a date in days.
+
+    Refuses a string that is not valid UTF-8 (SW262).
+    """
+    x = x.element if is_held(x) else x
+    if is_scalar(x) and x.kind == "date":
+        return loop.cast(x.value, I32)
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
     if type(x) is str and not is_utf8(x):

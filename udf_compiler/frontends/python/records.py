@@ -1,7 +1,7 @@
 """Models a list of tuples, dicts or Rows that a function makes: a list of the row for each part, all of one length.
 
 Elements are *records*: tuples of one length, dicts of the same keys, or Rows of the same fields. Parts are numbers and strings.
-Elements and parts may be None.
+Elements and parts may be None. In functions of a group, parts may also be dates, times and NumPy's scalars, and records lists.
 """
 
 from __future__ import annotations
@@ -13,23 +13,35 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
+from sparkweld.ir.types import DATE
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.list_maps import repeated
+from udf_compiler.frontends.python.listed import of_tag, tag_of
 from udf_compiler.frontends.python.nested_lists import TracedLists
-from udf_compiler.frontends.python.new_lists import element_value, kind_of
+from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.new_lists import list_of as list_with
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.record_parts import (
+    DATES,
+    MIXED,
+    ListRow,
+    are_wide,
+    kind_of_part,
+    tag_of_kind,
+    tagged,
+    untagged,
+)
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
-from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar
+from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
-TUPLE, DICT, ROW = "tuple", "dict", "Row"
+TUPLE, DICT, ROW, LIST = "tuple", "dict", "Row", "list"
 #: The form of elements that are numbers or strings, some of which are None: each is its own only part (`Session.of_columns`).
 VALUE = "value"
 
@@ -86,8 +98,9 @@ class TracedRecord(Traced):
 class Records:
     """The kind of a list of records.
 
-    `form`: TUPLE, DICT, ROW or VALUE, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of the
-    list of each part, "" where all are None, and whether a part may be None. `gaps`: whether an element may be None.
+    `form`: TUPLE, DICT, ROW, LIST or VALUE, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of
+    the list of each part, "" where all are None, and whether a part may be None. A tag may be before the kind. `gaps`: whether an
+    element may be None.
     """
 
     form: str
@@ -99,7 +112,7 @@ class Records:
     def types(self) -> tuple[Type, ...]:
         """Returns the types of the lists, in the order of `TracedRecords.columns`."""
         of_parts = (kind for part, absent in self.parts for kind in (part, _BOOLS if absent else ""))
-        return tuple(Type(kind) for kind in (*of_parts, _BOOLS if self.gaps else "") if kind)
+        return tuple(Type(untagged(kind)) for kind in (*of_parts, _BOOLS if self.gaps else "") if kind)
 
     def joined(self, other: object) -> Records | None:
         """Returns the kind that elements of both fit; None if there is none."""
@@ -111,9 +124,12 @@ class Records:
             return None
         parts = []
         for (kind, absent), (kind_, absent_) in zip(self.parts, other.parts, strict=True):
+            both = kind or kind_
             if kind and kind_ and kind != kind_:
-                return None
-            parts.append((kind or kind_, absent or absent_))
+                if untagged(kind) != untagged(kind_) or not {tag_of_kind(kind), tag_of_kind(kind_)} <= {"", MIXED}:
+                    return None
+                both = f"{MIXED} {untagged(kind)}"
+            parts.append((both, absent or absent_))
         return replace(self, parts=tuple(parts), gaps=self.gaps or other.gaps)
 
 
@@ -144,14 +160,14 @@ class TracedRecords(TracedRows):
     def of(kind: Records, made: Sequence[TracedScalar]) -> TracedRecords:
         """Returns the list of this kind with these lists, in the order of `columns`."""
         rest = iter(made)
-        pairs = [(next(rest) if part else None, next(rest) if absent else None) for part, absent in kind.parts]
+        pairs = [(tagged(next(rest), part) if part else None, next(rest) if absent else None) for part, absent in kind.parts]
         return TracedRecords(kind.form, kind.names, [a for a, _ in pairs], [b for _, b in pairs], next(rest, None))
 
     @property
     def columns(self) -> list[TracedScalar]:
         """Returns all of its lists: for each part, its values and perhaps whether they are None; then the elements' own."""
         of_parts = (x for pair in zip(self.parts, self.absent, strict=True) for x in pair)
-        return [x for x in (*of_parts, self.gone) if x is not None]
+        return [TracedScalar(x.kind, x.value) for x in (*of_parts, self.gone) if x is not None]
 
     @property
     def count(self) -> Any:
@@ -164,7 +180,7 @@ class TracedRecords(TracedRows):
     @property
     def kind(self) -> Records:
         pairs = zip(self.parts, self.absent, strict=True)
-        parts = tuple(("" if part is None else part.kind, absent is not None) for part, absent in pairs)
+        parts = tuple(("" if part is None else f"{part.numpy} {part.kind}".strip(), absent is not None) for part, absent in pairs)
         return Records(self.form, self.names, parts, self.gone is not None)
 
     @property
@@ -176,7 +192,7 @@ class TracedRecords(TracedRows):
     def keys(self) -> list[TracedScalar]:
         """Returns the lists by which Python orders the elements; refuses (SW222) what it does not order, and bools."""
         ordered = self.form == TUPLE and self.gone is None and all(x is None for x in self.absent)
-        if not ordered or any(part is None or part.kind == _BOOLS for part in self.parts):
+        if not ordered or any(part is None or part.kind == _BOOLS or part.numpy for part in self.parts):
             refuse("SW222", call="sorted() without a key", kind=self.what)
         return [part for part in self.parts if part is not None]
 
@@ -193,15 +209,20 @@ class TracedRecords(TracedRows):
         found = [self._part(number, position) for number in range(len(self.parts))]
         if self.form == VALUE:
             return found[0]
-        if self.form == TUPLE:
-            return tuple(found)
+        if self.form in (TUPLE, LIST):
+            return tuple(found) if self.form == TUPLE else ListRow(found)
         return (TracedRecord if self.form == DICT else TracedElement)(self.names, found)
 
     def _part(self, number: int, position: Any) -> Any:
         part, absent = self.parts[number], self.absent[number]
         if part is None or (absent is not None and lists.element(absent, position)):
             return None
-        return lists.element(part, position)
+        found = lists.element(TracedScalar(part.kind, part.value), position)
+        if part.numpy == MIXED:
+            refuse("SW282", what="a list of records with scalars of NumPy, which it reads,")
+        if part.numpy == DATES:
+            return of_value(found.value.loop.cast(found.value, DATE))
+        return of_tag(part.numpy, found) if part.numpy else found
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
@@ -236,11 +257,12 @@ class TracedRecords(TracedRows):
         size = loop.emit(ListCall("length", first.type), first)
 
         def constant(of: str) -> TracedScalar:
+            of = untagged(of)
             element = Type(of).element
             return TracedScalar(of, loop.value_of(repeated(loop, loop.const(element.zero, element), size)))
 
         made: list[TracedScalar] = []
-        nothing = [None] * (0 if self.form else len(kind.parts))
+        nothing: list[None] = [None] * (0 if self.form else len(kind.parts))
         for part, absent, (of, may) in zip((*self.parts, *nothing), (*self.absent, *nothing), kind.parts, strict=True):
             made += ([part] if part is not None else [constant(of)]) if of else []
             made += ([absent] if absent is not None else [constant(_BOOLS)]) if may else []
@@ -301,10 +323,10 @@ def _kind_of(x: Any) -> Records | None:
     form, names, values = _taken(x)
     parts = []
     for value in values:
-        of = ("", "") if value is None else kind_of([value.value if type(value) is Undecided else value])
-        if of is None or of[1] or (type(value) is int and not MIN <= value <= MAX):
+        of = "" if value is None else kind_of_part(value.value if type(value) is Undecided else value)
+        if of is None or (type(value) is int and not MIN <= value <= MAX):
             return None
-        parts.append((of[0], value is None or type(value) is Undecided))
+        parts.append((of, value is None or type(value) is Undecided))
     return Records(form, names, tuple(parts)) if parts else None
 
 
@@ -312,6 +334,8 @@ def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
     """Returns the form, names and values of a record; no values for another object."""
     if type(x) is tuple:
         return TUPLE, tuple(map(str, range(len(x)))), x
+    if type(x) is ListRow:
+        return LIST, tuple(map(str, range(len(x.items)))), x.items
     if type(x) is TracedRecord:
         return DICT, x.names, x.values_
     if type(x) is TracedElement:
@@ -320,20 +344,22 @@ def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
 
 
 def _is_plain(x: Any) -> bool:
-    return type(x) in (TracedScalar, bool, int, float, str) and kind_of([x]) is not None
+    return bool(tag_of(x)) or (type(x) in (TracedScalar, bool, int, float, str) and kind_of_part(x) is not None)
 
 
 def kind_with_gaps(kind: tuple[str, str]) -> Records | None:
-    """Returns the kind of a list of plain elements as one that may have None among them; None of NumPy's scalars."""
-    return Records(VALUE, ("0",), ((kind[0], False),), gaps=True) if not kind[1] and current().of_columns else None
+    """Returns the kind of a list of plain elements as one that may have None among them; None of narrow scalars of NumPy."""
+    if not current().of_columns or (kind[1] and not are_wide(kind)):
+        return None
+    return Records(VALUE, ("0",), ((f"{MIXED if kind[1] else ''} {kind[0]}".strip(), False),), gaps=True)
 
 
 def with_gaps(x: Any) -> TracedRecords:
-    """Returns a list of plain elements as one that may have None among them. Refuses (SW244) one of NumPy's scalars."""
+    """Returns a list of plain elements as one that may have None among them. Refuses (SW244) one of narrow scalars of NumPy."""
     kind = kind_with_gaps((x.kind, x.numpy))
     if kind is None:
         refuse("SW244", what="None", kind=x.kind)
-    alone = TracedRecords(VALUE, ("0",), [x], [None], None)
+    alone = TracedRecords.of(replace(kind, gaps=False), [x])
     return alone.widened(x.value.loop, kind)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NoReturn, TypeVar
 
 from sparkweld.errors import Refusal
@@ -50,7 +50,8 @@ class Session:
     - `dispatch`: the operations of the frontends above.
     - `elements`: the type of the elements of an array that a scalar function is declared to return, or the fields of a struct.
     - `of_columns`: lists of a scalar function become columns. So they may have None among their elements, and NumPy's scalars
-      beside Python's.
+      beside Python's. `list_rows`: lists within these lists are rows of a table.
+    - `originals`: rewritten code of the function -> the user's (`udf_compiler.frontends.pandas.groups.rewriting`).
     - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
       its whole batch, as the handler would see the exception of any row. `handling`: the handlers of code called so far.
     """
@@ -72,6 +73,8 @@ class Session:
     dispatch: Dispatch = Dispatch()
     elements: Any = ""
     of_columns: bool = False
+    list_rows: bool = False
+    originals: dict[CodeType, CodeType] = field(default_factory=dict)
     refused: Refusal | None = None
     catching: bool = False
     caught: bool = False

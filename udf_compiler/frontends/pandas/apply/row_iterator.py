@@ -77,11 +77,15 @@ class Rows(StandIn):
             refuse("SW600")
         self._check()
         loops.began = True
-        if loops.sequential and not loops.driven and flow_of_list(frame) is None:
-            over, self._over = self._listed, True
+        flows = loops.sequential and flow_of_list(frame) is not None
+        loops.flowed = loops.flowed or flows
+        if loops.sequential and not loops.driven and not (flows and loops.flows_apart):
+            site = current().group.comprehension_of(frame)
+            if site is not None:
+                loops.sites.add(site)  # the next attempt runs rewritten code
+                refuse("SW600")
+            over = self.listing()
             current().group.run_loop(frame, over)
-            self._listed = self._made = None  # the columns, which the function may change from now on
-            self._loops, self._sources, self._values = [], [], []
             del over
             raise StopIteration
         flow = None
@@ -100,6 +104,16 @@ class Rows(StandIn):
         loops.active = self
         explorer().collector = None if flow is None else (frame, frame.f_lasti, flow.appends)
         return self._element()
+
+    def listing(self) -> Callable[[Any], Any]:
+        """Takes all rows at once; returns a function of a `Lister` that yields them in a region."""
+        if self._over or self._state is not None or self._listed is None:
+            refuse("SW600")
+        self._check()
+        found, self._over = self._listed, True
+        self._listed = self._made = None  # the columns, which the function may change from now on
+        self._loops, self._sources, self._values = [], [], []
+        return found
 
     def _element(self) -> Any:
         values = tuple(source() for source in self._sources)
@@ -182,6 +196,11 @@ def _source(column: Any) -> Callable[[], Any]:
         return source_of(column)
     found = attempt(lambda: source_of(column))
     return (lambda: refuse_again(found)) if isinstance(found, Refusal) else found
+
+
+def listing_of(rows: Any) -> Callable[[Any], Any] | None:
+    """Returns the listing of an iterator over rows that nothing has advanced; None for another object."""
+    return rows.listing() if type(rows) is Rows else None
 
 
 def source_of(column: Any) -> Callable[[], Any]:

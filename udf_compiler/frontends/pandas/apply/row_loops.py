@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class _Elements(BaseException):
 _BY_REGIONS = ("path_limit", "region_may_decide", "too_much_work")
 #: The most paths of a first attempt, where helpers may become regions.
 _FEW = 64
+#: The most comprehensions over the rows of a group in one function.
+_MOST_SITES = 32
 #: The only element of a list to which a path has appended nothing.
 NO_ELEMENT = object()
 
@@ -68,7 +71,8 @@ class RowLoops:
     the loop of the present batch. A function of an iterator receives a second batch, for which its loops take the same paths.
     `pending`: the flow of the last loop's lists, until calls have taken them all. `waiting`: the variables of those left. `kept`:
     the rows of the last loop that append something. `regions`: those of the helpers, where these become regions. `began`: some
-    loop has begun. `sequential`: loops over a group run in one region each.
+    loop has begun. `sequential`: loops over a group run in one region each. `sites`: the comprehensions over rows of a group that
+    the attempts have met. `flowed`: one of these flows into a call, which makes a column of it unless not `flows_apart`.
     """
 
     loop: LoopBuilder
@@ -85,6 +89,9 @@ class RowLoops:
     regions: dict[Any, Any] | None = None
     began: bool = False
     sequential: bool = False
+    sites: set[Any] = field(default_factory=set)
+    flowed: bool = False
+    flows_apart: bool = True
 
     def run(self, call: Callable[[], Any], function: Callable[..., Any]) -> Any:
         """Returns the result of `call`, which calls a user's function.
@@ -94,7 +101,7 @@ class RowLoops:
         """
         session = current()
         if session.group is not None:
-            return self._run_of_group(call, session.group)
+            return self._run_of_group(call, inspect.unwrap(function), session.group)
         if session.groups is not None or not has_helpers(function):
             return self._run(call)
         mark = self.loop.mark()
@@ -112,18 +119,38 @@ class RowLoops:
         self.done, self.regions = [], None
         return self._run(call)
 
-    def _run_of_group(self, call: Callable[[], Any], group: Any) -> Any:
-        """Returns the result of a function of a group; where it is refused and has a loop, from loops in regions."""
+    def _run_of_group(self, call: Callable[[], Any], function: Callable[..., Any], group: Any) -> Any:
+        """Returns the result of a function of a group; where it is refused and has a loop, from loops in regions.
+
+        The later attempts compile more, so their refusal names what is missing, unless it is the general one of loops.
+        """
         mark = group.mark()
         found = attempt(lambda: self._run(call))
         if not isinstance(found, Refusal):
             return found
-        if not self.began:
-            refuse_again(found)
+        self.sequential = True
+        again = self._rewritten(call, function, group, mark)
+        if isinstance(again, Refusal) and self.flowed:
+            self.flows_apart = False
+            again = self._rewritten(call, function, group, mark)
+        if isinstance(again, Refusal):
+            refuse_again(again if self.began and not has(again.code, "loop_over_rows") else found)
+        return again
+
+    def _rewritten(self, call: Callable[[], Any], function: Callable[..., Any], group: Any, mark: Any) -> Any:
+        """Returns the result of a function of a group, or its refusal; rewrites the comprehensions that each attempt meets."""
+        while True:
+            known = len(self.sites)
+            found = self._in_regions(call, function, group, mark)
+            if not isinstance(found, Refusal) or not known < len(self.sites) <= _MOST_SITES:
+                return found
+
+    def _in_regions(self, call: Callable[[], Any], function: Callable[..., Any], group: Any, mark: Any) -> Any:
+        """Returns the result of a function of a group, or its refusal; its loops run in one region each."""
         group.undo(mark)
-        self.done, self.sequential = [], True
-        again = attempt(lambda: self._run(call))
-        return refuse_again(found) if isinstance(again, Refusal) else again
+        self.done = []
+        with group.rewritten(function, self.sites):
+            return attempt(lambda: self._run(call))
 
     def _again(self, mark: Any, call: Callable[[], Any], function: Any, regions: dict[Any, Any] | None) -> Any:
         """Returns the result of `call` with interpreted helpers, or its refusal. `regions`: where helpers become regions."""

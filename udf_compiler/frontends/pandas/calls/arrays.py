@@ -303,6 +303,10 @@ def set_item(x: TracedArray, key: Any, value: Any) -> None:
     call = "array[...] = ..."
     if x.shared:
         refuse("SW256", call=call)
+    group = current().group
+    if group is not None and type(key) is int and x.ndim == 1:
+        group.set_element(x, key, constant_of(value))
+        return
     if not isinstance(key, Traced) or x.ndim != 1:
         refuse("SW262", call=call, what="anything but a mask")
     mask, value = as_array(key, call), constant_of(value)

@@ -48,7 +48,7 @@ def len_(x: Any) -> Any:
     if current().group is not None:
         x = x.alone() if type(x) is KeptElements else texts_of(x)
     group = current().group
-    if group is not None and (type(x) in (TracedSeries, TracedFrame, TracedArray) or group.has_length(x)):
+    if group is not None and (type(x) in (TracedSeries, TracedFrame, TracedArray, Values) or group.has_length(x)):
         return group.length(x, f"len() of a {x.what}")
     if type(x) is MappedList:
         x = x.values
@@ -72,11 +72,16 @@ def _count(*args: Any, **kwargs: Any) -> Any:
 
 
 def _has_values(x: Any) -> bool:
+    if current().group is not None and current().group.takes_lists((x,)):  # type: ignore[union-attr]
+        return True
     return type(x) in (TracedSeries, TracedArray, TracedTexts, Values, Mapped, MappedList)
 
 
 def _list(x: Any) -> Any:
-    """Implements ``list(x)`` of a column, or of a function that is mapped over columns."""
+    """Implements ``list(x)`` of a column, of a function that is mapped over columns, or of a list of a group."""
+    group = current().group
+    if group is not None and type(x) not in (Mapped, MappedList, Values) and group.takes_lists((x,)):
+        return group.of_lists("list", (x,), {})
     if type(x) is Mapped:
         made = MappedList(x)
         made.results()  # now: the function may read variables that change later, and it may raise

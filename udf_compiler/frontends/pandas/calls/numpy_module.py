@@ -20,7 +20,7 @@ from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 
 
@@ -45,6 +45,9 @@ class Function(StandIn):
         args, kwargs = real_arguments(args, kwargs)
         if self.__name__ in _FILLED and args and type(_only(args[0])) is RowCount:
             return _filled(self.stands_for, _only(args[0]), args[1:], kwargs)
+        group = current().group
+        if group is not None and self.__name__ in _FILLED_OF_GROUP and args and group.has_scalar(_only(args[0])):
+            return group.filled(self.stands_for, _only(args[0]), args[1:], kwargs)
         if has_traced(args) or has_traced(kwargs):
             return call_function(self.stands_for, args, kwargs)
         if self.__name__ not in PURE:
@@ -65,6 +68,7 @@ class Function(StandIn):
 
 #: Functions that fill an array of a given length.
 _FILLED = ("zeros", "ones", "full")
+_FILLED_OF_GROUP = (*_FILLED, "empty")
 
 
 def _only(shape: Any) -> Any:
@@ -182,4 +186,4 @@ def _hashable_in_table(obj: Any) -> bool:
 
 def _is_public(obj: Any) -> bool:
     name = getattr(obj, "__name__", "")
-    return name in PURE | ROW_MIXING and getattr(np, name, None) is obj
+    return (name in PURE | ROW_MIXING or name in _FILLED_OF_GROUP) and getattr(np, name, None) is obj

@@ -22,6 +22,7 @@ from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, viewed
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
+from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.tracing.lower import run_prototype, type_of
@@ -217,7 +218,8 @@ class Row(StandIn):
         if not isinstance(key, str):
             refuse("SW312", call=call, what="other than the name of a column")
         series = self._frame.column(key)
-        if any(s.kind not in (NUMBERS, STRINGS, DATES, DATETIMES) for s in self._frame.series.values()):
+        known = (NUMBERS, STRINGS, DATES, DATETIMES, BOOL_OBJECTS, ARRAY_OBJECTS)
+        if any(s.kind not in known for s in self._frame.series.values()):
             refuse("SW312", call=call, what="a row of such columns")
         protos = {name: np.zeros(1, s.dtype) for name, s in self._frame.series.items()}
         common = run_prototype(call, lambda: pd.DataFrame(protos).iloc[0].dtype)

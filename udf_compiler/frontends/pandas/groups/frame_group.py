@@ -10,6 +10,7 @@ A branch on a scalar takes one way, and a guard sends groups that take the other
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -20,40 +21,40 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Call, ModelOp
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.ir.whole_builder import values_below
+from udf_compiler.frontends.pandas.apply.row_iterator import listing_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import (
     correlations,
+    dict_rows,
     elements,
+    filled,
     inner_groups,
     list_calls,
+    made_lists,
     neighbours,
     ordered_rows,
     orders,
     reductions,
-    results,
+    rewriting,
     sequential,
-    single_values,
     summaries,
     value_counts,
 )
-from udf_compiler.frontends.pandas.groups.results import GroupDict, GroupList, GroupRecords, GroupSet
+from udf_compiler.frontends.pandas.groups.appending import check_appended
+from udf_compiler.frontends.pandas.groups.made_lists import GroupDict, GroupList, GroupRecords, GroupSet
+from udf_compiler.frontends.pandas.groups.operands import Operands
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import leave_unseen, refuse
-from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, symbol
 
 #: Comparisons that most groups do not satisfy, such as ``std == 0`` and ``len(frame) < 3``.
 _RARE = frozenset("equal less less_equal isnan isinf".split())
-#: Series methods whose scalar arguments may as well be columns.
-_TAKE_SCALARS = frozenset("fillna where mask clip".split())
-_COMPARISONS = frozenset("eq ne lt le gt ge".split())
 
 
-class FrameGroup:
+class FrameGroup(Operands):
     """The group of one trace: `root` is the loop of its rows, `loop` that of its scalars (`Session.group`)."""
 
     def __init__(self, root: LoopBuilder) -> None:
@@ -61,6 +62,10 @@ class FrameGroup:
         self.loop: LoopBuilder = root.program.loop("group")
         self._labels: dict[LoopBuilder, Value] = {}
         self._kept: dict[tuple[LoopBuilder, int], LoopBuilder] = {}
+        #: The loop of the rows of which a value of the loop of scalars is the number.
+        self.counted: dict[int, LoopBuilder] = {}
+        #: What code has appended to lists that a loop has made, and its contents at that time (`appending`).
+        self.appended: list[tuple[Any, list[Any]]] = []
 
     # What rows ask of the group
 
@@ -76,10 +81,6 @@ class FrameGroup:
     def reduced(self, call: str, fn: str, *args: Value) -> Value:
         """Returns a reduction as a value of the loop of scalars."""
         return self.loop.read(self.whole(call, fn, *args))
-
-    def of_rows(self, value: Value, loop: LoopBuilder) -> Value:
-        """Returns a value of the loop of scalars in each row of another loop."""
-        return loop.repeat(value)
 
     def position(self, loop: LoopBuilder) -> Value:
         """Returns the number of each row in the group, from 0 on."""
@@ -100,7 +101,9 @@ class FrameGroup:
         return self._kept[key]
 
     def alone(self, x: Any) -> Any:
-        """Returns the Series of selected elements; anything else unchanged."""
+        """Returns the Series of selected elements, and a list that a loop has made as an array; anything else unchanged."""
+        if type(x) is GroupList:
+            return made_lists.array_of(self, x)
         return x.alone() if type(x) is KeptElements else x
 
     def packed(self, loop: LoopBuilder, value: Value, call: str) -> Value:
@@ -148,11 +151,15 @@ class FrameGroup:
 
     def length(self, x: Any, call: str) -> GroupScalar:
         """Returns the number of rows of a loop, or of elements, as a Python int."""
-        return x.length if self.has_length(x) else GroupScalar(self.loop, self.count_of(x.loop, call), weak=True, bound=MAX_ROWS)
+        if self.has_length(x):
+            return x.length  # type: ignore[no-any-return]
+        count = self.count_of(x.loop, call)
+        self.counted.setdefault(count.id, x.loop)
+        return GroupScalar(self.loop, count, weak=True, bound=MAX_ROWS)
 
     def has_length(self, x: Any) -> bool:
         """Whether `x` is a list that a loop over the group has made."""
-        return type(x) in (GroupDict, GroupList, GroupRecords, GroupSet, list_calls.Distinct)
+        return type(x) in (GroupDict, GroupList, GroupRecords, GroupSet, list_calls.Distinct, dict_rows.DictRows)
 
     def is_length(self, x: GroupScalar) -> bool:
         """Whether a scalar is the number of rows of the whole group, which is never 0."""
@@ -191,94 +198,12 @@ class FrameGroup:
 
     def guard(self, last: LoopBuilder) -> None:
         """Adds all guards to the loop of the result. They flag a group, whatever rows it keeps."""
+        check_appended(self)
         last.gather_guards(self.root)
         for guard in self.loop.guards:
             value = self.of_rows(self.loop.value(guard), last)
             if value.id not in last.guards:
                 last.guards.append(value.id)
-
-    def with_series(self, scalar: GroupScalar, series: TracedSeries, name: str, reflected: bool) -> Any:
-        """Returns ``series op scalar``, or ``scalar op series`` when reflected. The scalar is a Python number in arithmetic."""
-        call = f"Series {symbol(name)} ..." if not reflected else f"... {symbol(name)} Series"
-        series.kind.check_numeric(call)
-        if name in ("pow", "divmod"):
-            refuse("SW312", call=call, what="of a reduction")
-        array = self.array(scalar, series.loop)
-        if name not in _COMPARISONS or scalar.weak:
-            function = (REFLECTED if reflected and name in REFLECTED else BINARY)[name]
-            self._check_weak(scalar, function, series.dtype, call)
-        return series._binary(name, array, reflected)
-
-    def text_of(self, scalar: GroupScalar) -> GroupElement:
-        """Returns ``str(x)`` of a number."""
-        return single_values.text_of(scalar)
-
-    def operand(self, scalar: GroupScalar, loop: LoopBuilder, dtypes: list[np.dtype], call: str) -> Value:
-        """Returns a scalar as an operand beside columns of these dtypes."""
-        if scalar.weak:
-            for dtype in dtypes:
-                self._check_weak(scalar, np.add, dtype, call)
-        return self.of_rows(scalar.value, loop)
-
-    def array_beside(self, scalar: GroupScalar, arrays: list[TracedArray], call: str) -> TracedArray:
-        """Returns a scalar as an array, for a function of it and of these arrays."""
-        value = self.operand(scalar, arrays[0].loop, [a.dtype for a in arrays], call)
-        return TracedArray(arrays[0].loop, (value,), shared=True)
-
-    def beside(self, args: tuple[Any, ...], call: str) -> tuple[Any, ...]:
-        """Returns the arguments of a function of columns, with an array in place of each scalar beside them."""
-        loop = next((x.loop for x in args if isinstance(x, TracedSeries | TracedArray)), None)
-        if loop is None or not any(type(x) is GroupScalar for x in args):
-            return args
-        dtypes = [x.dtype for x in args if isinstance(x, TracedSeries | TracedArray) and x.dtype != np.bool_]
-        return tuple(
-            TracedArray(loop, (self.operand(x, loop, dtypes, call),), shared=True) if type(x) is GroupScalar else x for x in args
-        )
-
-    def array(self, scalar: GroupScalar, loop: LoopBuilder) -> TracedArray:
-        """Returns an array with the scalar in each row."""
-        return TracedArray(loop, (self.of_rows(scalar.value, loop),), shared=True)
-
-    def _check_weak(self, scalar: GroupScalar, function: Any, dtype: np.dtype, call: str) -> None:
-        """Refuses (SW312) a Python number beside a column where a column of the number's dtype has another result."""
-        number = {"b": True, "i": 1, "f": 1.0}[scalar.dtype.kind]
-        column = np.ones(1, dtype)
-        made = [np.asarray(run_prototype(call, function, column, x)).dtype for x in (number, np.ones(1, scalar.dtype))]
-        if made[0] != made[1]:
-            refuse("SW312", call=call, what=f"{scalar.dtype} beside {dtype}")
-
-    def with_columns(self, method: Callable[..., Any], name: str, series: TracedSeries) -> Callable[..., Any]:
-        """Returns a Series method that also takes scalars of the group, as columns that have them in each row."""
-        if name not in _TAKE_SCALARS:
-            return method
-
-        def called(*args: Any, **kwargs: Any) -> Any:
-            if not any(type(x) is GroupScalar for x in (*args, *kwargs.values())):
-                return method(*args, **kwargs)
-            if name == "clip":
-                self._guard_bounds(*(*args, None, None)[:2], **kwargs)
-            columns = [x if type(x) is not GroupScalar else self.column(x, series.loop) for x in (*args, *kwargs.values())]
-            return method(*columns[: len(args)], **dict(zip(kwargs, columns[len(args) :], strict=True)))
-
-        return called
-
-    def _guard_bounds(self, low: Any, high: Any, lower: Any = None, upper: Any = None, **others: Any) -> None:
-        """Flags a lower bound above the upper one: pandas swaps two scalars, and not two columns."""
-        bounds = [x for x in (lower if low is None else low, upper if high is None else high) if x is not None]
-        if len(bounds) == 2:
-            above = bounds[0] > bounds[1]
-            self.loop.guard(self.loop.call("logical_not", above.value))
-
-    def column(self, x: Any, loop: LoopBuilder) -> TracedSeries | None:
-        """Returns a new column with a scalar or an element of the group in each row; None for anything else."""
-        if type(x) is GroupScalar:
-            value = self.of_rows(x.value, loop)
-            return TracedSeries(loop, value, value.type.dtype)
-        return x.column(self, loop) if type(x) in (GroupElement, GroupList, GroupRecords, elements.Places) else None
-
-    def constant_column(self, x: Any, loop: LoopBuilder) -> TracedSeries | None:
-        """Returns a column with a scalar, an element or a constant in each row; None for anything else."""
-        return summaries.column_of(self, x, loop)
 
     # Attributes and functions
 
@@ -298,7 +223,7 @@ class FrameGroup:
 
     def frame_attribute(self, frame: TracedFrame, name: str) -> Any:
         """Returns a DataFrame attribute that reads other rows, or None."""
-        for table in (elements.FRAME, ordered_rows.FRAME, neighbours.FRAME, inner_groups.FRAME):
+        for table in (elements.FRAME, dict_rows.FRAME, ordered_rows.FRAME, neighbours.FRAME, inner_groups.FRAME):
             if name in table:
                 return table[name](self, frame)
         return None
@@ -354,7 +279,7 @@ class FrameGroup:
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
         """Returns the DataFrame of one row or a few rows of scalars; None for other data."""
-        made = results.frame_of_lists(self, data, columns, index)
+        made = made_lists.frame_of_lists(self, data, columns, index)
         beside_columns = isinstance(data, dict) and any(self.has_length(x) for x in data.values())
         return made if made is not None or beside_columns else summaries.summary(self, data, columns, index)
 
@@ -370,6 +295,39 @@ class FrameGroup:
         """Runs a loop over rows that carries state, which a frame begins (`sequential`)."""
         sequential.run_loop(self, frame, over)
 
+    def comprehension_of(self, frame: FrameType) -> Any:
+        """Returns the comprehension whose loop a frame begins, or None."""
+        return rewriting.comprehension_of(frame)
+
+    def comprehended(self, frame: FrameType, rows: Any, of: rewriting.Comprehension) -> Any:
+        """Returns the result of a comprehension. Refuses (SW600) one over anything but rows."""
+        over = listing_of(rows)
+        return refuse("SW600") if over is None else sequential.run_comprehension(self, frame, over, of)
+
+    def rewritten(self, function: Callable[..., Any], sites: set[rewriting.Comprehension]) -> AbstractContextManager[None]:
+        """Rewrites the function's code inside the block (`rewriting`)."""
+        return rewriting.rewritten(function, sites)
+
+    def filled(self, function: Any, count: GroupScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedArray:
+        """Returns the array of np.zeros, ones, full or empty."""
+        return filled.filled(self, function, count, args, kwargs)
+
+    def repeated(self, count: GroupScalar, items: list[Any]) -> Any:
+        """Returns ``items * count``."""
+        return filled.repeated(self, count, items)
+
+    def set_element(self, array: TracedArray, key: int, value: Any) -> None:
+        """Assigns an element of an array."""
+        filled.set_element(self, array, key, value)
+
+    def is_joined(self, items: Any) -> bool:
+        """Whether `str.join` receives values of the group."""
+        return list_calls.is_column(items) or list_calls.takes((items,))
+
+    def joined(self, text: str, items: Any) -> GroupElement:
+        """Returns ``text.join(items)`` of the values of a group."""
+        return list_calls.joined(self, text, items)
+
     def mark(self) -> tuple[Any, ...]:
         """Returns what `undo` requires to remove all that was traced since."""
         return self.loop.mark(), self.root.mark(), len(self.root.derived), len(self.builder.wholes)
@@ -383,6 +341,8 @@ class FrameGroup:
         self.builder.forget_wholes(wholes)
         self._labels.clear()
         self._kept.clear()
+        self.counted.clear()
+        self.appended.clear()
 
     def one_row(self) -> LoopBuilder:
         """Returns a loop for one row for the group."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from udf_compiler.frontends.pandas.apply.comprehensions import Values
-from udf_compiler.frontends.pandas.groups.results import GroupList, GroupRecords
+from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, MappedList, Values
+from udf_compiler.frontends.pandas.apply.row_iterator import Rows
+from udf_compiler.frontends.pandas.apply.row_loops import LOOPS
+from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
+from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
+from udf_compiler.frontends.pandas.groups.made_lists import GroupDict, GroupList, GroupRecords, GroupSet
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
-from udf_compiler.frontends.pandas.groups.sequential import computed
+from udf_compiler.frontends.pandas.groups.sequential import computed, run_generator
+from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -37,7 +44,7 @@ class Distinct(Traced):
         refuse("SW312", call=f"set.{name}", what="a method of a set of the values of a group")
 
 
-_LISTS = (Values, GroupList, GroupRecords, Distinct)
+_LISTS = (Values, MappedList, Mapped, GroupList, GroupRecords, GroupDict, GroupSet, Distinct)
 
 # The functions below are interpreted, as those of users are, which call stand-ins.
 _sorted, _len, _sum, _min, _max, _any, _all = (STAND_INS[f] for f in (sorted, len, sum, min, max, any, all))
@@ -50,13 +57,22 @@ _CALLS: dict[str, Callable[[Any], tuple[Any]]] = {
 
 
 def takes(args: tuple[Any, ...]) -> bool:
-    """Whether some argument is a list of a group."""
-    return any(type(x) in _LISTS for x in args)
+    """Whether some argument is a list of a group, or a generator expression over its rows."""
+    return any(type(x) in _LISTS or _is_generator(x) for x in args)
+
+
+def _is_generator(x: Any) -> bool:
+    loops = LOOPS.get()
+    frame = x.gi_frame if type(x) is GeneratorType and loops is not None and loops.sequential else None
+    return frame is not None and type(frame.f_locals.get(".0")) is Rows
 
 
 def call(group: FrameGroup, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Returns the result of a builtin; refuses (SW312) other forms than those with one list, and `reverse=`."""
+    args = tuple(_listed(group, x) for x in args)
     plain = len(args) == 1 and not kwargs
+    if name == "list" and plain and type(args[0]) not in (Distinct, GroupSet):
+        return args[0].copied()
     if name == "set" and plain:
         return Distinct(group, args[0])
     if name == "sorted" and len(args) == 1 and kwargs in ({"reverse": True}, {"reverse": False}):
@@ -71,3 +87,25 @@ def call(group: FrameGroup, name: str, args: tuple[Any, ...], kwargs: dict[str, 
         refuse("SW312", call=f"{name}()", what="of a set")
     ordered = computed(group, lambda x: (_sorted(set(x)),), args[0].elements)
     return computed(group, function, ordered) if kwargs else ordered
+
+
+def is_column(x: Any) -> bool:
+    """Whether `x` is a column, whose values a call takes as it takes a list."""
+    return type(x) in (TracedSeries, TracedArray, TracedTexts, KeptElements)
+
+
+def joined(group: FrameGroup, text: str, items: Any) -> Any:
+    """Returns ``text.join(items)``."""
+    if is_column(items):
+        items = Values(items.alone() if type(items) is KeptElements else texts_of(items))
+    items = _listed(group, items)
+    if type(items) in (Distinct, GroupSet):
+        refuse("SW312", call="str.join", what="of a set, whose order only Python knows")
+    return computed(group, lambda x: (text.join(x),), items)
+
+
+def _listed(group: FrameGroup, x: Any) -> Any:
+    """Returns a generator or the results of a map as a list."""
+    if type(x) in (Mapped, MappedList):
+        return (MappedList(x) if type(x) is Mapped else x).values
+    return run_generator(group, x) if _is_generator(x) else x

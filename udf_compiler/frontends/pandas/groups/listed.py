@@ -15,7 +15,9 @@ import pandas as pd
 from sparkweld.ir.types import BOOL, I64, INTEGERS_OF_TIMES, Type
 from udf_compiler.frontends.pandas.apply.elementwise import element
 from udf_compiler.frontends.pandas.apply.frame_rows import sources_of
+from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.groups.listed_times import RowTime
 from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS, optional_element
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.python import lists
@@ -28,6 +30,7 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
 ITERROWS, ILOC, TUPLE = "DataFrame.iterrows", "DataFrame.iloc", "DataFrame.itertuples"
+RECORDS = 'DataFrame.to_dict("records")'
 
 
 class Form:
@@ -128,6 +131,8 @@ class ListedColumn(Listed):
 
 def _element(series: TracedSeries, call: str) -> Any:
     """Returns the element of a Series of one row."""
+    if series.kind is DATETIMES:
+        return RowTime(TracedScalar("int", series.value))
     if series.kind is BOOL_OBJECTS:
         return optional_element(series, of_value(series.loop.value_of(series.value)))()
     return element(series, call)()
@@ -255,7 +260,13 @@ class ListedRows(Listed):
 
     def at(self, position: Any) -> Any:
         row = ListedRow(self.frame, position, self.how, self.fields)
-        return row if self.how == TUPLE else (row.label(), row)
+        return row if self.how in (TUPLE, RECORDS) else (row.label(), row)
+
+    def __getitem__(self, key: Any) -> Any:
+        known = next((c for c in self.frame.columns if c is not None), None)
+        if self.how != RECORDS or known is None or type(key) is slice:
+            refuse("SW250", call=f"{self.how} [...]")
+        return self.at(TracedScalar("int", lists.place(known.values, key)))
 
 
 class ListedTuples(Listed):
@@ -290,7 +301,10 @@ class ListedRow(Listed):
 
     @property
     def stands_for(self) -> type:  # type: ignore[override]
-        return tuple if self.how == TUPLE else pd.Series
+        return {TUPLE: tuple, RECORDS: dict}.get(self.how, pd.Series)
+
+    def __bool__(self) -> bool:
+        return True if self.how in (TUPLE, RECORDS) else super().__bool__()
 
     def _more_names(self) -> Any:
         return self.fields or self.frame.form.series
@@ -311,7 +325,7 @@ class ListedRow(Listed):
             return self._get
         if name == "name":
             return self.label()
-        if hasattr(pd.Series, name):
+        if self.how == RECORDS or hasattr(pd.Series, name):
             refuse("SW251", call=f"row.{name}")
         return self._value(name)
 
@@ -329,7 +343,9 @@ class ListedRow(Listed):
 
     def _value(self, name: Any) -> Any:
         column, call = self.frame.column(name, self.how), self.how
-        if column.series.kind is BOOL_OBJECTS:
+        if call == RECORDS:
+            return column.at(self.position)
+        if column.series.kind in (BOOL_OBJECTS, DATETIMES):
             return column.item(self.position, call)
         sources: dict[Any, Callable[[], Any]] = sources_of(self.frame.row_at(self.position), call)
         numbers = all(s.kind is NUMBERS and s.dtype.kind != "b" for s in self.frame.form.series.values())

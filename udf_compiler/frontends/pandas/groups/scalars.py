@@ -115,6 +115,8 @@ class GroupScalar(SeriesOperand):
         return group.with_series(self, series, name, reflected)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        if type(other) is list and name == "mul" and current().group is not None:
+            return current().group.repeated(self, other)  # type: ignore[union-attr]
         if isinstance(other, ColumnLike) and current().group is not None:
             return NotImplemented  # the column runs its own operator
         if is_scalar(other):

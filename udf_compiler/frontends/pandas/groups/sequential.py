@@ -9,64 +9,46 @@ from __future__ import annotations
 
 import ctypes
 import dis
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from types import CellType, FrameType, FunctionType
+from types import CellType, CodeType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.errors import Refusal
-from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir import Value
 from sparkweld.ir.ops.regions import Region
 from sparkweld.ir.types import I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
+from udf_compiler.frontends.pandas.apply.row_iterator import listing_of
 from udf_compiler.frontends.pandas.apply.row_loops import LOOPS
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.dates import DATES
-from udf_compiler.frontends.pandas.frame import TracedFrame
-from udf_compiler.frontends.pandas.groups.listed import (
-    ITERROWS,
-    TUPLE,
-    Form,
-    ListedColumn,
-    ListedFrame,
-    ListedRows,
-    ListedTuples,
-    fields_of,
-    listed_type,
-)
-from udf_compiler.frontends.pandas.groups.results import (
-    GroupDict,
+from udf_compiler.frontends.pandas.groups.lister import Lister
+from udf_compiler.frontends.pandas.groups.made_lists import (
     GroupList,
     GroupRecords,
-    GroupSet,
-    collected,
-    list_of_values,
+    elements_in,
+)
+from udf_compiler.frontends.pandas.groups.results import (
     results_of_group,
 )
-from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
-from udf_compiler.frontends.pandas.groups.single_values import GroupElement
-from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
-from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
-from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.pandas.groups.rewriting import Comprehension
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.nested_lists import Lists
 from udf_compiler.frontends.python.path_explorer import exploring
 from udf_compiler.frontends.python.regions.build import GraphBuilder
 from udf_compiler.frontends.python.regions.call import called, reduce_in_region
-from udf_compiler.frontends.python.regions.code import WHERE, Loop, loop_at
-from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Together
+from udf_compiler.frontends.python.regions.code import TOTAL, WHERE, Loop, loop_at
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.results import Kind, Parts
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import Shape, State, reachable
 from udf_compiler.frontends.python.regions.versions import is_known_version
 from udf_compiler.frontends.python.state import Record
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar, of_value
-from udf_compiler.frontends.tracing.constants import unwrapped
-from udf_compiler.frontends.tracing.frames import offset_of
+from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.tracing.frames import instruction, offset_of
 from udf_compiler.frontends.tracing.session import attempt, current, leave_unseen, refuse, refuse_again
-from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.process.context_variables import assigned
 
@@ -74,12 +56,6 @@ if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.groups.frame_group import FrameGroup
 
 _CALL = "a loop over rows"
-
-#: Kinds of Series whose columns become lists.
-_KINDS = (NUMBERS, STRINGS, DATES, BOOL_OBJECTS)
-
-#: Frames with more columns become lists of those that the function names only.
-_FEW = 4
 
 
 def run_loop(group: FrameGroup, frame: FrameType, over: Callable[[Lister], Any]) -> None:
@@ -89,20 +65,99 @@ def run_loop(group: FrameGroup, frame: FrameType, over: Callable[[Lister], Any])
     of other functions.
     """
     loop = _loop_of(frame)
+    made = attempt(lambda: _changed(group, frame, loop, over, False))
+    if isinstance(made, Refusal):
+        if not loop.code.changes_lists or not _overwritable(frame):
+            refuse_again(made)
+        again = attempt(lambda: _changed(group, frame, loop, over, True))
+        made = refuse_again(made) if isinstance(again, Refusal) else again
+    _assign(frame, made)
+
+
+def _changed(group: FrameGroup, frame: FrameType, loop: Loop, over: Callable[[Lister], Any], overwrites: bool) -> dict[str, Any]:
+    """Returns the variables that a loop assigns or changes. `overwrites`: arrays and lists of columns may be among these."""
     function = _function_of(frame)
     outer = _outer(frame, function)
-    lister = Lister(group, function)
+    overwritable = _overwritable(frame) if overwrites else frozenset()
+    lister = Lister(group, function, overwritable)
     inner = {name: x for name, x in frame.f_locals.items() if name not in frame.f_code.co_freevars}
     # a list that the loop changes may have other names, by which code after the loop reads it
     own = {name: x for name, x in inner.items() if name in loop.read or (name in loop.after and _may_change(x))}
-    variables = {name: lister.listed(x, outer) for name, x in own.items()}
+    variables = {name: lister.listed(x, outer) for name, x in (own | _captured(frame)).items()}
     changes = {name for name, x in own.items() if _may_change(x) and id(x) not in outer}
+    overwritten = {name: x for name, x in own.items() if id(x) in overwritable}
+    changes |= {*overwritten}
     names = tuple(sorted((loop.assigned | changes) & loop.after))
     begin, record = State([over(lister)], variables, loop.start), Record(*outer.values())
-    made = _run(group, lister, Machine(function, False, called, reduce_in_region, outer=outer), loop, names, begin)
+    code = loop.ending_with(names)
+    made = _run(group, lister, Machine(function, False, called, reduce_in_region, outer=outer, part=code), begin)
     record.check()
     leave_unseen()
-    _assign(frame, dict(zip(names, made, strict=False)))
+    results = dict(zip(names, made, strict=False))
+    _own(inner, loop, results)
+    for name, x in overwritten.items():
+        if name in results and name not in loop.assigned and type(x) is not Values:
+            results[name] = TracedArray(x.loop, (elements_in(group, x.loop, results[name].value),))
+    if any(type(part) is GroupList and part.numpy == lists.NDARRAY for x in results.values() for part in _parts(x)):
+        refuse("SW600")
+    return results
+
+
+def _overwritable(frame: FrameType) -> frozenset[int]:
+    """Returns the ids of the arrays and lists of columns to whose elements a loop may assign: those with one name only."""
+    found = [x for x in frame.f_locals.values() if (type(x) is TracedArray and x.ndim == 1 and not x.shared) or type(x) is Values]
+    held = [id(part) for at in (frame, *_callers(frame)) for x in at.f_locals.values() for part in _parts(x)]
+    return frozenset(id(x) for x in found if held.count(id(x)) == 1)
+
+
+def _own(before: dict[str, Any], loop: Loop, results: dict[str, Any]) -> None:
+    """Marks the lists to which later code may append: those with one name only."""
+    lists = {name for name, x in results.items() if type(x) in (GroupList, GroupRecords)}
+    if lists & loop.assigned:
+        return
+    held = [id(part) for x in before.values() for part in _parts(x)]
+    for name in lists:
+        results[name].owned = type(before.get(name)) is list and held.count(id(before[name])) == 1
+
+
+def _parts(x: Any) -> Iterator[Any]:
+    """Yields an object and what it holds."""
+    yield x
+    if type(x) in (list, tuple, dict):
+        for part in x.values() if type(x) is dict else x:
+            yield from _parts(part)
+
+
+def run_comprehension(group: FrameGroup, frame: FrameType, over: Callable[[Lister], Any], of: Comprehension) -> Any:
+    """Returns the list, dict or set of a comprehension over rows, which may not change other objects."""
+    starts = [i.offset for i in dis.get_instructions(of.code) if i.opname == "FOR_ITER"]
+    loop = loop_at(of.code, starts.index(of.start)) if is_known_version() else None
+    if loop is None or loop.assigned - of.own:
+        refuse("SW600")
+    function = _function_of(frame)
+    outer, lister = _outer(frame, function), Lister(group, function)
+    own = {name: x for name, x in frame.f_locals.items() if name in loop.read and name not in of.code.co_freevars}
+    variables = {name: lister.listed(x, outer) for name, x in (own | _captured(frame)).items()}
+    container = {"BUILD_LIST": [], "BUILD_MAP": Mapping({}), "BUILD_SET": Seen([])}[instruction(of.code, of.begin)]
+    outer = {**outer, **reachable(*variables.values())}
+    machine = Machine(function, False, called, reduce_in_region, outer=outer, part=loop.making())
+    return _run(group, lister, machine, State([container, over(lister)], variables, loop.start))[0]
+
+
+def run_generator(group: FrameGroup, generator: GeneratorType) -> Any:
+    """Returns the list of the elements of a generator expression over rows, which nothing has advanced."""
+    frame, code = generator.gi_frame, generator.gi_code
+    over = listing_of(frame.f_locals.get(".0")) if frame is not None else None
+    writes = any(i.opname.startswith(("STORE_DEREF", "STORE_GLOBAL")) for i in dis.get_instructions(code))
+    if frame is None or over is None or writes or code.co_name != "<genexpr>" or not is_known_version():
+        refuse("SW600")
+    function = _function_of(frame)
+    lister, outer = Lister(group, function), _outer(frame, function)
+    variables = {name: lister.listed(x, outer) for name, x in _captured(frame).items()}
+    outer |= reachable(*variables.values())
+    machine = Machine(function, False, called, reduce_in_region, "list", outer=outer)
+    generator.close()
+    return _run(group, lister, machine, State([], {".0": over(lister), TOTAL: [], **variables}))[0]
 
 
 def computed(group: FrameGroup, function: Callable[..., Any], *args: Any) -> Any:
@@ -112,39 +167,72 @@ def computed(group: FrameGroup, function: Callable[..., Any], *args: Any) -> Any
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     variables = {name: lister.listed(x, {}) for name, x in zip(names, args, strict=True)}
     machine = Machine(function, False, called, reduce_in_region, outer=reachable(function))
-    (made,) = _run(group, lister, machine, None, (), State([], variables))
+    (made,) = _run(group, lister, machine, State([], variables))
     return made
 
 
 def _loop_of(frame: FrameType) -> Loop:
-    at = offset_of(frame)
-    starts = [i.offset for i in dis.get_instructions(frame.f_code) if i.opname == "FOR_ITER"]
-    loop = loop_at(frame.f_code, starts.index(at)) if is_known_version() and at in starts else None
+    at, code = offset_of(frame), _code_of(frame)
+    starts = [i.offset for i in dis.get_instructions(code) if i.opname == "FOR_ITER"]
+    loop = loop_at(code, starts.index(at)) if is_known_version() and at in starts else None
     # the loops of comprehensions that are functions of their own are not counted
-    apart = any(getattr(x, "co_name", "") == "<listcomp>" for x in frame.f_code.co_consts)
-    if loop is None or apart or loop.assigned & {*frame.f_code.co_freevars}:
+    apart = any(getattr(x, "co_name", "") == "<listcomp>" for x in code.co_consts)
+    if loop is None or apart or loop.assigned & {*code.co_freevars}:
         refuse("SW600")
     return loop
 
 
 def _function_of(frame: FrameType) -> FunctionType:
-    """Returns the function that a frame runs, with the present values of its enclosing functions' variables."""
-    code, known = frame.f_code, frame.f_locals
-    closure = tuple(CellType(known[name]) if name in known else CellType() for name in code.co_freevars)
+    """Returns the function that a frame runs, with the present values of its enclosing functions' variables.
+
+    Values of the group are left out: they are variables of the region (`_captured`).
+    """
+    code = _code_of(frame)
+    closure = tuple(CellType() if _is_of_group(c) else c for c in _cells(frame))
     return FunctionType(code, frame.f_globals, closure=closure)
+
+
+def _captured(frame: FrameType) -> dict[str, Any]:
+    """Returns the variables of enclosing functions that are values of the group; refuses (SW600) containers of such values."""
+    cells = list(zip(frame.f_code.co_freevars, _cells(frame), strict=True))
+    for cell in (cell for _, cell in cells if cell != CellType() and not _is_of_group(cell)):
+        if any(issubclass(type(x), Traced) for x in _parts(cell.cell_contents)):
+            refuse("SW600")
+    return {name: cell.cell_contents for name, cell in cells if _is_of_group(cell)}
+
+
+def _is_of_group(cell: CellType) -> bool:
+    return cell != CellType() and issubclass(type(cell.cell_contents), Traced)
+
+
+def _code_of(frame: FrameType) -> CodeType:
+    """Returns the user's code that a frame runs."""
+    return current().originals.get(frame.f_code, frame.f_code)
+
+
+def _cells(frame: FrameType) -> tuple[CellType, ...]:
+    known = frame.f_locals
+    return tuple(CellType(known[name]) if name in known else CellType() for name in frame.f_code.co_freevars)
 
 
 def _outer(frame: FrameType, function: FunctionType) -> dict[int, Any]:
     """Returns the objects that the loop may not change: those that other functions can reach."""
-    found, caller = reachable(function, function.__code__.co_consts), frame.f_back
+    found = reachable(function, function.__code__.co_consts)
+    for caller in _callers(frame):
+        found |= _reachable_values(caller)
+    return found
+
+
+def _callers(frame: FrameType) -> Iterator[FrameType]:
+    """Yields the frames of user code that have called a frame."""
+    caller = frame.f_back
     while caller is not None:
         module = str(caller.f_globals.get("__name__") or "")
         if module.startswith("udf_compiler.eval_types"):  # which has called the UDF
-            break
+            return
         if module.partition(".")[0] not in ("udf_compiler", "sparkweld"):
-            found |= _reachable_values(caller)
+            yield caller
         caller = caller.f_back
-    return found
 
 
 def _reachable_values(frame: FrameType) -> dict[int, Any]:
@@ -159,9 +247,7 @@ def _may_change(x: Any) -> bool:
     return type(x) in (list, dict, set) or (type(x) is tuple and any(map(_may_change, x)))
 
 
-def _run(
-    group: FrameGroup, lister: Lister, machine: Machine, loop: Loop | None, names: tuple[str, ...], begin: State
-) -> list[Any]:
+def _run(group: FrameGroup, lister: Lister, machine: Machine, begin: State) -> list[Any]:
     """Returns the results of a loop, or of a whole function, as values of the group."""
     outer, rows = machine.outer or {}, lister.loop
     begin.variables[WHERE] = lister.first()
@@ -170,9 +256,8 @@ def _run(
     values = [x.value for x in shape.leaves if is_scalar(x)]
 
     def build(splits: bool, merges: bool) -> Any:
-        code = None if loop is None else loop.ending_with(names)
-        part = Machine(machine.function, False, machine.call, machine.reduce, outer=outer, part=code)
-        return GraphBuilder(part, outer, {}, whole=True, splits=splits, merges=merges).build(begin.copied(outer))
+        graph, kinds = GraphBuilder(machine, outer, {}, whole=True, splits=splits, merges=merges).build(begin.copied(outer))
+        return refuse("SW600") if any(map(_has_lists, kinds)) else (graph, kinds)
 
     with _alone():
         made = attempt(lambda: build(False, False))
@@ -180,13 +265,23 @@ def _run(
             made = attempt(lambda: build(True, False))
         if isinstance(made, Refusal) and has(made.code, "many_blocks"):
             made = attempt(lambda: build(False, True))
+        if isinstance(made, Refusal):
+            current().list_rows = True
+            again = attempt(lambda: build(False, False))
+            made = again if not isinstance(again, Refusal) or has(made.code, "loop_over_rows") else made
     if isinstance(made, Refusal):
         refuse_again(made)
     graph, kinds = made
     found = rows.is_valid(rows.emit(Region(graph), *values))
     group.loop.guard(_of_first(group, found))
     parts = [rows.value_of(rows.emit(Region(graph, at), *values)) for at in range(len(graph.results))]
+    kinds = tuple(kind if isinstance(kind, Parts) else Parts((kind,)) for kind in kinds)
     return results_of_group(group, kinds, [_of_first(group, part) for part in parts])
+
+
+def _has_lists(kind: Kind) -> bool:
+    """Whether a result is a list of lists, or has one."""
+    return isinstance(kind, Lists) or (isinstance(kind, Parts) and any(map(_has_lists, kind.kinds)))
 
 
 def _of_first(group: FrameGroup, value: Value) -> Value:
@@ -203,7 +298,7 @@ def _alone() -> Iterator[None]:
         with exploring(None), assigned(LOOPS, None):
             yield
     finally:
-        session.group, session.of_columns = group, False
+        session.group, session.of_columns, session.list_rows = group, False, False
 
 
 def _assign(frame: FrameType, values: dict[str, Any]) -> None:
@@ -212,134 +307,3 @@ def _assign(frame: FrameType, values: dict[str, Any]) -> None:
     variables.update(values)
     if type(variables) is dict:  # before CPython 3.13, a copy of the variables
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
-
-
-class Lister:
-    """Represents values of the group in a region: scalars as scalars, columns as lists. `loop`: the loop of the region's row."""
-
-    def __init__(self, group: FrameGroup, function: FunctionType) -> None:
-        self.group, self.loop = group, group.builder.loop("rows in order")
-        self._named = _names(function)
-        self._made: dict[int, tuple[Any, Any]] = {}
-
-    def first(self) -> TracedScalar:
-        """Returns whether a row is the first of the group. Rows that a kernel pads are none."""
-        loop, zero = self.loop, self.loop.const(0, I64)
-        some = loop.call("greater", loop.repeat(self.group.count_of(self.group.root, _CALL)), zero)
-        at_first = loop.call("equal", self.group.position(loop), zero)
-        return TracedScalar("bool", loop.call("logical_and", at_first, some))
-
-    def listed(self, x: Any, outer: dict[int, Any]) -> Any:
-        """Returns a variable of the function as one of the region; refuses (SW600) objects that regions do not have."""
-        kind = type(x)
-        if kind is GroupScalar:
-            return x.of_row(self.loop)
-        if kind is GroupElement and x.series.kind in (STRINGS, DATES):
-            x.guard_present(self.group)
-            return of_value(self.loop.repeat(self.group.loop.value_of(x.value)))
-        if kind in (GroupDict, GroupList, GroupRecords, GroupSet):
-            return x.listed(self.loop)
-        if kind is TracedSeries:
-            return self.column(x)
-        if kind is TracedArray and x.ndim == 1:
-            column = self.column(TracedSeries(x.loop, x.value, x.dtype))
-            return TracedScalar(column.values.kind, column.values.value, numpy=lists.NDARRAY)
-        if kind is TracedFrame:
-            return self.frame(x)
-        if kind is Values:
-            return list_of_values(self.group, x).listed(self.loop)
-        if kind in (list, tuple, dict, set) and id(x) not in outer:
-            if id(x) not in self._made:
-                self._made[id(x)] = x, self._container(x, outer)
-            return self._made[id(x)][1]
-        if issubclass(kind, Traced) or kind is set:
-            refuse("SW600")
-        return x
-
-    def _container(self, x: Any, outer: dict[int, Any]) -> Any:
-        if type(x) in (list, tuple):
-            return type(x)(self.listed(part, outer) for part in x)
-        if type(x) is dict:
-            return Mapping({key: self.listed(value, outer) for key, value in x.items()})
-        return Seen([]) if not x else refuse("SW600")
-
-    def counter(self, start: Any, stop: Any, step: int) -> Counter:
-        """Returns the numbers of a range."""
-        return Counter(self.listed(start, {}), self.listed(stop, {}), step)
-
-    def counted(self, numbered: Any) -> Together:
-        """Returns the numbers from 0 on beside the elements of an iterator."""
-        return Together((Counter(0, 2**62, 1), numbered))
-
-    def count(self, loop: LoopBuilder) -> GroupScalar:
-        """Returns the number of rows of a loop."""
-        return GroupScalar(self.group.loop, self.group.count_of(loop, _CALL), weak=True)
-
-    def tuples(self, columns: Sequence[Any], single: bool) -> Elements:
-        """Returns the tuples of the elements of columns, or the elements of a single one."""
-        return Elements(ListedTuples(tuple(self.listed(column, {}) for column in columns), single), 0)
-
-    def elements(self, items: Any) -> Elements:
-        """Returns the elements of a list that another loop has made."""
-        return Elements(items.listed(self.loop), 0)
-
-    def labelled_rows(self, frame: TracedFrame) -> Elements:
-        """Returns the labels and rows of `DataFrame.iterrows`."""
-        return Elements(ListedRows(self.frame(frame), ITERROWS, ()), 0)
-
-    def named_tuples(self, frame: TracedFrame, index: Any, name: Any) -> Elements:
-        """Returns the tuples of `DataFrame.itertuples`."""
-        made = self.frame(frame, every=name is None)
-        return Elements(ListedRows(made, TUPLE, fields_of(made.form, index, name)), 0)
-
-    def column(self, series: TracedSeries) -> ListedColumn:
-        """Returns a Series as lists. Refuses (SW600) Series of times and other kinds."""
-        if series.kind not in _KINDS or series.batch_dependent is not None or series.has_nat:
-            refuse("SW600")
-        loop, value = series.loop, series.value
-        values = self._collected(loop, loop.cast(loop.value_of(value), listed_type(value.type.plain())))
-        valid = self._collected(loop, loop.is_valid(value)) if value.type.nullable else None
-        return ListedColumn(Form({"": series.twin(shared=False)}, loop.numbered), values, valid)
-
-    def _collected(self, loop: LoopBuilder, value: Value) -> TracedScalar:
-        """Returns the list of a value of the kept rows."""
-        made = collected(self.group, loop, value, self.loop)
-        return TracedScalar(made.type.kind, made)
-
-    def frame(self, frame: TracedFrame, every: bool = False) -> ListedFrame:
-        """Returns a DataFrame as lists of the columns that the function names; of all if there are few, or if `every`."""
-        every = every or len(frame.series) <= _FEW
-        columns = []
-        for name, series in frame.series.items():
-            wanted = (every or name in self._named) and series.kind in _KINDS
-            found = attempt(partial(self.column, series)) if wanted else None
-            columns.append(found if type(found) is ListedColumn else None)
-        known = {name: series.twin(shared=False) for name, series in frame.series.items()}
-        size = self.count(frame.loop).of_row(self.loop)
-        return ListedFrame(Form(known, frame.loop.numbered), tuple(columns), size)
-
-
-def _names(function: FunctionType) -> frozenset[str]:
-    """Returns the strings and names in a function, and in the functions that it defines, calls or captures."""
-    found: set[str] = set()
-    scope = function.__globals__
-    waiting: list[Any] = [function.__code__, *(c.cell_contents for c in function.__closure__ or () if c != CellType())]
-    seen: set[int] = set()
-    while waiting:
-        x = unwrapped(waiting.pop())
-        if id(x) in seen or isinstance(x, StandIn):
-            continue
-        seen.add(id(x))
-        if isinstance(x, str):
-            found.add(x)
-        elif isinstance(x, tuple | list | set | frozenset):
-            waiting += x
-        elif isinstance(x, dict):
-            waiting += [*x, *x.values()]
-        elif isinstance(x, FunctionType):
-            waiting.append(x.__code__)
-        elif hasattr(x, "co_consts"):
-            found.update(x.co_names)
-            waiting += [*x.co_consts, *(scope[name] for name in x.co_names if name in scope)]
-    return frozenset(found)
-

@@ -15,7 +15,7 @@ from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.datetimes import DATETIMES
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
-from udf_compiler.frontends.pandas.groups.results import GroupList, list_of_values
+from udf_compiler.frontends.pandas.groups.made_lists import GroupList, list_of_values
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries

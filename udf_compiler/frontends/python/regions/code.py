@@ -151,19 +151,29 @@ class Loop:
         live = tuple(found | frozenset(names) for found in self.code.live)
         return replace(self.code, instructions=tuple(instructions), joins=self.code.joins | {self.start, end}, live=live)
 
+    def making(self) -> Code:
+        """Returns the code of a comprehension's loop, whose result is the list, dict or set below the iterator."""
+        made, end = self.ending_with((TOTAL,)), self.code.instructions[self.start].value + 2
+        instructions = list(made.instructions)
+        instructions[end : end + 2] = [Instruction("STORE_FAST", value=TOTAL), instructions[end]]
+        return replace(made, instructions=tuple(instructions))
+
 
 def loop_at(code: CodeType, number: int) -> Loop | None:
     """Returns the loop of a FOR_ITER, counted from 0. None where it ends other than at its end, as by a return.
 
-    A handler of exceptions around the loop is left out: what the loop raises is for Python to handle.
+    A handler of exceptions around the loop is left out: what the loop raises is for Python to handle. So is the cleanup of
+    comprehensions.
     """
     whole = code_of(code)
     starts = [n for n, i in enumerate(whole.instructions) if i.name == "FOR_ITER"]
     if number >= len(starts):
         return None
     start = starts[number]
-    end, around = whole.instructions[start].value + 2, whole.handlers[start]
-    handlers = tuple(None if h is None or (around is not None and h.target == around.target) else h for h in whole.handlers)
+    end = whole.instructions[start].value + 2
+    caught = tuple(h if h is not None and whole.instructions[h.target].name == "PUSH_EXC_INFO" else None for h in whole.handlers)
+    around = caught[start]
+    handlers = tuple(None if h is None or (around is not None and h.target == around.target) else h for h in caught)
     found, waiting = set[int](), [start]
     while waiting:
         at = waiting.pop()

@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows, with_gaps
+from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
@@ -45,7 +46,12 @@ class Growing:
     lent: bool = False
 
     def check(self) -> None:
-        """Refuses (SW282) a change of a list that another one holds, or of the caller's."""
+        """Refuses (SW282) a change of a list that another one holds, of the caller's, or to whose elements a loop assigns."""
+        if type(self.value) is Overwritten:
+            refuse("SW282", what="a list to whose elements it assigns, which it changes in another way,")
+        self._check_free()
+
+    def _check_free(self) -> None:
         if self.lent:
             refuse("SW282", what="a list of the calling function, which it changes,")
         if self.frozen:
@@ -103,6 +109,10 @@ class Growing:
 
     def set(self, key: Any, x: Any) -> None:
         """Assigns an element; refuses one of another kind (SW244). IndexError as in Python."""
+        if type(self.value) is Overwritten:
+            self._check_free()
+            self.value = self.value.replaced(key, x)
+            return
         self._guard_short()
         value, x = self.value, element(x)
         if isinstance(key, slice):

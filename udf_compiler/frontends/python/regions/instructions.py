@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from types import CellType
 from typing import Any
 
 from sparkweld.errors import SparkWeldError
@@ -48,6 +49,7 @@ from udf_compiler.frontends.python.regions.machine import (
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant, made, recorded
 from udf_compiler.frontends.python.regions.matching import MATCHING
+from udf_compiler.frontends.python.regions.overwritten import whole
 from udf_compiler.frontends.python.regions.results import is_json
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
@@ -165,6 +167,8 @@ def _import_from(machine: Machine, i: Instruction, s: State) -> None:
 
 def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
     captured = captured_cell(machine, i.value)
+    if captured is not None and i.value in s.variables and captured == CellType():
+        captured = None  # the state has the value, which is one of the row
     if captured is None and i.value not in s.variables:
         raise in_place(UnboundLocalError(f"cannot access local variable {i.value!r}"))
     s.stack.append(s.variables[i.value] if captured is None else function_of(captured.cell_contents))
@@ -588,7 +592,7 @@ def _end_part(machine: Machine, i: Instruction, s: State) -> None:
     if any(name not in s.variables for name in i.value):
         raise in_place(UnboundLocalError("cannot access a local variable"))
     values = [_elements_of_set(x) if type(x) is Seen else decide(s, x) for x in map(s.variables.__getitem__, i.value)]
-    settled = [x.settled if type(x) is Mapping and x.log is not None else plain(current(x)) for x in values]
+    settled = [x.settled if type(x) is Mapping and x.log is not None else plain(whole(current(x))) for x in values]
     s.result = (*map(lists.as_list, settled), 0)  # a region has some result
 
 

@@ -12,6 +12,7 @@ from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_list
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.of_text import element as of_text
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.record_parts import ListRow
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
@@ -27,6 +28,7 @@ from udf_compiler.frontends.python.regions.state import Method, State, within
 from udf_compiler.frontends.python.undecided import holds_undecided
 from udf_compiler.frontends.python.values import MAX, MIN, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
@@ -107,7 +109,7 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     owner = function.owner
     if function.name == "append":
         args[:] = [snapshot(machine, s, element(machine, s, x), owner) for x in args]
-    holds = len(args) == 1 and (type(args[0]) is TracedRecord or holds_undecided(args[0]) or is_list(args[0]))
+    holds = len(args) == 1 and (type(args[0]) in (TracedRecord, ListRow) or holds_undecided(args[0]) or is_list(args[0]))
     if type(owner) is list and function.name == "append" and holds:
         if machine.outer is None or id(owner) in machine.outer:
             refuse("SW256", call="a list")
@@ -137,8 +139,11 @@ def _with_list(machine: Machine, s: State, items: list[Any], more: Any) -> list[
 def snapshot(machine: Machine, s: State, x: Any, owner: Any) -> Any:
     """Returns a list of the row that a list takes as an element, as a value: the function may not change it any more.
 
-    A Python list remains one as the element of a Python list. Anything else is unchanged.
+    A Python list remains one as the element of a Python list, or is a row of a table (`Session.list_rows`). Anything else is
+    unchanged.
     """
+    if session().list_rows and type(x) is list and x:
+        return ListRow(x) if not _is_named(s, x) else refuse("SW282", what="a list in a list that has a second name,")
     kind = owner.value.kind if type(owner) is Growing and type(owner.value) is TracedLists else None
     if type(x) is list and kind is not None and id(x) in (machine.outer or ()):
         return _of_known(machine, s, x) if x else []

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
+from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, kind_with_gaps, records_of, with_gaps
@@ -18,6 +19,7 @@ from udf_compiler.frontends.tracing.session import refuse
 
 def element_of(draft: Any, x: Any) -> Value:
     """Returns an element, or a list of the row, as a value of a block."""
+    x = x.element if is_held(x) else x
     return draft.value(element_value(draft.loop, draft.leaf(x)))  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,7 @@ from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.json_results import collected_parts
 from udf_compiler.frontends.python.json_values import settled
+from udf_compiler.frontends.python.listed import tag_of
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
@@ -90,7 +91,8 @@ class Mapping:
             explorer().guard(explorer().loop.const(False, BOOL))
             return
         empty = type(value) is list and not value and self.log is None and not is_scalar(key)
-        if not empty and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
+        held = tag_of(value) and self.log is None and not is_scalar(key)
+        if not (empty or held) and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
         if self.log is None and not is_scalar(key):
             as_python(hash, key)

@@ -10,6 +10,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import DATE, F64, I32, I64, LISTS, STR, Type
 from udf_compiler.frontends.python.json_kinds import text_of
 from udf_compiler.frontends.python.json_values import TracedJson
+from udf_compiler.frontends.python.listed import tag_of
 from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NDARRAY, NUMPY_ELEMENTS, SET_ELEMENTS, is_list
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
@@ -26,7 +27,7 @@ PREFIXES = {
 #: The kinds of results in numbering order, and the types of the values in which a region returns each.
 RESULTS: dict[str, tuple[Type, ...]] = {
     **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,), "json": (STR,),
-    "date": (I64,), **dict.fromkeys(TIME_KINDS, (I64,)),
+    "date": (I64,), **dict.fromkeys((*TIME_KINDS, "ns", "ns span"), (I64,)),
     "np.bool": (I64,), **{f"np.int{bits}": (I64,) for bits in (8, 16, 32, 64)}, "np.float32": (F64,), "np.float64": (F64,),
     **{f"{prefix}{kind}": (Type(kind),) for prefix in PREFIXES.values() for kind in LISTS},
     **{f"{keys} to {values}": (Type(keys), Type(values)) for keys in LISTS for values in LISTS},
@@ -86,6 +87,8 @@ def _words(loop: LoopBuilder, x: Any, kind: Kind) -> list[int]:
 def _word(loop: LoopBuilder, x: Any, kind: str) -> Value:
     if kind == "json":
         return text_of(x) if type(x) is not Undecided else loop.select(x.valid.value, text_of(x.value), loop.const("null", STR))
+    if kind in ("ns", "ns span"):
+        return x.nanoseconds  # type: ignore[no-any-return]
     if kind == "date":
         return loop.cast(loop.cast(value_as(loop, x, DATE), I32), I64)
     if kind in TIME_KINDS:
@@ -109,6 +112,8 @@ def kind_of_whole(x: Any) -> Kind:
         return x.kind  # type: ignore[no-any-return]
     if is_json(x):
         return "json"
+    if tag_of(x):
+        return tag_of(x)
     if is_map(x):
         return f"{x.key_list.kind} to {x.value_list.kind}"
     if is_list(x):

@@ -20,7 +20,7 @@ import numpy as np
 from udf_compiler.frontends.python.found_matches import FoundMatch, FoundMatches
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
-from udf_compiler.frontends.python.listed import is_listed
+from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
@@ -113,7 +113,7 @@ _PARTS = (
 
 def has_parts(x: Any) -> bool:
     """Whether an object holds values of the row in its fields."""
-    return type(x) in _PARTS or is_listed(x)
+    return type(x) in _PARTS or is_held(x)
 
 
 def parts_of_object(x: Any) -> list[Any]:
