@@ -50,7 +50,7 @@ def trace(
     refusal.
     """
     collected = ([] if notes is None else notes, [] if kept is None else kept)
-    session = Session(loop, exact, place, *collected, handlers, groups, group, batches, dispatch=DISPATCH)
+    session = Session(loop, exact, place, *collected, handlers, groups, group, batches, dispatch=DISPATCH, entry=trace.__code__)
     session.catching = catching
     for value in (*args, *(kwargs or {}).values()):
         value.shared = True

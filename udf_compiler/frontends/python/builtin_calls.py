@@ -110,7 +110,7 @@ _COUNTED = (
 
 def _len(x: Any) -> Any:
     if type(x) is json_values.TracedJson:
-        return json_values.length(x)
+        return json_values.joined_value(json_values.length, x)
     if lists.is_lazy(x) or type(x) in _COUNTED or is_listed(x):
         return x.count
     length = scalar_kind(x).length if is_scalar(x) else None
@@ -204,11 +204,23 @@ def _is_value(x: Any) -> bool:
 
 
 def _int(x: Any) -> Any:
+    return _number(x, _settled_int)
+
+
+def _float(x: Any) -> Any:
+    return _number(x, _settled_float)
+
+
+def _number(x: Any, convert: Callable[[Any], Any]) -> Any:
+    return json_values.joined_value(convert, x) if type(x) is json_values.TracedJson else convert(x)
+
+
+def _settled_int(x: Any) -> Any:
     x = json_values.settled(x)
     return scalar_kind(x).to_int(x) if is_scalar(x) else _raise_no_number("int()")
 
 
-def _float(x: Any) -> Any:
+def _settled_float(x: Any) -> Any:
     x = json_values.settled(x)
     return scalar_kind(x).to_float(x) if is_scalar(x) else _raise_no_number("float()")
 
@@ -221,10 +233,16 @@ def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
     """Implements ``str(x)``, and ``str(x, encoding)`` of bytes."""
     if type(x) is byte_strings.TracedBytes:
         return byte_strings.decode(x, encoding, errors) if encoding is not None else refuse("SW259", call="str() of bytes")
-    x = lists.as_list(json_values.plain(x))
+    if type(x) is json_values.TracedJson and encoding is None:
+        return json_values.joined_value(_plain_text, x)
+    x = lists.as_list(x)
     if lists.is_list(x) and not x.numpy and encoding is None:
         return text_of_list(x)
     return strings.to_str(x) if encoding is None else refuse("SW262", call="str()", what="this form")
+
+
+def _plain_text(x: Any) -> Any:
+    return strings.to_str(json_values.plain(x))
 
 
 INT = builtin_class(int, _int, _is_value, int_in_base, from_bytes=int_from_bytes)
@@ -358,9 +376,12 @@ class TracedRange(Traced):
 def _counted(start: Any, stop: Any, step: int) -> Iterator[Any]:
     """Yields the numbers of a range; each round decides whether the loop continues."""
     at = start
-    for _ in range(_RANGE_LIMIT):
+    run = explorer()
+    for number in range(_RANGE_LIMIT):
+        before = run.forked
         if not (at < stop if step > 0 else at > stop):
             return
+        run.check_round(number, before)
         yield at
         at = at + step
     refuse("SW296", limit=_RANGE_LIMIT)

@@ -66,6 +66,10 @@ class Facts:
     _truth: dict[int, bool] = field(default_factory=dict)
     _intervals: dict[int, Interval] = field(default_factory=dict)
 
+    def copy(self) -> Facts:
+        """Returns the same facts, to which others may be added."""
+        return Facts(self.loop, dict(self._truth), dict(self._intervals))
+
     def known(self, condition: Value) -> bool | None:
         """Returns the truth of a bool value on this path; None when unknown."""
         op = self.loop.body[condition.id].op

@@ -5,31 +5,29 @@ A value is its text in the document. `null` is None from the start, as no symbol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir import json_texts as kinds
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, maps, strings
+from udf_compiler.frontends.python.joining import joined
 from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
 from udf_compiler.frontends.python.json_elements import is_element
 from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
 from udf_compiler.frontends.python.json_scalars import json_of
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import both, explorer, rounds
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import called_by_user, in_place
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
 
 _CLASSES: dict[int, type] = {
     kinds.BOOL: bool, kinds.INT: int, kinds.FLOAT: float, kinds.STR: str, kinds.LIST: list, kinds.DICT: dict,
 }  # fmt: skip
-
-#: The most elements of an array that a path visits.
-_LOOP_LIMIT = 40
 
 
 class _AnyName:
@@ -140,6 +138,12 @@ class TracedJson(Changeable):
             return make_bool(same if name == "eq" else loop.call("logical_not", same))
         if name in ("eq", "ne") and other is None:
             return name == "ne"
+        if name in COMPARISONS and (is_scalar(other) or type(other) in (bool, int, float, str)):
+            key = other.value.id if is_scalar(other) else (type(other), repr(other))
+            return joined_value(lambda x: x._settled_binary(name, other, reflected), self, name, key, reflected)
+        return self._settled_binary(name, other, reflected)
+
+    def _settled_binary(self, name: str, other: Any, reflected: bool) -> Any:
         x = settled(self)
         if name in ("eq", "ne") and type(x) is TracedJson and (is_scalar(other) or type(other) in (int, float, bool)):
             return name == "ne"
@@ -159,6 +163,15 @@ def class_of(x: TracedJson) -> type:
         if decide(x, number):
             return _CLASSES[number]
     return bool
+
+
+def joined_value(operation: Callable[[TracedJson], Any], x: TracedJson, *key: Hashable) -> Any:
+    """Returns ``operation(x)``, one value if its result has one kind for all classes of `x`: see `joined`.
+
+    The `key` states what the operation depends on, by default which one it is.
+    """
+    known = tuple(explorer().facts.known(is_class(x, number)) for number in (kinds.NULL, *_CLASSES))
+    return joined(lambda: operation(x), *(key or (operation,)), text_of(x).id, known)
 
 
 def is_instance(x: TracedJson, classes: tuple[Any, ...]) -> bool:
@@ -249,11 +262,8 @@ def _iterate(x: TracedJson) -> Iterator[Any]:
 def _elements(items: TracedScalar) -> Iterator[Any]:
     """Yields the elements of a list, each round by a decision."""
     size: Any = lists.length(items)
-    for at in range(_LOOP_LIMIT):
-        if not at < size:
-            return
+    for at in rounds(lambda at: at < size):
         yield lists.element(items, at)
-    leave()
 
 
 def of_element(text: TracedScalar) -> Any:
@@ -307,10 +317,21 @@ def _get(x: TracedJson) -> Callable[..., Any]:
             refuse("SW262", call="dict.get", what=raw(key))
         if explorer().inside and (default is None or type(default) in (bool, int, float, str)):
             return _optional(x, key, default)
+        if default is None:
+            return _value_or_none(x, key)
         found = member(x, key, "dict.get")
         return default if found is NOTHING else found
 
     return get
+
+
+def _value_or_none(x: TracedJson, key: Any) -> Any:
+    """Returns ``x.get(key)``: None, by one fork, both where there is no such key and where its value is null."""
+    run, loop = explorer(), explorer().loop
+    found = call("json_member", text_of(x), as_text(key))
+    value = TracedJson(loop.value_of(found))
+    present = both(loop, loop.is_valid(found), loop.call("logical_not", is_class(value, kinds.NULL)))
+    return value if run.decide(present) else None
 
 
 def _optional(x: TracedJson, key: Any, default: Any) -> Any:

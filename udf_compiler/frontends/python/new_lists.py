@@ -84,11 +84,23 @@ def like(known: TracedScalar, x: Any) -> TracedScalar | None:
         return x  # type: ignore[no-any-return]
     if type(x) is not list:
         return None
-    if any(item is None for item in x):  # guarded, as a None among the elements of a column
-        explorer().guard(explorer().loop.const(False, BOOL))
-        x = [item for item in x if item is not None]
+    x = _without_none(x)
     kind = kind_of(x) if x else (known.kind, known.numpy)
     return None if kind is None else list_of(explorer().loop, kind, [element_value(explorer().loop, item) for item in x])
+
+
+def _without_none(x: list[Any]) -> list[Any]:
+    """Returns a list without its elements that are None: rows with such a list run in Python, as those of a column do."""
+    if not any(item is None for item in x):
+        return x
+    explorer().guard(explorer().loop.const(False, BOOL))
+    return [item for item in x if item is not None]
+
+
+def without_none(x: Any) -> Any:
+    """Returns a list with values of the row without its elements that are None, which are guarded; anything else unchanged."""
+    known = type(x) is not list or current().of_columns or not any(map(is_scalar, x))
+    return x if known else _without_none(x)
 
 
 def with_lists(loop: LoopBuilder, tree: Node) -> Node:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const, StrCall
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.python.facts import Facts
-from udf_compiler.frontends.tracing.exceptions import check_exception, watched_exceptions
+from udf_compiler.frontends.tracing.exceptions import catches, check_exception, watched_exceptions
 from udf_compiler.frontends.tracing.session import check_size, current, refuse, refuse_again
 from udf_compiler.frontends.tracing.stand_ins import in_place
 
@@ -34,6 +34,11 @@ DECISION_LIMIT = 20_000
 #: The most decisions of a path, on average, when few paths are tried: stops a loop of the row's length early.
 _DECISIONS_OF_A_PATH = 60
 
+
+#: The most elements of a list of the row that a loop visits: rows with more run in Python.
+_ELEMENTS = 40
+#: The most rounds, each with a path of its own, of a loop of the row's length when few paths are tried.
+_FIRST_ROUNDS = 6
 
 #: What a mark within a string begins and ends with, and marks within the repr of one.
 _MARK = ("\ue000", "\ue001")
@@ -97,6 +102,7 @@ class Explorer:
     - `keys`: the keys of the container that an interpreted instruction reads; None where it is unknown.
     - `collector`: the frame and the offset of the loop over rows whose element is computed, if any, and those of its appends.
     - `unwritten`: calls, by code and offset, that must write a string of which only Python knows the contents.
+    - `begins` and `after_guard`: what is known, and whether a guard came before, where the call is part of another's path.
     """
 
     loop: LoopBuilder
@@ -112,11 +118,14 @@ class Explorer:
     marks: dict[str, Any] = field(default_factory=dict)
     collector: tuple[FrameType, int, frozenset[int]] | None = None
     unwritten: set[tuple[CodeType, int]] = field(default_factory=set)
+    begins: Facts | None = None
+    after_guard: bool = False
     _steps: list[_Step] = field(default_factory=list)
     _position: int = 0
     _decisions: int = 0
     _guards: list[Guard] = field(default_factory=list)
     _guarded: bool = False
+    _trees: dict[tuple[Hashable, ...], Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.facts = Facts(self.loop)
@@ -149,8 +158,9 @@ class Explorer:
                 self._steps[-1].yes, self._steps[-1].taken = node, False
 
     def _run(self, call: Callable[[], Any]) -> Leaf:
-        self._position, self._guards, self._guarded = 0, [], False
-        self.facts, self.marks, self.unwritten, self.collector = Facts(self.loop), {}, set(), None
+        self._position, self._guards, self._guarded = 0, [], self.after_guard
+        self.facts = Facts(self.loop) if self.begins is None else self.begins.copy()
+        self.marks, self.unwritten, self.collector = {}, set(), None
         value, error = None, None
         refused = current().refused
         try:
@@ -171,6 +181,20 @@ class Explorer:
         check_size(self.loop)
         return Leaf(value, error, tuple(self._guards))
 
+    def within(self, call: Callable[[], Any], key: tuple[Hashable, ...]) -> Node:
+        """Returns the tree of `call`, an operation without side effects, as it continues this path.
+
+        Paths where the `key` is the same have the same tree, which another path may have made.
+        """
+        key = (*key, self._guarded, current().open)
+        if key not in self._trees:
+            inner = Explorer(
+                self.loop, self.handled, regions=self.regions, inside=self.inside, walks=self.walks, begins=self.facts,
+                after_guard=self._guarded,
+            )  # fmt: skip
+            self._trees[key] = inner.explore(call)
+        return self._trees[key]
+
     @property
     def conditions(self) -> list[Value]:
         """Returns the decided conditions of this path."""
@@ -180,6 +204,19 @@ class Explorer:
     def forks(self) -> bool:
         """Whether this path has decided a branch."""
         return self._position > 0
+
+    @property
+    def forked(self) -> int:
+        """Returns the number of branches that this path has decided."""
+        return self._position
+
+    def check_round(self, number: int, before: int) -> None:
+        """Refuses (SW290) a loop of the row's length early if it has a path for each round, and few paths are tried.
+
+        `before`: `forked` before the round.
+        """
+        if number >= _FIRST_ROUNDS and self.limit < PATH_LIMIT and self.regions is None and self._position > before:
+            refuse("SW290", limit=self.limit)
 
     def mark(self, text: Any) -> str:
         """Returns a mark that represents a string of the row within a Python str, until the function has returned it."""
@@ -258,14 +295,20 @@ class Explorer:
 
     def raise_if(self, condition: Value, make: Callable[[], Exception]) -> None:
         """Raises on the rows where `condition` holds: by a fork when user code may catch it, else by a guard."""
-        known = self.known(condition) if self.handled else self.facts.known(condition)
+        handled = self._catches()
+        known = self.known(condition) if handled else self.facts.known(condition)
         if known is False:
             return
-        if self.handled or known:
+        if handled or known:
             if self.decide(condition):
                 raise in_place(make())
             return
         self.guard(self.loop.call("logical_not", condition), local=True)
+
+    def _catches(self) -> bool:
+        """Whether user code may catch an exception that is raised now; where functions are interpreted, wherever they may."""
+        entry = current().entry
+        return self.handled and (self.walks or self.regions is not None or entry is None or catches(entry))
 
 
 def without_marks(text: str) -> str:
@@ -302,6 +345,21 @@ def explorer() -> Explorer:
     if found is None:
         refuse("SW292")
     return found
+
+
+def rounds(goes_on: Callable[[int], Any], most: int = _ELEMENTS) -> Iterator[int]:
+    """Yields the numbers of a loop's rounds while ``goes_on(number)``, each a decision; leaves rows with more to Python.
+
+    Refuses (SW290) a loop early that has more paths than are tried.
+    """
+    run = explorer()
+    for at in range(most):
+        before = run.forked
+        if not goes_on(at):
+            return
+        run.check_round(at, before)
+        yield at
+    run.guard(run.loop.const(False, BOOL))
 
 
 def is_exploring() -> bool:

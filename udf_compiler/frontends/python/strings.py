@@ -24,7 +24,7 @@ from udf_compiler.frontends.python.operands import (
     make_text,
     raise_type_error,
 )
-from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.path_explorer import explorer, rounds
 from udf_compiler.frontends.python.repetition import padded, repeated
 from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, lines, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
@@ -33,10 +33,6 @@ from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.translations import translations
 from udf_compiler.frontends.tracing.values import COMPARISONS, raw
-
-#: The most elements or characters that a loop visits; rows with more are guarded.
-_LOOP_LIMIT = 40
-
 
 
 def call(fn: str, *args: Value, params: tuple[Any, ...] = ()) -> Value:
@@ -119,16 +115,8 @@ def _present(value: Value, error: Callable[[], Exception]) -> Any:
 def characters(x: TracedScalar) -> Iterator[Any]:
     """Yields the characters, with one decision each."""
     size = length(x)
-    for at in range(_LOOP_LIMIT):
-        if not at < size:
-            return
+    for at in rounds(lambda at: at < size):
         yield make_text(explorer().loop.value_of(call("get", x.value, params=(at,))))
-    _give_up()
-
-
-def _give_up() -> None:
-    """Guards all rows of this path, which have too many elements."""
-    explorer().guard(explorer().loop.const(False, BOOL))
 
 
 def to_int(x: TracedScalar) -> TracedScalar:
@@ -214,11 +202,8 @@ class TracedPieces(LazyList):
 
     def __iter__(self) -> Iterator[Any]:
         count = self.count
-        for at in range(_LOOP_LIMIT):
-            if not at < count:
-                return
+        for at in rounds(lambda at: at < count):
             yield make_text(explorer().loop.value_of(self._part(at)))
-        _give_up()
 
     def _part(self, at: int) -> Value:
         return call(self.fn, self.value, params=(self.sep, self.most, at))

@@ -16,6 +16,7 @@ from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.frames import instruction
+from udf_compiler.frontends.tracing.handlers import protected
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, OURS, ErrorText, in_user_words, of_python
 
@@ -190,3 +191,14 @@ def raised_here(error: BaseException) -> bool:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return at is not None and _package(at.tb_frame) in OURS
+
+
+def catches(entry: CodeType) -> bool:
+    """Whether a function that runs, called since `entry`, may catch an exception that its present instruction raises."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not entry:
+        code, at = frame.f_code, frame.f_lasti
+        if _package(frame) not in OURS and any(start <= at < end for start, end in protected(code)):
+            return True
+        frame = frame.f_back
+    return frame is None

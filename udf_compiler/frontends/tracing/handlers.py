@@ -40,7 +40,7 @@ class Handlers:
             frame.f_trace_opcodes = True
             return
         self._watched.add(code)
-        if not exploring and any(start <= frame.f_lasti < end for start, end in _protected(code)):
+        if not exploring and any(start <= frame.f_lasti < end for start, end in protected(code)):
             self._exposed.add(code)
 
     def refusal(self) -> Refusal | None:
@@ -52,7 +52,7 @@ class Handlers:
 
 
 @cache
-def _protected(code: CodeType) -> tuple[tuple[int, int], ...]:
+def protected(code: CodeType) -> tuple[tuple[int, int], ...]:
     """Returns where exceptions reach a handler. Other entries of the table only clean up after a handler, and raise again."""
     entries = getattr(dis.Bytecode(code), "exception_entries", None)
     if entries is None:  # CPython 3.10 has no table of exceptions

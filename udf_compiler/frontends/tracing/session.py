@@ -54,6 +54,7 @@ class Session:
     - `originals`: rewritten code of the function -> the user's (`udf_compiler.frontends.pandas.groups.rewriting`).
     - `catching`: code that sees whole columns may catch exceptions. `caught`: it has run such code. A flagged row then concerns
       its whole batch, as the handler would see the exception of any row. `handling`: the handlers of code called so far.
+    - `entry`: the code that called the user's function.
     """
 
     loop: LoopBuilder | None
@@ -79,6 +80,7 @@ class Session:
     catching: bool = False
     caught: bool = False
     handling: Handlers = field(default_factory=Handlers)
+    entry: CodeType | None = None
 
     def note(self, text: str) -> None:
         if text not in self.notes:

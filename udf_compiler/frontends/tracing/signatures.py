@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -41,15 +41,23 @@ def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
             refuse("SW262", call=call, what=f"this form ({name!r} is another parameter)")
 
 
+#: The parameters of functions, by their code and which of these have defaults: `check_form` reads nothing else.
+_SIGNATURES: dict[tuple[Any, ...], inspect.Signature] = {}
+#: The most of them: functions of user code are among them.
+_MOST_SIGNATURES = 4096
+
+
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Returns a signature; that of a function of a module is read once, which takes as long as tracing the call."""
-    is_of_module = type(function) is FunctionType and function.__closure__ is None
-    return _known_signature(function) if is_of_module else inspect.signature(function)
-
-
-@lru_cache(maxsize=2048)
-def _known_signature(function: FunctionType) -> inspect.Signature:
-    return inspect.signature(function)
+    """Returns a signature, read once for each code: reading it takes longer than tracing the call."""
+    if type(function) is not FunctionType or function.__dict__:
+        return inspect.signature(function)
+    key = (function.__code__, len(function.__defaults__ or ()), tuple(function.__kwdefaults__ or ()))
+    found = _SIGNATURES.get(key)
+    if found is None:
+        if len(_SIGNATURES) >= _MOST_SIGNATURES:
+            _SIGNATURES.clear()
+        found = _SIGNATURES[key] = inspect.signature(function)
+    return found
 
 
 def _is_method(call: str) -> bool:

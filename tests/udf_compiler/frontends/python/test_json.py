@@ -107,6 +107,34 @@ def test_loads(source):
     check(CAUGHT.format(source), ("str",), rows=_documents(120), needless=150, json=json)
 
 
+HANDLED = [
+    "try: return float(d['a'])|except ValueError: return -1.0",
+    "try: return int(d['a'])|except TypeError: return 'type'|except ValueError: return 'value'",
+    "def g(x): return len(x)|try: return g(d['a'])|except TypeError: return -1",
+    "try: y = d['a'] > 1|except TypeError: y = len(d) == 2|return float(d['n']) if y else -1.0",
+    "try: pass|finally: x = float(d['a'])|return x",
+    "for x in ['a', 'b', 'n']:|    try: return str(int(d[x]))|    except (TypeError, ValueError): continue",
+    "try: return sum(float(d[x]) for x in ('a', 'n'))|except (TypeError, KeyError): return None",
+    "try: return '%s' % (lambda x: float(x) < 9)(d.get('a'))|except TypeError as e: return type(e).__name__",
+    "x = d.get('a')|return float(x) if x is not None else None",
+]
+
+
+@pytest.mark.parametrize("body", HANDLED)
+def test_exceptions_reach_the_handlers_around_them(body):
+    """Elsewhere a row that raises is flagged."""
+    lines = ["try: d = json.loads(a)", "except ValueError: return None", *body.split("|")]
+    check("\n    ".join(["def f(a):", *lines]), ("str",), rows=_documents(120), needless=150, json=json)
+
+
+def test_conversions_of_many_members():
+    """Each call of float has a value and two exceptions: together they would make thousands of paths."""
+    rows = [(json.dumps(dict.fromkeys("abcdefgh", x)),) for x in (1, 2.5, "7", " 1e3 ", True, "x", None, [], {})]
+    sum = " + ".join(f"float(d['{x}'])" for x in "abcdefgh")
+    check(f"def f(a):\n    d = json.loads(a)\n    try:\n        return {sum}\n    except TypeError:\n        return None",
+          ("str",), rows=rows, json=json)  # fmt: skip
+
+
 def test_values_that_are_returned():
     """A column of strings holds the text of an int and a bool; this test compares strings."""
     source = CAUGHT.format("json.loads(a)['a'] if isinstance(json.loads(a)['a'], str) else None")

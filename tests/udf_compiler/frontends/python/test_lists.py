@@ -19,6 +19,7 @@ from tests.helpers.kinds import codes, compile_udf, run, values_of
 from tests.helpers.lines import PythonEvalType, spark_type_of
 from tests.helpers.scalars import check, columns_of, function_of, rows_of, same
 from udf_compiler.boundary.series import COLUMN_TYPES
+from udf_compiler.frontends.python.path_explorer import Explorer
 from udf_compiler.frontends.tracing.lower import BY_VALUE
 
 WEIGHTS = [0.5, -1.25, 3.0]
@@ -511,3 +512,30 @@ def test_lists_that_do_not_always_convert_are_refused():
         assert codes(compile_udf(function, 101, {"xs": "array<double>"}, returns)) == ["SW226"]
     assert codes(compile_udf(lambda s: s, 200, {"s": "array<double>"}, "array<integer>")) == ["SW226"]
     assert codes(compile_udf(lambda s: s, 200, {"s": "array<double>"}, "double")) == ["SW109"]
+
+
+def address(s):
+    parts = [p.strip() for p in s.split(",")]
+    try:
+        number, street = parts[0].split(" ", 1)
+        return [number, street.title(), parts[1] if parts[1] != "none" else None, parts[-1]]
+    except IndexError:
+        return None
+
+
+def test_a_list_with_none_on_some_paths():
+    """The row whose list has a None runs in Python."""
+    strings = ["12 main st, Springfield, IL", "7 elm , none, b", "9 oak", "3 x, y"]
+    batch = pa.record_batch({"s": strings})
+    kind = PythonEvalType.SQL_ARROW_BATCHED_UDF
+    compared = compare_with_worker(address, [batch], returns=ArrayType(StringType()), eval_type=kind)
+    assert (compared.decided, compared.flagged, compared.refused) == (1, 1, "")
+
+
+def test_a_loop_with_a_path_for_each_round_is_given_up_early(monkeypatch):
+    """A tree of few paths cannot have all the rounds of a loop of the row's length, so the first attempt visits some of them."""
+    paths = []
+    run = Explorer._run
+    monkeypatch.setattr(Explorer, "_run", lambda self, call: paths.append(self.regions is None) or run(self, call))
+    check("lambda s: [p.strip() for p in s.split(',')][-1]", ("str",))
+    assert sum(paths) == 1

@@ -19,7 +19,7 @@ from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
 from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
-from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.new_lists import listed, without_none
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, is_rows
@@ -534,7 +534,12 @@ def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _for_iter(machine: Machine, i: Instruction, s: State) -> None:
+    run = explorer()
+    before = run.forked
     found = s.stack[-1].next()
+    if run.walks:
+        run.check_round(machine.rounds[i.value], before)
+        machine.rounds[i.value] += 1
     if found is None:
         s.next = i.value + 1  # past END_FOR; the next POP_TOP pops the iterator
     else:
@@ -610,7 +615,7 @@ def _returned(s: State) -> Any:
     if type(x) is Growing:
         x.check_owned()
     if type(x) is not tuple or not holds_undecided(x):
-        return lists.as_list(pop_read(s, 1)[0])
+        return without_none(lists.as_list(pop_read(s, 1)[0]))
     s.stack.pop()
     return tuple(part if is_json(part) else current(decide(s, part)) for part in x)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -29,7 +30,7 @@ class Machine:
     for sum, any or all, or for another function as a "list". It is YIELDS for a generator function that is the UDF itself, and
     GENERATED for another one. `reduce` runs such a body. `changes`: new lists of the row are objects that the function may
     change. `outer`: the objects that outlive a call, by id, if they are known. `part`: the part of the code that
-    runs, if not all of it.
+    runs, if not all of it. `rounds`: how often each loop went round on a path that is interpreted, by the target of its end.
     """
 
     function: FunctionType
@@ -40,6 +41,7 @@ class Machine:
     changes: bool = False
     outer: dict[int, Any] | None = None
     part: Code | None = None
+    rounds: Counter[int] = field(default_factory=Counter)
 
     @property
     def code(self) -> Code:
