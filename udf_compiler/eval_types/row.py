@@ -266,9 +266,11 @@ class Row(Kind):
 
 
 def _elements_of(type: object) -> Any:
-    """Returns the type of the elements of an array, or the fields of its structs; an empty string for another type."""
+    """Returns the type of the values of an array or map, or the fields of an array's structs; an empty string for others."""
     if isinstance(type, StructArray):
         return type.element_type.fields
+    if str(type).startswith("map<"):
+        return str(type).removesuffix(">").rpartition(",")[2]
     return str(type).removeprefix("array<").removesuffix(">") if str(type).startswith("array<") else ""
 
 

@@ -198,3 +198,43 @@ def test_values_of_json(function, returns):
     rows = [DOCUMENTS.slice(at, 1) for at in range(DOCUMENTS.num_rows)]
     compared = compare_with_worker(function, [DOCUMENTS, *rows], returns, ROW, kernel=True)
     assert not compared.refused and compared.decided > 4, compared
+
+
+def pairs(s):
+    return {d["key"]: d["value"] for d in json.loads(s)}
+
+
+def pairs_in_a_loop(s):
+    found = {}
+    try:
+        for d in json.loads(s):
+            found[d["key"]] = d.get("value")
+    except Exception:  # noqa: BLE001 - as people write it
+        return {}
+    return found
+
+
+def numbers_of_members(s):
+    found = {}
+    for name, x in json.loads(s).items():
+        if isinstance(x, int):
+            found[name] = x
+    return found
+
+
+#: Each row with a NULL, a value of another class than the map's, or one that raises, is computed in Python.
+DOCUMENTS = [
+    '[{"key": "a", "value": "x"}, {"key": "b", "value": "é"}, {"key": "a", "value": "z"}]', "[]", "{}", '{"n": 1, "m": 2, "n": 3}',
+    '[{"key": "a", "value": null}]', '[{"key": "a", "value": 1}]', '[{"key": null, "value": "x"}]', '[{"key": "a"}]', "null", "x",
+    '{"n": 1, "m": "2", "k": true}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "returns", "flagged"),
+    [(pairs, TEXTS, 8), (pairs_in_a_loop, TEXTS, 4), (numbers_of_members, MapType(StringType(), LongType()), 9)],
+)
+def test_items_of_a_loop_over_json(function, returns, flagged):
+    batches = [pa.RecordBatch.from_pydict({"s": [text]}) for text in DOCUMENTS]
+    compared = compare_with_worker(function, batches, returns=returns, eval_type=ROW)
+    assert (compared.flagged, compared.refused) == (flagged, "")

@@ -79,6 +79,14 @@ def collected(x: Any) -> Any:
     return element(of_field(x, declared))
 
 
+def string_key(x: Any) -> Any:
+    """Returns a value of JSON, or None, as a key of a dict that grows in a loop over JSON; rows with others run in Python."""
+    if x is None:
+        leave()
+        return ""
+    return of_field(x, "string")
+
+
 def collected_parts(names: Sequence[str] | None, parts: Sequence[Any]) -> list[Any]:
     """Returns the parts of a tuple or dict that joins a list which grows in a loop over JSON. `names`: the keys of a dict.
 

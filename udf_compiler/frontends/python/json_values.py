@@ -150,6 +150,9 @@ class TracedJson(Changeable):
         x, y = plain(x), plain(other)
         if not is_scalar(x) and not is_scalar(y):
             refuse("SW262", call=name, what="a value of JSON")
+        if name == "mul" and is_text(x) != is_text(y):
+            leave()  # the text as often as the number says
+            return x if is_text(x) else y
         return binary(name, y, x) if reflected else binary(name, x, y)
 
     def _unary(self, name: str) -> Any:
@@ -269,6 +272,13 @@ def _elements(items: TracedScalar) -> Iterator[Any]:
 def of_element(text: TracedScalar) -> Any:
     """Returns the value of a JSON in a list."""
     return of(text.value)
+
+
+def unpacked(x: TracedJson, count: int) -> list[Any]:
+    """Returns the values of ``a, b = x``, undecided where they may be None, for an interpreted function."""
+    if is_dict(x):
+        return lists.unpacked(members(x).key_list, count)
+    return [optional(text.value) for text in lists.unpacked(array_of(x), count)]
 
 
 def is_dict(x: TracedJson) -> bool:

@@ -16,7 +16,7 @@ from sparkweld.errors import SparkWeldError
 from sparkweld.ir.json_texts import BOOL
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
-from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of
+from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of, unpacked
 from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.new_lists import listed, without_none
@@ -32,7 +32,7 @@ from udf_compiler.frontends.python.regions.gathering import pop_element, record
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.helpers import function_of
 from udf_compiler.frontends.python.regions.iteration import iteration
-from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed, snapshot, value_of
+from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed, item, snapshot, value_of
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -363,8 +363,12 @@ def _subscript(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
-    x, container, key = pop_any(s, 3)
-    x = value_of(machine, s, x) if type(container) is Mapping else x
+    x, container, key = pop_undecided(s, 3)
+    check_exceptions((x, container, key))
+    if type(container) is Mapping:
+        key, x = item(machine, s, key, x)
+    else:
+        x, container, key = (decide(s, part) for part in (x, container, key))
     check_growing((x, key))
     if type(container) in (Mapping, Growing):
         container.set(key, x)
@@ -416,8 +420,9 @@ def _build_const_key_map(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _map_add(machine: Machine, i: Instruction, s: State) -> None:
-    key, value = pop_any(s, 2)
-    value = value_of(machine, s, value)
+    key, value = pop_undecided(s, 2)
+    check_exceptions((key, value))
+    key, value = item(machine, s, key, value)
     check_growing((key, value))
     s.stack[-i.arg].set(key, value)
 
@@ -496,8 +501,8 @@ def _set_update(machine: Machine, i: Instruction, s: State) -> None:
 def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_read(s, 1)
     x = lists.as_list(current(of_iterator(x)))
-    if lists.is_list(x):
-        s.stack += reversed(lists.unpacked(x, i.arg))
+    if lists.is_list(x) or type(x) is TracedJson:
+        s.stack += reversed((unpacked if type(x) is TracedJson else lists.unpacked)(x, i.arg))
         return
     values = as_python(tuple, x)
     if len(values) != i.arg:

@@ -7,6 +7,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.builtin_calls import is_builtin
+from udf_compiler.frontends.python.json_results import collected, string_key
+from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
@@ -18,14 +20,14 @@ from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.gathering import element
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held
-from udf_compiler.frontends.python.regions.iteration import Walk
+from udf_compiler.frontends.python.regions.iteration import Walk, reads_json
 from udf_compiler.frontends.python.regions.list_kinds import check_shared
-from udf_compiler.frontends.python.regions.machine import Machine, check_growing
+from udf_compiler.frontends.python.regions.machine import Machine, check_growing, decide
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
-from udf_compiler.frontends.python.undecided import holds_undecided
+from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
 from udf_compiler.frontends.python.values import MAX, MIN, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current as session
@@ -167,6 +169,16 @@ def value_of(machine: Machine, s: State, x: Any) -> Any:
         return held(x)
     made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(machine, s, x)
     return x if made is None else made
+
+
+def item(machine: Machine, s: State, key: Any, value: Any) -> tuple[Any, Any]:
+    """Returns the key and value of an item that joins a dict. In a loop over JSON, values of JSON become numbers and strings."""
+    if not reads_json(s.stack):
+        return decide(s, key), value_of(machine, s, decide(s, value))
+    key = decide(s, key)
+    if key is None or type(key) is TracedJson:
+        key = string_key(key)
+    return key, collected(value) if value is None or type(value) in (Undecided, TracedJson) else value_of(machine, s, value)
 
 
 def _is_named(s: State, x: Any) -> bool:
