@@ -224,7 +224,8 @@ def numbers_of_members(s):
 
 #: Each row with a NULL, a value of another class than the map's, or one that raises, is computed in Python.
 DOCUMENTS = [
-    '[{"key": "a", "value": "x"}, {"key": "b", "value": "é"}, {"key": "a", "value": "z"}]', "[]", "{}", '{"n": 1, "m": 2, "n": 3}',
+    '[{"key": "a", "value": "x"}, {"key": "b", "value": "é"}, {"key": "a", "value": "z"}]', "[]", "{}",
+    '{"n": 1, "m": 2, "n": 3}',
     '[{"key": "a", "value": null}]', '[{"key": "a", "value": 1}]', '[{"key": null, "value": "x"}]', '[{"key": "a"}]', "null", "x",
     '{"n": 1, "m": "2", "k": true}',
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from udf_compiler.frontends.python.list_maps import interleaved
 from udf_compiler.frontends.python.lists import LazyList, of_list, present
 from udf_compiler.frontends.python.numbers import make_int
 from udf_compiler.frontends.python.of_text import OfText
-from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
+from udf_compiler.frontends.python.operands import as_text, is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TUPLE, TracedRecords
 from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, certain, pattern_of, template_of
@@ -67,6 +67,8 @@ def _matching(mode: str) -> Callable[..., Any]:
 
 
 def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any:
+    if callable(repl) and is_text(string) and type(count) is int and count == 0:
+        return _substitution(pattern, call, repl, make_text(as_text(string)))
     if type(repl) is not str or not is_scalar(string) or string.kind != "str" or type(count) is not int:
         refuse("SW262", call=call, what=f"{raw(repl)} for {raw(string)}")
     groups, template = template_of(pattern, repl, call)
@@ -74,6 +76,25 @@ def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any
     run = explorer()
     limit = count if count > 0 else -1
     return make_text(regex.emit(run.loop, string.value, "replace", template, limit, guard=run.guard))
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """A call of sub with a function: the matches, and the pieces of the string around them."""
+
+    function: Any
+    matches: FoundMatches
+    pieces: Any
+
+
+def _substitution(pattern: Any, call: str, function: Any, string: Any) -> Substitution:
+    """Returns the parts of the result, which an interpreted function puts together; refuses (SW223) others."""
+    run = explorer()
+    if not (run.walks or run.inside):
+        refuse("SW223")
+    regex = Regex(*pattern_of(pattern, 0, call), call, (0,), repeated=True)
+    pieces = of_list(regex.emit(run.loop, string.value, "split", limit=-1, guard=run.guard))
+    return Substitution(function, _finditer(pattern, call, string), pieces)
 
 
 class TracedMatch(OfText):

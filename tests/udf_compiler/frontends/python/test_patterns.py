@@ -25,6 +25,25 @@ def test_patterns(source):
     check(f"lambda a: {source}", ("str",), rows=rows, needless=1, re=re, DIGITS=DIGITS, PAIR=PAIR)
 
 
+FUNCTIONS = """re.sub('[A-Z]', lambda m: '_' + m.group(0).lower(), a) ¦ re.sub('[0-9]+', lambda m: str(int(m.group()) + 1), a)
+re.compile('([a-z])([0-9])').sub(lambda m: m.group(2) + m[1], a) ¦ re.sub('[a-z]', lambda m: NAMES.get(m.group(0), '?'), a)
+re.sub(r'[0-9]{2,}', lambda m: '*' * (len(m.group(0)) - 1) + m.group(0)[-1:], a) ¦ re.sub('q', lambda m: m.group(), a)
+PAIR.sub(lambda m: m['value'] + '=' + m['key'], a) ¦ re.sub('[ab]', lambda m: '' if m.group() == 'a' else 'bb', a)"""
+
+
+@pytest.mark.parametrize("source", [cell for line in FUNCTIONS.splitlines() for cell in line.split(" ¦ ")])
+def test_replacements_by_a_function(source):
+    rows = [(text,) for text in TEXTS]
+    check(f"lambda a: {source}", ("str",), rows=rows, needless=1, re=re, PAIR=PAIR, NAMES={"a": "one", "b": "two"})
+
+
+def test_replacements_by_a_function_that_returns_no_string():
+    """Only Python joins these: None is no text, and an int raises."""
+    for result in ("None", "1"):
+        with pytest.raises(Refusal):
+            check(f"lambda a: re.sub('a', lambda m: {result}, a)", ("str",), re=re)
+
+
 SPLITS = """re.split('(a)', a) ¦ re.split('([aX])b?', a) ¦ re.split(r'(\\d)(\\D)', a) ¦ re.split('(a)', a, maxsplit=1)
 re.split('=', a, 1) ¦ re.split('A', a, flags=re.I)
 re.split('A', a, 1, re.I) ¦ re.compile('([=-])').split(a, 2) ¦ re.split(r'(?<=[=a])[^a]', a)
@@ -43,7 +62,7 @@ def test_splits(source):
     [
         ("re.search('a', a).start()", "SW251"),
         ("re.sub('a*', '-', a)", "SW272"),
-        ("re.sub('a', lambda m: 'b', a)", "SW262"),
+        ("re.sub('a', lambda m: 'b', a, count=1)", "SW262"),
         ("DIGITS.search(a, 1)", "SW262"),
         ("re.findall('(a)(b)', a)[0]", "SW293"),
         ("re.split('(a)(b)?', a)", "SW262"),

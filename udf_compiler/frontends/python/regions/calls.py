@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.patterns import TracedFound
+from udf_compiler.frontends.python.patterns import Substitution, TracedFound
 from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.code import GENERATED, TOTAL, YIELDS, Instruction
@@ -32,6 +32,7 @@ from udf_compiler.frontends.python.regions.equivalents import (
     ELEMENTS,
     FROM_KEYS,
     PAIRS,
+    SUBSTITUTED,
     equivalent,
 )
 from udf_compiler.frontends.python.regions.expressions import generated, reduced
@@ -195,6 +196,8 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     if any(type(x) is Growing for x in (*args, *kwargs.values())) and not (only_reads(function) or copies(function)):
         refuse("SW282", what="a list that grows in a loop, for another function")
     made = machine.call(function, list(map(current, args)), {name: current(x) for name, x in kwargs.items()})
+    if type(made) is Substitution:
+        return machine.call(SUBSTITUTED, [made.function, made.matches, made.pieces], {})
     if is_as_dict(function):
         return Mapping(made)  # a new dict, which the function may change
     return Elements(made, 0) if type(made) is FoundMatches else lists.as_list(made) if type(made) is TracedFound else made

@@ -165,6 +165,15 @@ def _parts_of_keys(items, key, part, at, size):  # type: ignore[no-untyped-def]
     return made
 
 
+def _substituted(function, matches, pieces):  # type: ignore[no-untyped-def]
+    made = []
+    for piece, match in zip(pieces, matches, strict=False):
+        made.append(piece)
+        made.append(function(match))
+    made.append(pieces[-1])
+    return "".join(made)
+
+
 def interpreted(function: Any, module: str = "functools") -> FunctionType:
     """Returns the function with Python's builtins alone, and as one of a module that is not ours, so that it is interpreted."""
     return FunctionType(function.__code__, {"__name__": module, "__builtins__": builtins}, function.__name__)
@@ -187,6 +196,8 @@ PARTS_OF_KEYS = interpreted(_parts_of_keys)
 ELEMENTS = interpreted(_elements)
 #: The elements of all lists of a list, and whether any or all of these are true.
 FLATTEN, ANY, ALL = map(interpreted, (_flattened, _any, _all))
+#: The text of pieces with a function's results for the matches between them.
+SUBSTITUTED = interpreted(_substituted)
 #: Those that read an iterator once, to its end.
 CONSUMERS = (PAIRS, COUNT, ELEMENTS)
 
