@@ -6,8 +6,9 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from types import FunctionType
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from types import CodeType, FunctionType
 from typing import Any
 
 import pandas as pd
@@ -41,23 +42,27 @@ def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
             refuse("SW262", call=call, what=f"this form ({name!r} is another parameter)")
 
 
-#: The parameters of functions, by their code and which of these have defaults: `check_form` reads nothing else.
-_SIGNATURES: dict[tuple[Any, ...], inspect.Signature] = {}
-#: The most of them: functions of user code are among them.
-_MOST_SIGNATURES = 4096
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What `check_form` reads of a function: its code, and which parameters have defaults."""
+
+    code: CodeType
+    defaults: int
+    names: tuple[str, ...]
+    function: FunctionType = field(compare=False)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Returns a signature, read once for each code: reading it takes longer than tracing the call."""
+    """Returns a signature, read once for functions of the same form: reading it takes longer than tracing the call."""
     if type(function) is not FunctionType or function.__dict__:
         return inspect.signature(function)
-    key = (function.__code__, len(function.__defaults__ or ()), tuple(function.__kwdefaults__ or ()))
-    found = _SIGNATURES.get(key)
-    if found is None:
-        if len(_SIGNATURES) >= _MOST_SIGNATURES:
-            _SIGNATURES.clear()
-        found = _SIGNATURES[key] = inspect.signature(function)
-    return found
+    defaults = len(function.__defaults__ or ())
+    return _known_signature(_Form(function.__code__, defaults, tuple(function.__kwdefaults__ or ()), function))
+
+
+@lru_cache(maxsize=2048)
+def _known_signature(form: _Form) -> inspect.Signature:
+    return inspect.signature(form.function)
 
 
 def _is_method(call: str) -> bool:
