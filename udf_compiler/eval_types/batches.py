@@ -22,7 +22,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.reasons import refusal
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.eval_types.state import Frames, Picture
-from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.frame import is_frame
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -119,7 +119,7 @@ def per_batch(function: Callable[[Any], Any], arguments: Any, loop: LoopBuilder,
 
 def _contents_of(result: Any) -> list[Any]:
     """Returns the columns of a result and their values, in the order of the columns."""
-    if type(result) is TracedFrame:
+    if is_frame(result):
         return [(name, *_contents_of(series)) for name, series in result.series.items()]
     value = getattr(result, "value", result)
     return [value.id if isinstance(value, Value) else id(value), id(getattr(result, "loop", None))]

@@ -17,7 +17,8 @@ from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
 from udf_compiler.frontends.pandas.calls.pandas_ import FrameStandIn, SeriesStandIn, frame_attribute
 from udf_compiler.frontends.pandas.calls.reductions import matmul
 from udf_compiler.frontends.pandas.calls.series_choices import kept_elements, set_where
-from udf_compiler.frontends.pandas.frame import TracedFrame
+from udf_compiler.frontends.pandas.calls.strings.pieces import TracedColumns
+from udf_compiler.frontends.pandas.frame import TracedFrame, is_frame
 from udf_compiler.frontends.pandas.kinds import series_attribute
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
@@ -29,11 +30,13 @@ _ATTRIBUTES: dict[type, Callable[[Any, str], Any]] = {
     TracedArray: arrays.attribute,
     TracedSeries: series_attribute,
     TracedFrame: frame_attribute,
+    TracedColumns: frame_attribute,
 }
 _SETTERS: dict[type, Callable[[Any, Any, Any], None]] = {
     TracedArray: arrays.set_item,
     TracedSeries: lambda series, key, value: set_where(series, key, value, "Series[...] = ..."),
     TracedFrame: set_column,
+    TracedColumns: set_column,
 }
 
 
@@ -59,7 +62,7 @@ class _Dispatch(Dispatch):
             return element_at(x, key, "[...] of a column")
         if type(x) is TracedSeries:
             return kept_elements(x, key)
-        return keep_rows(x, key, "DataFrame[...]") if type(x) is TracedFrame else arrays.item(x, key)
+        return keep_rows(x, key, "DataFrame[...]") if is_frame(x) else arrays.item(x, key)
 
     def set_item(self, x: Any, key: Any, value: Any) -> None:
         _SETTERS[type(x)](x, key, value)

@@ -58,6 +58,9 @@ class TracedFrame(ColumnLike):
         else:
             refuse("SW256", call=f"DataFrame.{name} = ...")
 
+    def expect(self, count: int) -> None:
+        """Guards that the frame has so many columns, where their number depends on the batch."""
+
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list) and all(isinstance(k, str) for k in key):
             if len(set(key)) < len(key):
@@ -122,6 +125,11 @@ class TracedFrame(ColumnLike):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return current().dispatch.call_numpy(function, args, kwargs)
+
+
+def is_frame(x: object) -> bool:
+    """Whether `x` is a symbolic DataFrame; `isinstance` would trust `__class__`."""
+    return issubclass(type(x), TracedFrame)
 
 
 def fresh(loop: LoopBuilder, series: dict[Any, TracedSeries]) -> TracedFrame:

@@ -28,7 +28,7 @@ from udf_compiler.frontends.pandas.calls.frame_cells import set_cells
 from udf_compiler.frontends.pandas.calls.series_methods import copy as copy_series
 from udf_compiler.frontends.pandas.calls.series_methods import pipe
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
-from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, refuse_renumbered, viewed
+from udf_compiler.frontends.pandas.frame import TracedFrame, fresh, is_frame, refuse_renumbered, viewed
 from udf_compiler.frontends.pandas.row_counts import is_empty, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
@@ -171,6 +171,7 @@ def _columns(loop: LoopBuilder, names: list[Any], value: Any, call: str) -> dict
     if not _names(names, len(names)) or not names:
         refuse("SW262", call=call, what="names that are not distinct strings")
     if isinstance(value, TracedFrame):
+        value.expect(len(names))
         parts: list[Any] = list(value.series.values())
     elif isinstance(value, TracedArray) and value.ndim == 2:
         parts = [TracedArray(value.loop, (column,)) for column in value.columns]
@@ -190,6 +191,7 @@ def set_columns(frame: TracedFrame, names: Any) -> None:
         refuse("SW256", call=call)
     names = unwrapped(names)
     found = list(names) if isinstance(names, list | tuple | pd.Index | np.ndarray) else None
+    frame.expect(len(found or ()))
     if not _names(found, len(frame.series)):
         refuse("SW262", call=call, what="anything but a distinct string for each column")
     frame.series = dict(zip(found, frame.series.values(), strict=True))  # type: ignore[arg-type]
@@ -274,6 +276,15 @@ def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
     return fresh(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
 
 
+def set_axis(frame: TracedFrame, labels: Any, *, axis: Any = 0, copy: Any = None) -> TracedFrame:
+    """Implements DataFrame.set_axis of the columns."""
+    if axis not in (1, "columns"):
+        refuse("SW250", call="DataFrame.set_axis of rows")
+    made = fresh(frame.loop, {n: copy_series(s) for n, s in frame.series.items()})
+    set_columns(made, labels)
+    return made
+
+
 class Loc(StandIn):
     """The indexer ``frame.loc``: selects rows by a condition and columns by name."""
 
@@ -314,11 +325,11 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
         refuse("SW250", call=call)
     if type(objs) is dict and keys is None:
         keys, objs = list(objs), list(objs.values())
-    if not isinstance(objs, list | tuple) or not objs or not all(type(o) in (TracedFrame, TracedSeries) for o in objs):
+    if not isinstance(objs, list | tuple) or not objs or not all(is_frame(o) or type(o) is TracedSeries for o in objs):
         refuse("SW262", call=call, what="anything but DataFrames and Series")
     if any(o.loop is not objs[0].loop for o in objs):
         refuse("SW262", call=call, what="a column of another function call")
-    names: list[Any] = [n for o in objs for n in (o.series if type(o) is TracedFrame else [o.known_name])]
+    names: list[Any] = [n for o in objs for n in (o.series if is_frame(o) else [o.known_name])]
     of_series = all(type(o) is TracedSeries for o in objs)
     if of_series and _names(keys, len(objs)):
         names = keys
@@ -328,7 +339,7 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
         refuse("SW262", call=call, what="a Series without a known name beside a DataFrame, or keys= of DataFrames")
     if len(set(names)) < len(names):
         refuse("SW262", call=call, what="two columns of one name")
-    parts = [s for o in objs for s in (o.series.values() if type(o) is TracedFrame else [o])]
+    parts = [s for o in objs for s in (o.series.values() if is_frame(o) else [o])]
     return fresh(objs[0].loop, {n: copy_series(s) for n, s in zip(names, parts, strict=True)})
 
 
@@ -385,6 +396,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "dropna": dropna,
     "rename": rename,
     "reset_index": reset_index,
+    "set_axis": set_axis,
     "pipe": pipe,
     "to_numpy": to_numpy,
 }

@@ -20,6 +20,7 @@ from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.strings import patterns
 from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_int, known_text, plain, with_value
+from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import optional, str_call, text_series, validity
 from udf_compiler.frontends.python.regex_calls import FirstMatch, pattern_of
@@ -140,43 +141,68 @@ def _element(pieces: Pieces, index: int) -> Any:
     return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
 
 
-class TracedColumns(Traced):
-    """The DataFrame that ``expand=True`` returns; its columns are accessed by number or name."""
+class TracedColumns(TracedFrame):
+    """The DataFrame that ``expand=True`` returns. Its columns have numbers, unless they are named groups or are given names.
 
-    __slots__ = ("column", "names")
-    what = "DataFrame"
-    stands_for = pd.DataFrame
+    `names`: those of the columns, None where their number depends on the batch. `column` makes one by its name. `most`: the most
+    columns that there may be, if known. `narrower` returns the condition that a row needs no more than so many columns.
+    """
 
-    def __init__(self, names: tuple[Any, ...] | None, column: Callable[[Any], Any]) -> None:
-        self.names, self.column = names, column
+    __slots__ = ("_column", "_made", "_most", "_names", "_narrower")
+
+    def __init__(
+        self, loop: LoopBuilder, names: tuple[Any, ...] | None, column: Callable[[Any], Any], most: int | None = None,
+        narrower: Callable[[int], Value] | None = None,
+    ) -> None:  # fmt: skip
+        self.loop, self.shared = loop, False
+        self._names, self._column, self._most, self._narrower = names, column, most, narrower
+        self._made: dict[Any, Any] | None = None
+
+    @property  # type: ignore[override]
+    def series(self) -> dict[Any, Any]:
+        """Returns all columns by name; refuses (SW270) a frame of which the batch decides the number of columns."""
+        if self._made is None:
+            self.expect(self._most)
+        assert self._made is not None
+        return self._made
+
+    @series.setter
+    def series(self, made: dict[Any, Any]) -> None:
+        self._made = made
+
+    def expect(self, count: int | None) -> None:
+        """Guards that the frame has so many columns, if their number depends on the batch."""
+        if self._made is not None:
+            return
+        if self._names is None and not count:
+            refuse("SW270", call="a DataFrame of an unknown number of substrings")
+        if self._names is None and self._narrower is not None and count != self._most:
+            self.loop.guard(self._narrower(count))  # type: ignore[arg-type]
+        self._made = {name: self._column(name) for name in (range(count) if self._names is None else self._names)}  # type: ignore[arg-type]
 
     def __getitem__(self, key: Any) -> Any:
-        names = object.__getattribute__(self, "names")
+        if type(key) is list or isinstance(key, Traced) or (self._made is not None and key not in self._made):
+            return super().__getitem__(key)
+        if self._made is not None:
+            return self.column(key)
         if not isinstance(key, int | str) or isinstance(key, bool):
             refuse("SW262", call="DataFrame[...]", what=raw(key))
+        names = self._names
         if (names is None and (isinstance(key, str) or key < 0)) or (names is not None and key not in names):
             refuse("SW252", call=f"DataFrame[{key!r}]", error=f"KeyError: {key!r}")
-        return object.__getattribute__(self, "column")(key)
+        return self._column(key)
 
     def _more_names(self) -> Any:
-        return self.names or ()
+        return self._made or self._names or ()
 
     def __getattr__(self, name: Any) -> Any:
-        names = object.__getattribute__(self, "names")
-        if names is not None and name in names:
-            return self[name]
-        refuse("SW270", call=f"DataFrame.{name} of the substrings of strings")
-
-    def _refuse(self, *args: Any) -> Any:
-        refuse("SW270", call="an operator on the substrings of strings")
-
-    _binary = _unary = _in_place = __array_ufunc__ = __array_function__ = _refuse  # type: ignore[assignment]
+        return self[name] if self._made is None and name in (self._names or ()) else super().__getattr__(name)
 
 
-def _expanded(pieces: Pieces, count: int | None) -> TracedColumns:
+def _expanded(pieces: Pieces, count: int | None, most: int | None = None) -> TracedColumns:
     """Returns the frame whose column i holds element i, None where a string has fewer.
 
-    A batch in which no string has element i lacks column i, so a guard requires one.
+    A batch in which no string has element i lacks column i, so a guard requires one. `most`: the most elements of any string.
     """
     series, loop = pieces.series, pieces.series.loop
 
@@ -188,7 +214,11 @@ def _expanded(pieces: Pieces, count: int | None) -> TracedColumns:
         missing = Missing(none=series.missing.none or index not in pieces.always, nan=series.missing.nan)
         return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
 
-    return TracedColumns(None if count is None else tuple(range(count)), column)
+    def narrower(count: int) -> Value:
+        few, valid = loop.call("less_equal", pieces.count(), loop.const(count, I64)), validity(loop, series.value)
+        return few if valid is None else loop.call("logical_or", few, loop.call("logical_not", valid))
+
+    return TracedColumns(loop, None if count is None else tuple(range(count)), column, most, narrower)
 
 
 def split(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False, regex: Any = None) -> Any:
@@ -206,7 +236,7 @@ def split(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False, regex: A
         made = _by_text(s, known_text(pat, call), limit, "split_part", call)
     else:
         made = _by_pattern(s, pat, limit, regex, call)
-    return _expanded(made, None) if expand else TracedLists(made)
+    return _expanded(made, None, limit + 1 if limit > 0 else None) if expand else TracedLists(made)
 
 
 def rsplit(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False) -> Any:
@@ -218,7 +248,7 @@ def rsplit(s: Any, pat: Any = None, *, n: Any = -1, expand: Any = False) -> Any:
         made = _by_whitespace(s, limit, "rsplit_part")
     else:
         made = _by_text(s, known_text(pat, call), limit, "rsplit_part", call)
-    return _expanded(made, None) if expand else TracedLists(made)
+    return _expanded(made, None, limit + 1 if limit > 0 else None) if expand else TracedLists(made)
 
 
 def _by_text(s: Any, sep: str, limit: int, fn: str, call: str) -> Pieces:
@@ -308,7 +338,7 @@ def extract(s: Any, pat: Any, flags: Any = 0, expand: Any = True) -> Any:
     if not expand and compiled.groups == 1:
         return _group(s, text, flags, 1, call, as_column=False)
     columns = tuple(names.get(number, number - 1) for number in range(1, compiled.groups + 1))
-    return TracedColumns(columns, lambda key: _group(s, text, flags, columns.index(key) + 1, call, as_column=True))
+    return TracedColumns(s.loop, columns, lambda key: _group(s, text, flags, columns.index(key) + 1, call, as_column=True))
 
 
 def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: bool) -> Any:
