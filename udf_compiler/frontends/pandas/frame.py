@@ -81,7 +81,7 @@ class TracedFrame(ColumnLike):
     def column(self, name: str) -> TracedSeries:
         """Returns a column as a view of the frame. Refuses (SW252) an unknown name."""
         if name not in self.series and not all(isinstance(n, str) for n in self.series):
-            refuse("SW262", call=f"DataFrame[{name!r}]", what="a DataFrame that names its Series")
+            refuse("SW262", call=f"DataFrame[{name!r}]", what="a DataFrame with a column whose name is no str")
         if name not in self.series:
             refuse("SW252", call=f"DataFrame[{name!r}]", error=f"KeyError: {name!r}")
         self.series[name].shared = True

@@ -196,7 +196,7 @@ REFUSED = [
     ("a.str.split(',').str[1:]", "SW270"),
     ("a.str.split(',')[0]", "SW251"),
     ("a.str.split('[,;]').str.join('')", "SW270"),
-    ("a.str.partition(',').columns", "SW270"),
+    ("a.str.partition(',').columns", "SW262"),
     ("a.str.cat()", "SW250"),
     ("a.str.cat([a.str.len()])", "SW262"),
     ("a.str.nothing()", "SW261"),

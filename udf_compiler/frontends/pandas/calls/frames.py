@@ -346,7 +346,7 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
 def columns(frame: TracedFrame) -> PandasConstant:
     """Returns the column names as a constant Index."""
     if not all(isinstance(n, str) for n in frame.series):
-        refuse("SW262", call="DataFrame.columns", what="a DataFrame that names its Series")
+        refuse("SW262", call="DataFrame.columns", what="a DataFrame with a column whose name is no str")
     return PandasConstant(pd.Index(list(frame.series)))
 
 
