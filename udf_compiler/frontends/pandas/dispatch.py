@@ -11,7 +11,8 @@ from udf_compiler.frontends.pandas.apply.comprehensions import check_loop, rows_
 from udf_compiler.frontends.pandas.apply.positions import Position, element_at
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import arrays
-from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column, set_columns
+from udf_compiler.frontends.pandas.calls.column_names import set_columns
+from udf_compiler.frontends.pandas.calls.frames import delete_column, keep_rows, set_column
 from udf_compiler.frontends.pandas.calls.numpy_ import call_function
 from udf_compiler.frontends.pandas.calls.numpy_module import NdarrayStandIn
 from udf_compiler.frontends.pandas.calls.pandas_ import FrameStandIn, SeriesStandIn, frame_attribute

@@ -59,7 +59,7 @@ class TracedFrame(ColumnLike):
             refuse("SW256", call=f"DataFrame.{name} = ...")
 
     def expect(self, count: int) -> None:
-        """Guards that the frame has so many columns, where their number depends on the batch."""
+        """Guards that the frame has `count` columns, where their number depends on the batch."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, list) and all(isinstance(k, str) for k in key):

@@ -203,26 +203,14 @@ def _is_value(x: Any) -> bool:
     return byte_strings.is_value(x) or type(x) is json_values.TracedJson
 
 
-def _int(x: Any) -> Any:
-    return _number(x, _settled_int)
+def _number(call: str, name: str) -> Callable[[Any], Any]:
+    """Returns int or float by the operation of a kind of scalars."""
 
+    def settled(x: Any) -> Any:
+        x = json_values.settled(x)
+        return getattr(scalar_kind(x), name)(x) if is_scalar(x) else _raise_no_number(call)
 
-def _float(x: Any) -> Any:
-    return _number(x, _settled_float)
-
-
-def _number(x: Any, convert: Callable[[Any], Any]) -> Any:
-    return json_values.joined_value(convert, x) if type(x) is json_values.TracedJson else convert(x)
-
-
-def _settled_int(x: Any) -> Any:
-    x = json_values.settled(x)
-    return scalar_kind(x).to_int(x) if is_scalar(x) else _raise_no_number("int()")
-
-
-def _settled_float(x: Any) -> Any:
-    x = json_values.settled(x)
-    return scalar_kind(x).to_float(x) if is_scalar(x) else _raise_no_number("float()")
+    return lambda x: json_values.joined_value(settled, x) if type(x) is json_values.TracedJson else settled(x)
 
 
 def _raise_no_number(call: str) -> Any:
@@ -234,19 +222,15 @@ def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
     if type(x) is byte_strings.TracedBytes:
         return byte_strings.decode(x, encoding, errors) if encoding is not None else refuse("SW259", call="str() of bytes")
     if type(x) is json_values.TracedJson and encoding is None:
-        return json_values.joined_value(_plain_text, x)
+        return json_values.joined_value(json_values.text, x)
     x = lists.as_list(x)
     if lists.is_list(x) and not x.numpy and encoding is None:
         return text_of_list(x)
     return strings.to_str(x) if encoding is None else refuse("SW262", call="str()", what="this form")
 
 
-def _plain_text(x: Any) -> Any:
-    return strings.to_str(json_values.plain(x))
-
-
-INT = builtin_class(int, _int, _is_value, int_in_base, from_bytes=int_from_bytes)
-FLOAT = builtin_class(float, _float, _is_value)
+INT = builtin_class(int, _number("int()", "to_int"), _is_value, int_in_base, from_bytes=int_from_bytes)
+FLOAT = builtin_class(float, _number("float()", "to_float"), _is_value)
 BOOL = builtin_class(bool, _bool, _is_value)
 STR = builtin_class(str, _str, lambda x: _is_value(x) or lists.is_lazy(x), _str)
 BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)

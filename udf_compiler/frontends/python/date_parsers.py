@@ -12,8 +12,9 @@ from dateutil import parser as _module  # type: ignore[import-untyped]
 
 from sparkweld.ir.ops import StrCall
 from udf_compiler.frontends.python import datetime_values
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.operands import is_text, raise_type_error
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form

@@ -14,6 +14,7 @@ from sparkweld.ir.ops.calendar import DatePart
 from sparkweld.ir.time_formats import microseconds as since_1970
 from sparkweld.ir.time_formats import written_items
 from sparkweld.ir.types import BOOL, DATE, I32, I64, STR, TS
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.durations import DAY, SECOND
 from udf_compiler.frontends.python.operands import (
     Operand,
@@ -25,7 +26,7 @@ from udf_compiler.frontends.python.operands import (
     raise_type_error,
     span_of,
 )
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.civil import days_of_date
 from udf_compiler.frontends.tracing.constants import ConstantDatetime

@@ -9,6 +9,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import numbers, undefined
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.operands import (
     EXACT,
     Operand,
@@ -21,7 +22,7 @@ from udf_compiler.frontends.python.operands import (
     raise_type_error,
     span_of,
 )
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, raw

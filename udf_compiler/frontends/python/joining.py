@@ -11,7 +11,8 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, both, choose, explorer, guards_of, leaves
+from udf_compiler.frontends.python.conditions import both, choose
+from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, guards_of, leaves
 from udf_compiler.frontends.python.result_kinds import merged, value_as
 from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.stand_ins import ErrorText, in_place

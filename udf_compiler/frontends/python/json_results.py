@@ -80,7 +80,7 @@ def collected(x: Any) -> Any:
 
 
 def string_key(x: Any) -> Any:
-    """Returns a value of JSON, or None, as a key of a dict that grows in a loop over JSON; rows with others run in Python."""
+    """Returns a value of JSON, or None, as a key of a dict that grows in a loop. Rows with other keys run in Python."""
     if x is None:
         leave()
         return ""

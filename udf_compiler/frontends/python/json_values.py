@@ -12,13 +12,14 @@ from sparkweld.ir import Value
 from sparkweld.ir import json_texts as kinds
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, maps, strings
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.joining import joined
 from udf_compiler.frontends.python.json_changes import Changeable, member, pop, setdefault, update
 from udf_compiler.frontends.python.json_elements import is_element
 from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, freeze, is_class, leave, raise_unless, string, text_of
 from udf_compiler.frontends.python.json_scalars import json_of
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
-from udf_compiler.frontends.python.path_explorer import both, explorer, rounds
+from udf_compiler.frontends.python.path_explorer import explorer, rounds
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.session import refuse
@@ -223,6 +224,11 @@ def plain(x: Any) -> Any:
         return made
     leave()
     return make_text(string(made))
+
+
+def text(x: TracedJson) -> Any:
+    """Returns ``str(x)``. Lists and dicts run in Python."""
+    return strings.to_str(plain(x))
 
 
 def _item(x: TracedJson, key: Any) -> Any:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import MakeList, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR, Items, list_of
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.new_lists import element_value
-from udf_compiler.frontends.python.path_explorer import Node, both, leaves
+from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, merged, value_as
 from udf_compiler.frontends.python.values import SCALARS, is_scalar
 from udf_compiler.frontends.tracing.session import refuse

@@ -16,6 +16,7 @@ from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.ops.lists import NO_BOUND, PYTHON_SUM
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 from udf_compiler.frontends.python import ndarray_calls, ndarrays
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.ndarray_calls import bound
 from udf_compiler.frontends.python.ndarrays import LONGEST
 from udf_compiler.frontends.python.ndarrays import length as length
@@ -31,7 +32,7 @@ from udf_compiler.frontends.python.operands import (
     make_int,
     make_text,
 )
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, array_of_vector, is_scalar, of_value
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place

@@ -7,7 +7,8 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64, STR
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.conditions import both
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse

@@ -12,10 +12,11 @@ from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.time_formats import microseconds as since_1970
 from sparkweld.ir.types import BOOL, DATE, I64, TS
 from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.python.conditions import choose
 from udf_compiler.frontends.python.datetime_values import kind_of_datetime
 from udf_compiler.frontends.python.durations import microseconds
 from udf_compiler.frontends.python.numbers import MAX, MIN
-from udf_compiler.frontends.python.path_explorer import Leaf, Node, choose, leaves
+from udf_compiler.frontends.python.path_explorer import Leaf, Node, leaves
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime
 from udf_compiler.frontends.tracing.session import refuse

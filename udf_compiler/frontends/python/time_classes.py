@@ -15,10 +15,11 @@ from sparkweld.ir.python_rules import RULES
 from sparkweld.ir.time_formats import parsed_items
 from sparkweld.ir.types import BOOL, DATE, F64, I32, I64
 from udf_compiler.frontends.python import datetime_values, durations, json_values
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.durations import SECOND, number_op
 from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.operands import as_float, as_int, guard_between, is_number, is_text, kind_of, raise_type_error
-from udf_compiler.frontends.python.path_explorer import both, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date

@@ -1,6 +1,6 @@
 """Compares the frames of ``str.split(expand=True)``, `partition` and `extract` as whole frames with PySpark's worker.
 
-A batch without a string of so many parts has fewer columns, and one with a longer string has more: pandas then raises.
+A batch whose strings have fewer parts has fewer columns, and one with a longer string has more: pandas then raises.
 """
 
 from __future__ import annotations

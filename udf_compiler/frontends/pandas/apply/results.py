@@ -22,10 +22,11 @@ from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
 from udf_compiler.frontends.python.builtin_calls import real_class
+from udf_compiler.frontends.python.conditions import both, constant
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
 from udf_compiler.frontends.python.of_text import element
-from udf_compiler.frontends.python.path_explorer import Node, both, constant, decided, guards_of, leaves
+from udf_compiler.frontends.python.path_explorer import Node, decided, guards_of, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record

@@ -18,7 +18,8 @@ from udf_compiler.frontends.pandas.frame import refuse_renumbered
 from udf_compiler.frontends.pandas.missing import PRESENT
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, constant, text_series
-from udf_compiler.frontends.python.path_explorer import both, is_exploring
+from udf_compiler.frontends.python.conditions import both
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.lower import cast, is_number, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn

@@ -20,8 +20,9 @@ from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, 
 from udf_compiler.frontends.pandas.apply.positions import Position
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.calls import frame_columns, row_reductions
+from udf_compiler.frontends.pandas.calls import column_names, frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
+from udf_compiler.frontends.pandas.calls.column_names import are_names
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.cuts import TracedCut, categories_of
 from udf_compiler.frontends.pandas.calls.frame_cells import set_cells
@@ -37,7 +38,7 @@ from udf_compiler.frontends.python.operands import as_text, is_text
 from udf_compiler.frontends.python.operands import is_number as is_of_python
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import vector
-from udf_compiler.frontends.tracing.constants import PandasConstant, unwrapped
+from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import dtype_of, is_number, type_of
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -53,7 +54,7 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
     if isinstance(columns, np.ndarray):
         columns = columns.tolist()
-    if isinstance(data, TracedArray) and data.ndim == 2 and _names(columns, len(data.columns)):
+    if isinstance(data, TracedArray) and data.ndim == 2 and are_names(columns, len(data.columns)):
         data.shared = True
         refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
@@ -78,7 +79,7 @@ def _rows(found: dict[Any, Any], columns: Any, call: str) -> dict[Any, Any]:
     if columns is None:
         return found
     of_tuples = 0 in found
-    known = isinstance(columns, list) and _names(columns, len(found) if of_tuples else len(columns))
+    known = isinstance(columns, list) and are_names(columns, len(found) if of_tuples else len(columns))
     if not known or not (of_tuples or set(columns) <= found.keys()):
         refuse("SW262", call=call, what="columns= of other names than the rows have")
     return dict(zip(columns, found.values(), strict=True)) if of_tuples else {name: found[name] for name in columns}
@@ -96,7 +97,7 @@ def _of_one_row(data: Any, index: Any, columns: Any, call: str) -> TracedFrame:
     columns = unwrapped(columns)
     if type(data) in (list, tuple) and isinstance(columns, list | tuple | np.ndarray | pd.Index):
         data, columns = dict(zip(columns, data, strict=False)) if len(columns) == len(data) else None, None
-    if type(data) is not dict or columns is not None or index not in (None, [0]) or not _names([*data], len(data)):
+    if type(data) is not dict or columns is not None or index not in (None, [0]) or not are_names([*data], len(data)):
         refuse("SW262", call=call, what="anything but one row with a distinct string for each column")
     return fresh(loop, {name: _of_element(loop, x, call) for name, x in data.items()})
 
@@ -112,10 +113,6 @@ def _of_element(loop: LoopBuilder, x: Any, call: str) -> TracedSeries:
     array = vector([x])
     value = loop.emit(ListCall("at", array.value.type), array.value, loop.const(0, I64))
     return TracedSeries(loop, value, value.type.dtype)
-
-
-def _names(columns: Any, count: int) -> bool:
-    return isinstance(columns, list) and len(columns) == count == len(set(columns)) and all(isinstance(c, str) for c in columns)
 
 
 def _column(loop: Any, value: Any, call: str) -> TracedSeries:
@@ -168,7 +165,7 @@ def set_column(frame: TracedFrame, name: Any, value: Any) -> None:
 
 def _columns(loop: LoopBuilder, names: list[Any], value: Any, call: str) -> dict[str, TracedSeries]:
     """Returns the columns of a matrix, a frame or a scalar by their new names, which pandas assigns one by one."""
-    if not _names(names, len(names)) or not names:
+    if not are_names(names, len(names)) or not names:
         refuse("SW262", call=call, what="names that are not distinct strings")
     if isinstance(value, TracedFrame):
         value.expect(len(names))
@@ -182,19 +179,6 @@ def _columns(loop: LoopBuilder, names: list[Any], value: Any, call: str) -> dict
     if len(parts) != len(names):
         refuse("SW252", call=call, error="ValueError: Columns must be same length as key")
     return {name: _column(loop, part, call) for name, part in zip(names, parts, strict=True)}
-
-
-def set_columns(frame: TracedFrame, names: Any) -> None:
-    """Implements ``frame.columns = names`` on an unshared frame; refuses names that are not distinct strings (SW262)."""
-    call = "DataFrame.columns = ..."
-    if frame.shared:
-        refuse("SW256", call=call)
-    names = unwrapped(names)
-    found = list(names) if isinstance(names, list | tuple | pd.Index | np.ndarray) else None
-    frame.expect(len(found or ()))
-    if not _names(found, len(frame.series)):
-        refuse("SW262", call=call, what="anything but a distinct string for each column")
-    frame.series = dict(zip(found, frame.series.values(), strict=True))  # type: ignore[arg-type]
 
 
 def delete_column(frame: TracedFrame, name: Any) -> None:
@@ -262,29 +246,6 @@ def reset_index(frame: TracedFrame, *, drop: bool = False, inplace: bool = False
     return _replaced(frame, made, inplace, call)
 
 
-def rename(frame: TracedFrame, *, columns: Any) -> TracedFrame:
-    """Implements DataFrame.rename: renames columns by a dict or a function."""
-    call = "DataFrame.rename"
-    if isinstance(columns, dict):
-        names = [columns.get(n, n) for n in frame.series]
-    elif callable(columns) and not isinstance(columns, Traced):
-        names = [columns(n) for n in frame.series]
-    else:
-        refuse("SW262", call=call, what=raw(columns))
-    if not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
-        refuse("SW262", call=call, what="names that are not distinct strings")
-    return fresh(frame.loop, {n: copy_series(s) for n, s in zip(names, frame.series.values(), strict=True)})
-
-
-def set_axis(frame: TracedFrame, labels: Any, *, axis: Any = 0, copy: Any = None) -> TracedFrame:
-    """Implements DataFrame.set_axis of the columns."""
-    if axis not in (1, "columns"):
-        refuse("SW250", call="DataFrame.set_axis of rows")
-    made = fresh(frame.loop, {n: copy_series(s) for n, s in frame.series.items()})
-    set_columns(made, labels)
-    return made
-
-
 class Loc(StandIn):
     """The indexer ``frame.loc``: selects rows by a condition and columns by name."""
 
@@ -331,7 +292,7 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
         refuse("SW262", call=call, what="a column of another function call")
     names: list[Any] = [n for o in objs for n in (o.series if is_frame(o) else [o.known_name])]
     of_series = all(type(o) is TracedSeries for o in objs)
-    if of_series and _names(keys, len(objs)):
+    if of_series and are_names(keys, len(objs)):
         names = keys
     elif of_series and keys is None and None in names:
         names = [Unknown(at) for at in range(len(objs))]
@@ -341,13 +302,6 @@ def concat(objs: Any, *, axis: Any = 0, keys: Any = None) -> TracedFrame:
         refuse("SW262", call=call, what="two columns of one name")
     parts = [s for o in objs for s in (o.series.values() if is_frame(o) else [o])]
     return fresh(objs[0].loop, {n: copy_series(s) for n, s in zip(names, parts, strict=True)})
-
-
-def columns(frame: TracedFrame) -> PandasConstant:
-    """Returns the column names as a constant Index."""
-    if not all(isinstance(n, str) for n in frame.series):
-        refuse("SW262", call="DataFrame.columns", what="a DataFrame with a column whose name is no str")
-    return PandasConstant(pd.Index(list(frame.series)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,9 +348,9 @@ METHODS: dict[str, Callable[..., Any]] = {
     "copy": copy,
     "drop": drop,
     "dropna": dropna,
-    "rename": rename,
+    "rename": column_names.rename,
     "reset_index": reset_index,
-    "set_axis": set_axis,
+    "set_axis": column_names.set_axis,
     "pipe": pipe,
     "to_numpy": to_numpy,
 }
@@ -404,7 +358,7 @@ METHODS: dict[str, Callable[..., Any]] = {
 #: Attributes other than methods.
 PROPERTIES: dict[str, Callable[[TracedFrame], Any]] = {
     "values": lambda f: f.to_array("DataFrame.values"),
-    "columns": columns,
+    "columns": column_names.columns,
     "loc": Loc,
     "ndim": lambda f: 2,
     "empty": lambda f: not f.series or _is_empty(f, "DataFrame.empty"),

@@ -8,11 +8,12 @@ from string import Formatter
 from typing import Any
 
 from sparkweld.ir.types import BOOL, STR
+from udf_compiler.frontends.python.conditions import choose
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.json_values import plain
 from udf_compiler.frontends.python.operands import as_text, make_text
-from udf_compiler.frontends.python.path_explorer import choose, explorer
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions import mappings
 from udf_compiler.frontends.python.strings import call, float_is_decided, text_of
 from udf_compiler.frontends.python.undecided import Undecided

@@ -14,7 +14,7 @@ from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import text_series
-from udf_compiler.frontends.python.path_explorer import both
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import is_utf8
 from udf_compiler.frontends.tracing.values import Traced, ndarray_class, raw

@@ -145,7 +145,7 @@ class TracedColumns(TracedFrame):
     """The DataFrame that ``expand=True`` returns. Its columns have numbers, unless they are named groups or are given names.
 
     `names`: those of the columns, None where their number depends on the batch. `column` makes one by its name. `most`: the most
-    columns that there may be, if known. `narrower` returns the condition that a row needs no more than so many columns.
+    columns that there may be, if known. `narrower` returns the condition that a row needs at most that number of columns.
     """
 
     __slots__ = ("_column", "_made", "_most", "_names", "_narrower")
@@ -171,7 +171,7 @@ class TracedColumns(TracedFrame):
         self._made = made
 
     def expect(self, count: int | None) -> None:
-        """Guards that the frame has so many columns, if their number depends on the batch."""
+        """Guards that the frame has `count` columns, if their number depends on the batch."""
         if self._made is not None:
             return
         if self._names is None and not count:
