@@ -50,6 +50,25 @@ class StructArray:
         return f"array<{self.element_type}>"
 
 
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+#: The most digits of a decimal column that kernels support: that many fit an int64.
+MOST_DIGITS = 18
+
+
+def decimal_of(type: SparkType) -> tuple[int, int] | None:
+    """Returns the precision and the scale of a decimal type of at most 18 digits; None for another type."""
+    found = _DECIMAL.fullmatch(type)
+    precision, scale = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (precision, scale) if 1 <= precision <= MOST_DIGITS and scale <= precision else None
+
+
+def unscaled_type(type: SparkType) -> SparkType:
+    """Returns the type of the numbers without decimal point as which Spark stores such decimals; another type unchanged."""
+    found = decimal_of(type)
+    return type if found is None else "integer" if found[0] <= 9 else "long"
+
+
 def stored_as(type: SparkType) -> SparkType:
     """Returns the type of the column of a program that holds results of a type: those of dense vectors are arrays."""
     return "array<double>" if type == VECTOR_TYPE else type

@@ -9,13 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.linalg import VectorUDT
-from pyspark.sql.types import ArrayType, BooleanType, DataType, LongType, MapType, StructType, _parse_datatype_json_string
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DecimalType,
+    LongType,
+    MapType,
+    StructType,
+    _parse_datatype_json_string,
+)
 
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.spark_types import columns_of as columns_of_type
@@ -364,6 +374,9 @@ def _input(type: Any, column: pa.Array) -> Array:
     elif type.is_list:
         values = np.array([Items(type.element.kind, tuple(v or ())) for v in column.to_pylist()], object)
     else:
+        if pa.types.is_decimal(column.type):  # as Spark stores it: without the decimal point
+            unscaled = [None if x is None else int(x.scaleb(column.type.scale)) for x in column.to_pylist()]
+            column = pa.array(unscaled, pa.int64())
         width = {1: pa.int8(), 2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
         if pa.types.is_temporal(column.type):
             column = column.cast(width[type.dtype.itemsize]) if column.type.bit_width == 32 else column.view(pa.int64())
@@ -440,6 +453,9 @@ def values_of(column: Array, returns: DataType) -> list[Any]:
     if pa.types.is_temporal(arrow_type):
         whole = pa.array(values, pa.int32() if arrow_type.bit_width == 32 else pa.int64(), mask=~valid)
         return without_dates(whole.view(arrow_type)).to_pylist()
+    if isinstance(returns, DecimalType):
+        found = zip(values.tolist(), valid.tolist(), strict=True)
+        return [Decimal(x).scaleb(-returns.scale) if there else None for x, there in found]
     if isinstance(returns, VectorUDT):
         dense = [{"type": 1, "size": None, "indices": None, "values": list(x.values)} for x in values.tolist()]
         return [x if there else None for x, there in zip(dense, valid.tolist(), strict=True)]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import VECTOR_TYPE, StructField
+from sparkweld.contract.spark_types import VECTOR_TYPE, StructField, decimal_of
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR, TS
@@ -34,6 +34,7 @@ from udf_compiler.frontends.python.datetime_values import (
     date_of,
     is_formatted,
 )
+from udf_compiler.frontends.python.decimal_columns import DecimalArgument, DecimalColumn, decimal_of_row
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.json_results import as_result
 from udf_compiler.frontends.python.list_results import list_of_row
@@ -46,7 +47,7 @@ from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.undecided import Undecided
-from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar, of_value
+from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TracedScalar, is_scalar, of_value, shown
 from udf_compiler.frontends.python.vectors import vector_of_row
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
@@ -125,7 +126,8 @@ def result_of_row(
 
 def _nullable(arguments: Sequence[Value | Struct | Parts | RowResult]) -> frozenset[int]:
     """Returns the columns among the arguments, and among those of inner functions, that may be NULL."""
-    columns = (x for x in arguments if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read))
+    values = (x.columns[0] if isinstance(x, DecimalArgument) else x for x in arguments)
+    columns = (x for x in values if isinstance(x, Value) and x.type.nullable and isinstance(x.loop.body[x.id].op, Read))
     return frozenset(x.id for x in columns).union(*(x.nullable for x in arguments if isinstance(x, RowResult)))
 
 
@@ -211,6 +213,9 @@ def column_of_row(
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pickled, pruned, convert, none)
     if return_type == "binary":
         return bytes_of_row(loop, tree if pruned is None else pruned, tree, return_type, place)
+    digits = decimal_of(return_type)
+    if digits is not None and not field:
+        return decimal_of_row(loop, tree, pruned, DecimalColumn(loop, *digits, eval_type == BATCHED), place, return_type)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)
     to = _TYPES[return_type]
@@ -222,7 +227,7 @@ def column_of_row(
         found = kinds_of(paths) - {"None"}
         direct = eval_type == BATCHED or (column.converts_alone(paths, found) and (not field or found <= _DIRECT[to]))
         if not column.takes(found) or not direct:
-            raise refusal("SW298", place, kinds=" and ".join(sorted(found)), type=return_type)
+            raise refusal("SW298", place, kinds=shown(found), type=return_type)
     value = merged(loop, tree, to, column.value)
     loop.guard(merged(loop, tree, BOOL, column.converts))
     if "None" not in kinds_of(tree) and all(map(column.holds, kinds)):
@@ -241,7 +246,7 @@ class _Column:
 
     def takes(self, kinds: frozenset[str]) -> bool:
         """Whether every mix of these kinds converts value by value."""
-        if kinds & LISTS.keys():
+        if kinds & LISTS.keys() or kinds & DECIMALS.keys():
             return False
         if self.to == TS:
             return kinds <= ({"datetime"} if self.naive else {"datetime", "utc"})

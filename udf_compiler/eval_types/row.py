@@ -14,6 +14,7 @@ from sparkweld.contract.spark_types import (
     StructArray,
     StructField,
     columns_of,
+    decimal_of,
     fields_of,
     list_parts,
     map_of_lists,
@@ -28,6 +29,7 @@ from udf_compiler.eval_types.plain_results import RowResult, column_of_row, naiv
 from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, only_lists, part_argument
+from udf_compiler.frontends.python.decimal_columns import DecimalArgument
 from udf_compiler.frontends.python.map_results import dict_tree, map_trees
 from udf_compiler.frontends.python.nested_results import ListsResult, values_of_maps
 from udf_compiler.frontends.python.path_explorer import Node, decided
@@ -93,6 +95,9 @@ class Row(Kind):
             return BinaryArgument((field.value,))
         if field.spark_type == VECTOR_TYPE:
             return DenseArgument((field.value,))
+        digits = decimal_of(field.spark_type)
+        if digits is not None:
+            return DecimalArgument((field.value,), *digits, not self._over_arrow)
         if field.spark_type not in _TYPES:
             raise refusal("SW101", column=field.name, type=field.spark_type)
         if field.spark_type in ("timestamp", "timestamp_ntz"):
@@ -113,6 +118,8 @@ class Row(Kind):
     def describe(self, argument: Any) -> str:
         if isinstance(argument, DenseArgument):
             return "vector"
+        if isinstance(argument, DecimalArgument):
+            return f"decimal of {argument.scale} decimals"
         if isinstance(argument, Parts):
             return f"{len(argument.columns)} parts"
         if isinstance(argument, Struct):
@@ -295,10 +302,11 @@ def _has_no_rows(argument: Any) -> bool:
 
     These are results of other functions, parts that depend on each other, and structs with parts or structs in them.
     """
-    if isinstance(argument, DenseArgument):
+    if isinstance(argument, DenseArgument | DecimalArgument):
         return False
     inside = argument.values if isinstance(argument, Struct) else ()
-    return isinstance(argument, _Result | Parts) or any(isinstance(x, Struct | Parts) for x in inside)
+    nested = [x for x in inside if not isinstance(x, DecimalArgument)]
+    return isinstance(argument, _Result | Parts) or any(isinstance(x, Struct | Parts) for x in nested)
 
 
 def _given(argument: Any) -> Any:

@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import I8, Items, Type
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.python.calendar import EPOCH
+from udf_compiler.frontends.python.decimal_columns import DecimalArgument
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, struct_of
-from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, dense_vector
+from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TYPES, dense_vector
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import has_single_precision
@@ -62,7 +64,13 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
     if kind == "None":
         return None
     value = columns[kind][row]  # type: ignore[call-overload]
+    if kind in DECIMALS:
+        return _decimal(int(value), DECIMALS[kind])
     return _time(kind, int(value)) if kind in ("date", *TIME_KINDS) else as_python(value)
+
+
+def _decimal(number: int, scale: int) -> Decimal:
+    return Decimal(number).scaleb(-scale)
 
 
 def _time(kind: str, value: int) -> Any:
@@ -83,8 +91,8 @@ def as_python(value: Any) -> Any:
 
 def probe_row(
     original: Callable[..., Any],
-    args: Sequence[Value | Struct | DenseArgument],
-    kwargs: Mapping[str, Value | Struct | DenseArgument],
+    args: Sequence[Value | Struct | DenseArgument | DecimalArgument],
+    kwargs: Mapping[str, Value | Struct | DenseArgument | DecimalArgument],
     trees: Sequence[Node],
     loop: LoopBuilder,
     place: str,
@@ -105,12 +113,15 @@ def probe_row(
     near = (_NEAR_SINGLE if has_single_precision(loop.body) else _NEAR) if rounded else 0.0
     results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
-    def python(x: Value | Struct | DenseArgument, row: int) -> Any:
+    def python(x: Value | Struct | DenseArgument | DecimalArgument, row: int) -> Any:
         if isinstance(x, Struct):
             return x.row([python(value, row) for value in x.values])
         if isinstance(x, DenseArgument):
             numbers = python(x.value, row)
             return None if numbers is None else dense_vector()(numbers)
+        if isinstance(x, DecimalArgument):
+            number = python(x.value, row)
+            return None if number is None else _decimal(number, x.scale)
         return _python(columns[f"a{x.id}"], row, x.type)
 
     with np.errstate(all="ignore"), warnings.catch_warnings(), _without_collections():
@@ -138,10 +149,10 @@ def _without_collections() -> Iterator[None]:
         gc.collect = collect
 
 
-def _values_of(argument: Value | Struct | DenseArgument) -> Sequence[Value]:
+def _values_of(argument: Value | Struct | DenseArgument | DecimalArgument) -> Sequence[Value]:
     if isinstance(argument, Struct):
-        return argument.values
-    return (argument.value,) if isinstance(argument, DenseArgument) else (argument,)
+        return [value for x in argument.values for value in _values_of(x)]  # type: ignore[arg-type]
+    return (argument.value,) if isinstance(argument, DenseArgument | DecimalArgument) else (argument,)
 
 
 def _evaluated(
@@ -167,6 +178,8 @@ def _same(a: Any, b: Any, near: float) -> bool:
         return False
     if type(a) is list:
         return len(a) == len(b) and all(_same(x, y, near) for x, y in zip(a, b, strict=True))
+    if type(a) is Decimal:
+        return bool(a.as_tuple() == b.as_tuple())
     if type(a) is not float or a != a or b != b:
         return bool(a == b or (a != a and b != b))
     if near and math.isclose(a, b, rel_tol=near):

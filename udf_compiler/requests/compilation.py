@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sparkweld.contract import requests
 from sparkweld.contract.replies import Compiled, Refused
+from sparkweld.contract.spark_types import unscaled_type
 from sparkweld.errors import Refusal
 from sparkweld.ir import Input, Program, ProgramBuilder
 from sparkweld.ir.layouts.trees import BLOCK
@@ -73,7 +74,7 @@ def input_of(given: requests.Input) -> tuple[Column, Input | Refusal]:
     """Returns a column, and its program input or its refusal."""
     column = Column(given.name, given.type, given.nullable, given.state)
     try:
-        of = "string" if given.type == "binary" else given.type  # a view of any bytes
+        of = "string" if given.type == "binary" else unscaled_type(given.type)  # a view of any bytes
         return column, Input(column.name, ir_type(of, column.holds_null, column.title))
     except Refusal as error:
         return column, error

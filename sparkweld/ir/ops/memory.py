@@ -14,10 +14,10 @@ from sparkweld.ir.ops.strings import StrCall
 #: Functions of strings whose results may be allocated in the arena.
 _ALLOCATING = frozenset(
     """lower upper swapcase title capitalize casefold replace concat repeat center ljust rjust zfill from_code_point int_to_str
-    float_to_str format_int format_hex format_fixed strftime translate strip_accents_ascii strip_accents_unicode split rsplit
-    split_str hexdigest hexlify base64_encode base64_decode base64_decode_decided quote unquote unquote_decided query_values
-    json_quote json_string json_member json_elements json_keys json_values json_strings json_writable json_written json_put
-    json_drop python_literal without_wide""".split()
+    float_to_str format_int format_decimal format_hex format_fixed strftime translate strip_accents_ascii strip_accents_unicode
+    split rsplit split_str hexdigest hexlify base64_encode base64_decode base64_decode_decided quote unquote unquote_decided
+    query_values json_quote json_string json_member json_elements json_keys json_values json_strings json_writable json_written
+    json_put json_drop python_literal without_wide""".split()
 )
 
 

@@ -11,6 +11,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sparkweld.ir import json_documents, json_texts, urls
 from sparkweld.ir.codecs import (
@@ -35,6 +36,9 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
 
+#: The most decimals of `format_decimal`, as of Python's decimals.
+MOST_DECIMALS = 28
+
 #: Kind of a parameter -> whether a value is valid. `text+` is one or more of `text`; `text1` is a string that is not empty.
 PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "int": lambda v: type(v) is int and abs(v) < 1 << 62,
@@ -48,6 +52,7 @@ PARAM_KINDS: dict[str, Callable[[object], bool]] = {
     "third": lambda v: type(v) is int and 0 <= v <= 2,
     "shape": lambda v: isinstance(v, str) and v.isascii() and 1 <= v.count("0") <= MOST_DIGITS,
     "decimals": lambda v: type(v) is int and 0 <= v <= 9,
+    "scale": lambda v: type(v) is int and 0 <= v <= MOST_DECIMALS,
     "separator": lambda v: v in ("", ",", "_"),
     "digest": lambda v: v in DIGESTS,
     "base": lambda v: type(v) is int and 2 <= v <= 36,
@@ -196,6 +201,11 @@ def format_fixed(x: float, decimals: int, separator: str) -> str:
     return f"{x:{separator}.{decimals}f}" if format_fixed_decided(x, decimals, separator) else ""
 
 
+def format_decimal(x: int, scale: int, separator: str) -> str:
+    """Returns the string of x / 10**scale, with `scale` decimals."""
+    return f"{Decimal(int(x)).scaleb(-scale):,f}".replace(",", separator)
+
+
 def is_code_point(x: int) -> bool:
     """Whether UTF-8 encodes the code point: surrogates are none."""
     return 0 <= x < 0x110000 and not 0xD800 <= x < 0xE000
@@ -284,6 +294,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "from_code_point": StringFunction(lambda x: chr(x) if is_code_point(x) else "", (I64,), STR),
     "int_to_str": StringFunction(lambda x: str(int(x)), (I64,), STR),
     "format_int": StringFunction(lambda x, separator: f"{int(x):{separator}d}", (I64,), STR, ("separator",)),
+    "format_decimal": StringFunction(format_decimal, (I64,), STR, ("scale", "separator")),
     "format_hex": StringFunction(lambda x, capital: f"{int(x):{'X' if capital else 'x'}}", (I64,), STR, ("flag",)),
     "float_to_str": StringFunction(lambda x: repr(float(x)), (F64,), STR),
     "float_to_str_decided": StringFunction(lambda x: True, (F64,), BOOL),

@@ -49,7 +49,8 @@ def test_strings_of_a_declared_length(spark, parquet):
 _OF_PICKLED = None if LINE >= (4, 2) else "SW101"
 #: Name -> an argument that Spark computes, and why a plain and a pandas function of it are refused; None where one compiles.
 SELDOM = {
-    "decimal": ("cast(id as decimal(12, 2))", "SW101", "SW101"),
+    "decimal": ("cast(id as decimal(12, 2))", None, "SW101"),
+    "large decimal": ("cast(id as decimal(19, 2))", "SW101", "SW101"),
     "binary": ("cast(cast(id as string) as binary)", _OF_PICKLED, "SW101"),
     "array": ("array(id, id + 1)", None, "SW262"),
     "map": ("map('a', id)", _OF_PICKLED, "SW101"),
@@ -84,6 +85,6 @@ def test_columns_of_seldom_types(spark, parquet):
     arrow = arrow_udf(lambda v: pa.array(range(len(v))), "long")
     for column in ("d", "b", "l", "s"):
         for function in (known, arrow):
-            taken = "bls" if LINE >= (4, 2) else "l"  # over Arrow; pickled values have other classes
+            taken = "bdls" if LINE >= (4, 2) else "dl"  # over Arrow; pickled values have other classes
             refused = None if function is known and column in taken else "SW259" if column == "l" else "SW101"
             check(spark, lambda f=function, c=column: frame.select("id", f(F.col(c)).alias("r")), refused=refused)

@@ -252,10 +252,15 @@ def test_structs_of_functions_with_many_paths():
         assert all(same(a, b) for a, b in zip(got, columns, strict=True))
 
 
-@pytest.mark.parametrize("spark_type", ["decimal(12,2)", "interval day to second", "interval year to month", "variant"])
+@pytest.mark.parametrize("spark_type", ["decimal(19,2)", "interval day to second", "interval year to month", "variant"])
 @pytest.mark.parametrize("eval_type", [100, 101, 200, 204, 250])
 def test_types_that_no_kind_takes(eval_type, spark_type):
     assert codes(compile_udf(lambda v: v, eval_type, {"v": spark_type}, "long")) == ["SW101"]
+
+
+@pytest.mark.parametrize("eval_type", [200, 204, 250])
+def test_decimal_columns_of_other_kinds(eval_type):
+    assert codes(compile_udf(lambda v: v, eval_type, {"v": "decimal(12,2)"}, "long")) == ["SW101"]
 
 
 @pytest.mark.parametrize("eval_type", [100, 200, 204, 250])

@@ -183,7 +183,7 @@ def test_an_odd_function_is_no_internal_error(function, columns, eval_type, retu
 
 #: Types that kernels do not support, and functions of every kind.
 SELDOM = (
-    DecimalType(10, 2), BinaryType(), DayTimeIntervalType(), YearMonthIntervalType(), NullType(), ArrayType(DateType()),
+    DecimalType(20, 2), BinaryType(), DayTimeIntervalType(), YearMonthIntervalType(), NullType(), ArrayType(DateType()),
     MapType(StringType(), LongType()), ArrayType(ArrayType(LongType())), ArrayType(DecimalType(5, 1)),
     StructType([StructField("a", LongType())]),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from udf_compiler.frontends.pandas.calls import builtins_, math_, numpy_module, 
 from udf_compiler.frontends.python import (
     data_types,
     date_parsers,
+    decimal_methods,
     dict_classes,
     digest_calls,
     json_calls,
@@ -39,7 +40,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
-    *(relative_times, date_parsers),
+    *(relative_times, date_parsers, decimal_methods),
 )
 
 

@@ -17,12 +17,13 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
-from udf_compiler.frontends.python import datetime_values
+from udf_compiler.frontends.python import datetime_values, decimal_methods, decimals
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.operands import as_float, as_int, as_text, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
+from udf_compiler.frontends.python.values import shown
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import CALLS, offset_of
 from udf_compiler.frontends.tracing.session import refuse
@@ -35,6 +36,7 @@ _PARTS = frozenset(("BUILD_STRING", "BUILD_TUPLE", "BUILD_LIST", "BUILD_MAP", "B
 _BACKWARD = frozenset(("JUMP_BACKWARD", "JUMP_ABSOLUTE"))
 # Zero padding with a thousands separator is unsupported: Python also separates the padding zeros.
 _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
+_FIXED_OR_ALL = re.compile(r"(0?)(\d{0,3})(,?)(?:\.(\d))?([f%]?)")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
 _HEX = re.compile(r"(0?)(\d{0,3})([xX])")
 # For a str, a zero before the width is the fill character; the default side is left.
@@ -83,6 +85,9 @@ def formatted(x: Any, spec: str) -> Any:
     """Returns ``format(x, spec)`` of a value of the row as a str of the row; refuses unsupported specs (SW602)."""
     if spec == "":
         return to_str(x)
+    if decimals.is_decimal(x) and (found := _FIXED_OR_ALL.fullmatch(spec)) and not (found[1] and found[3]):
+        digits = None if found[4] is None else int(found[4])
+        return make_text(_padded(decimal_methods.fixed(x, found[3], digits, found[5]), bool(found[1]), int(found[2] or 0)))
     if x.kind == "float" and (found := _FIXED.fullmatch(spec)) and not (found[1] and found[3]):
         width, digits = int(found[2] or 0), int(found[4])
         return make_text(_fixed(x.value, bool(found[1]), width, found[3], digits, found[5] == "%"))
@@ -96,14 +101,14 @@ def formatted(x: Any, spec: str) -> Any:
         return formatted(make_float(as_float(x)), spec)
     if x.kind == "str" and (found := _ALIGNED.fullmatch(spec)):
         return _aligned(x, found[2] or "<", int(found[4]), found[1] or found[3] or " ")
-    if x.kind in ("int", "float") and (found := _PLACED.fullmatch(spec)) and (found[2] or found[3]):
+    if (x.kind in ("int", "float") or decimals.is_decimal(x)) and (found := _PLACED.fullmatch(spec)) and (found[2] or found[3]):
         text = formatted(x, found[5])
         if found[3]:
             text = _signed(x, text.value)
         return _aligned(text, found[2] or ">", int(found[4] or 0), found[1] or " ")
     if x.kind in ("date", *datetime_values.KINDS):
         return x.strftime(spec)
-    refuse("SW602", spec=f"the format {spec!r} of {x.kind}")
+    refuse("SW602", spec=f"the format {spec!r} of {shown([x.kind])}")
 
 
 def _aligned(text: Any, side: str, width: int, fill: str) -> Any:

@@ -24,7 +24,7 @@ from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.operands import make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
-from udf_compiler.frontends.python.values import TIME_KINDS, is_scalar
+from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
@@ -107,7 +107,7 @@ class _Marking:
         return self._of_other(x)
 
     def _of_scalar(self, x: Any) -> Any:
-        if x.kind in ("date", *TIME_KINDS):
+        if x.kind in ("date", *TIME_KINDS, *DECIMALS):
             return self._of_other(x)
         if x.is_list and self._style is not None:
             return self._marked(json_sequences.of_list(x, self._style))

@@ -8,6 +8,8 @@ from dataclasses import replace
 from udf_compiler.frontends.python import (
     calendar,
     datetimes,
+    decimal_methods,
+    decimals,
     durations,
     list_operators,
     lists,
@@ -87,6 +89,21 @@ _TIMEDELTA = replace(
     attribute=durations.attribute,
 )
 
+_DECIMAL = replace(
+    _NUMBER,
+    rank=2,
+    truth=decimals.truth,
+    binary=decimals.binary,
+    unary=decimals.unary,
+    ufunc=decimal_methods.refuse_ufunc,
+    attribute=decimal_methods.attribute,
+    hash=decimal_methods.refuse_hash,
+    round=decimals.round_,
+    whole=decimals.whole,
+    to_int=decimals.to_int,
+    to_float=decimals.to_float,
+)
+
 _DATETIME = replace(_DATE, rank=4, binary=datetimes.binary, attribute=datetimes.attribute)
 
 _NUMPY = replace(
@@ -141,5 +158,6 @@ _VECTOR = replace(
 KINDS: Mapping[str, ScalarKind] = {
     **dict.fromkeys(("bool", "int", "float"), _NUMBER),
     **{"str": _STR, "date": _DATE, "datetime": _DATETIME, "utc": _DATETIME, "timedelta": _TIMEDELTA},
+    "decimal": _DECIMAL,
     **{"numpy": _NUMPY, "list": _LIST, "ndarray": _NDARRAY, VECTOR: _VECTOR},
 }

@@ -9,6 +9,8 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import F64, I64
+from udf_compiler.frontends.python.decimals import is_decimal, to_float
+from udf_compiler.frontends.python.decimals import whole as whole_decimal
 from udf_compiler.frontends.python.numbers import as_float, is_number, kind_of, make_bool, make_float, raise_type_error
 from udf_compiler.frontends.python.operands import as_int, guard_between, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -240,6 +242,9 @@ class MathFunction(StandIn):
             return as_python(self.stands_for, *args, **kwargs)
         if self.__name__ not in _TABLE:
             refuse("SW251", call=f"math.{self.__name__} of a row's value")
+        if self.__name__ in ("floor", "ceil", "trunc") and len(args) == 1 and is_decimal(args[0]):
+            return whole_decimal(args[0], self.__name__)
+        args = tuple(to_float(x) if is_scalar(x) and is_decimal(x) else x for x in args)
         for x in args:
             if not is_number(x):
                 raise_type_error(f"must be real number, not {type(x).__name__ if not is_scalar(x) else kind_of(x)}")

@@ -9,7 +9,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import DECIMALS, MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -47,6 +47,7 @@ def as_int(x: Operand) -> Value:
     """Returns an int or bool as an int64; refuses a constant beyond 64 bits (SW294)."""
     loop = explorer().loop
     if is_scalar(x):
+        _check_number(x)
         return loop.cast(x.value, I64)
     if not MIN <= x <= MAX:
         refuse("SW294", number=x if abs(x) < 10**40 else "an integer")
@@ -56,7 +57,16 @@ def as_int(x: Operand) -> Value:
 def as_float(x: Operand) -> Value:
     """Returns a number as Python's float() does: an int rounds to the nearest. OverflowError for a constant beyond floats."""
     loop = explorer().loop
-    return loop.cast(x.value, F64) if is_scalar(x) else loop.const(as_python(float, x), F64)
+    if is_scalar(x):
+        _check_number(x)
+        return loop.cast(x.value, F64)
+    return loop.const(as_python(float, x), F64)
+
+
+def _check_number(x: TracedScalar) -> None:
+    """Refuses (SW262) a Decimal, whose value lacks the decimal point."""
+    if x.kind in DECIMALS:
+        refuse("SW262", call="a number", what="a Decimal")
 
 
 def make_int(value: Value, span: tuple[int, int] = (MIN, MAX)) -> TracedScalar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sparkweld.ir.types import BOOL, DATE, I64, TS
 from udf_compiler.frontends.python.calendar import EPOCH
 from udf_compiler.frontends.python.conditions import choose
 from udf_compiler.frontends.python.datetime_values import kind_of_datetime
+from udf_compiler.frontends.python.decimals import parts_of
 from udf_compiler.frontends.python.durations import microseconds
 from udf_compiler.frontends.python.numbers import MAX, MIN
 from udf_compiler.frontends.python.path_explorer import Leaf, Node, leaves
@@ -52,6 +54,9 @@ def kind_of_result(x: Any) -> str:
         return "timedelta"
     if type(x) in (datetime.datetime, ConstantDatetime):
         return kind_of_datetime(x)
+    if type(x) is Decimal:
+        number, scale = parts_of(x)
+        return f"decimal{scale}" if MIN <= number <= MAX else refuse("SW293", type=f"Decimal({str(x)!r})")
     refuse("SW293", type=raw(x))
 
 
@@ -81,6 +86,8 @@ def value_as(loop: LoopBuilder, x: Any, type: Type) -> Value:
         return loop.const(x.toordinal() - EPOCH, DATE)
     if isinstance(x, datetime.timedelta) and not is_scalar(x):
         return loop.const(microseconds(x), I64)
+    if isinstance(x, Decimal) and not is_scalar(x):
+        return loop.const(parts_of(x)[0], I64)
     return loop.cast(x.value, type) if is_scalar(x) else loop.const(x, type)
 
 

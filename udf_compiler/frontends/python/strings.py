@@ -8,7 +8,7 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.python import datetime_values, undefined
+from udf_compiler.frontends.python import datetime_values, decimals, undefined
 from udf_compiler.frontends.python.byte_strings import encode
 from udf_compiler.frontends.python.datetimes import text_of_time
 from udf_compiler.frontends.python.lists import LazyList, is_list, join
@@ -145,6 +145,8 @@ def to_str(x: TracedScalar) -> Any:
         explorer().guard(float_is_decided(explorer().loop, x), local=True)
     if x.kind in datetime_values.KINDS:
         return datetime_values.iso_text(x, " ")
+    if decimals.is_decimal(x):
+        decimals.guard_plain(x)
     return make_text(text_of(explorer().loop, x))
 
 
@@ -158,6 +160,8 @@ def text_of(loop: LoopBuilder, x: Any) -> Value:
         refuse("SW222", call="str()", kind="ndarray" if x.is_ndarray else "list")
     if x.kind in ("date", *TIME_KINDS):
         return text_of_time(x)
+    if decimals.is_decimal(x):
+        return decimals.text_of(loop, x)
     if x.kind == "bool":
         return loop.select(x.value, loop.const("True", STR), loop.const("False", STR))
     if x.kind == "int":

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from udf_compiler.frontends.python.operands import raise_type_error
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar, shown
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw, symbol
 
@@ -35,15 +35,15 @@ def no_operator(name: str, a: Any, b: Any) -> Any:
 
 
 def unary(name: str, x: TracedScalar) -> Any:
-    raise_type_error(f"bad operand type for unary {name}: '{x.kind}'")
+    raise_type_error(f"bad operand type for unary {name}: '{shown([x.kind])}'")
 
 
 def round_(x: TracedScalar, ndigits: Any = None) -> Any:
-    raise_type_error(f"type {x.kind} doesn't define __round__ method")
+    raise_type_error(f"type {shown([x.kind])} doesn't define __round__ method")
 
 
 def whole(x: TracedScalar, fn: str) -> Any:
-    raise_type_error(f"must be real number, not {x.kind}")
+    raise_type_error(f"must be real number, not {shown([x.kind])}")
 
 
 def not_a(what: str) -> Callable[..., Any]:
@@ -52,7 +52,7 @@ def not_a(what: str) -> Callable[..., Any]:
     def fail(x: TracedScalar, *args: Any) -> Any:
         if x.numpy:
             refuse("SW251", call=f"a np.{x.numpy} as what is {what}")
-        raise_type_error(f"'{x.kind}' object is not {what}")
+        raise_type_error(f"'{shown([x.kind])}' object is not {what}")
 
     return fail
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from sparkweld.ir import Value
+from sparkweld.ir.ops.string_functions import MOST_DECIMALS
 from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, TS, Type
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime
@@ -22,12 +24,18 @@ from udf_compiler.frontends.tracing.values import Traced
 
 MIN, MAX = -(2**63), 2**63 - 1
 
+#: Kind of a Decimal -> the number of its decimals, which is constant. Its value is the int without the decimal point.
+DECIMALS = {f"decimal{scale}": scale for scale in range(MOST_DECIMALS + 1)}
+
 _CLASSES: dict[str, type] = {
     "bool": bool, "int": int, "float": float, "str": str, "date": datetime.date, "datetime": datetime.datetime,
-    "utc": datetime.datetime, "timedelta": datetime.timedelta,
+    "utc": datetime.datetime, "timedelta": datetime.timedelta, **dict.fromkeys(DECIMALS, Decimal),
 }  # fmt: skip
 #: Class of a value -> its type; lists have their own kinds.
-SCALARS = {"bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE, "datetime": TS, "utc": TS, "timedelta": I64}
+SCALARS = {
+    "bool": BOOL, "int": I64, "float": F64, "str": STR, "date": DATE, "datetime": TS, "utc": TS, "timedelta": I64,
+    **dict.fromkeys(DECIMALS, I64),
+}  # fmt: skip
 #: The kinds of times, of which no list and no Series is made.
 TIME_KINDS = ("datetime", "utc", "timedelta")
 #: `TracedScalar.numpy` of a DenseVector.
@@ -40,9 +48,9 @@ TYPES = {**SCALARS, **{kind: Type(kind) for kind in LISTS}}
 class TracedScalar(Traced):
     """One Python value of the row. `kind` is its class; for a list, that of its value.
 
-    An int lies between the two ends of `span` (within int64), as do the microseconds of a timedelta. `numpy`: the dtype of a
-    NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value. It is VECTOR for a
-    DenseVector of pyspark.ml, which holds an array.
+    An int lies between the two ends of `span` (within int64), as do the microseconds of a timedelta and the value of a Decimal.
+    `numpy`: the dtype of a NumPy scalar, "ndarray" for an array, "elements" for a list of NumPy scalars, "" for a Python value.
+    It is VECTOR for a DenseVector of pyspark.ml, which holds an array.
     """
 
     __slots__ = ("kind", "numpy", "span", "value")
@@ -134,6 +142,11 @@ class TracedScalar(Traced):
         return scalar_kind(self).hash(self)
 
 
+def shown(kinds: Iterable[str]) -> str:
+    """Returns the names of kinds for a message."""
+    return " and ".join(sorted({"Decimal" if kind in DECIMALS else kind for kind in kinds}))
+
+
 def dense_vector() -> type:
     """Returns the class DenseVector."""
     from pyspark.ml.linalg import DenseVector
@@ -156,14 +169,14 @@ def scalar_kind(x: TracedScalar) -> ScalarKind:
     if x.kind in LISTS:
         name = x.numpy if x.is_ndarray else "list"
     else:
-        name = "numpy" if x.numpy else x.kind
+        name = "numpy" if x.numpy else "decimal" if x.kind in DECIMALS else x.kind
     return current().dispatch.scalar_kinds[name]
 
 
 #: Class of a constant -> the kind that its operators with values of the row follow; other constants follow the value's kind.
 _OF_CONSTANTS = {
     str: "str", datetime.date: "date", ConstantDate: "date", datetime.timedelta: "timedelta", datetime.datetime: "datetime",
-    ConstantDatetime: "datetime",
+    ConstantDatetime: "datetime", Decimal: "decimal",
 }  # fmt: skip
 
 

@@ -37,6 +37,10 @@ def _format_int(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir
     return formats.format_int.build(b, arena, x, _separator(params[0]))
 
 
+def _format_decimal(params: _Params, b: Builder, x: ir.Value, arena: ir.Value) -> ir.Value:
+    return formats.format_decimal.build(b, arena, x, integer(int(params[0] or 0)), _separator(params[1]))
+
+
 def _separator(value: Param) -> ir.Value:
     return integer(ord(str(value)) if value else 0)
 
@@ -78,7 +82,7 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
     "int_to_str": lambda params, b, x, arena: numbers.int_to_str.build(b, arena, x), "float_to_str": _float_to_str,
     "format_hex": lambda params, b, x, arena: formats.format_hex.build(b, arena, x, integer(55 if params[0] else 87)),
-    "format_int": _format_int, "format_fixed": _format_fixed,
+    "format_int": _format_int, "format_decimal": _format_decimal, "format_fixed": _format_fixed,
     "format_fixed_decided": lambda params, b, x: formats.fixed_is_decided.build(b, x, _scale(params[0])),
     "float_to_str_decided": lambda params, b, x: ir.Constant(ir.IntType(1), 1),
     "parse_iso": lambda params, b, v: time_parsing.parse_iso.build(b, v, constant_bytes(b, ISO_SHAPE.encode())),

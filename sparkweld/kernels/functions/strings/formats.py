@@ -71,6 +71,14 @@ def format_int(arena: int, x: int, separator: int) -> int:
     return put_number(arena, x, 0, 0, separator)
 
 
+@function(INT, INT, INT, INT, result=VIEW)
+def format_decimal(arena: int, x: int, scale: int, separator: int) -> int:
+    """Returns the string of x / 10**scale, with `scale` decimals; `separator` as in `put_number`."""
+    if x < 0:
+        return put_number(arena, wrapping_subtract(0, x), 1, scale, separator)
+    return put_number(arena, x, 0, scale, separator)
+
+
 @function(INT, INT, INT, result=VIEW)
 def format_hex(arena: int, x: int, letter: int) -> int:
     """Returns f"{x:x}"; `letter` is the code of a digit above 9, less its value."""

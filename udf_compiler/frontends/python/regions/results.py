@@ -17,7 +17,7 @@ from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.result_kinds import kind_of_result, value_as
 from udf_compiler.frontends.python.undecided import Undecided
-from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, VECTOR, is_scalar
+from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TYPES, VECTOR, is_scalar
 
 #: `TracedScalar.numpy` of a list -> the prefix of its result kind.
 PREFIXES = {
@@ -27,7 +27,7 @@ PREFIXES = {
 #: The kinds of results in numbering order, and the types of the values in which a region returns each.
 RESULTS: dict[str, tuple[Type, ...]] = {
     **dict.fromkeys(("None", "[]", "{}", "bool", "int"), (I64,)), "float": (F64,), "str": (STR,), "json": (STR,),
-    "date": (I64,), **dict.fromkeys((*TIME_KINDS, "ns", "ns span"), (I64,)),
+    "date": (I64,), **dict.fromkeys((*TIME_KINDS, *DECIMALS, "ns", "ns span"), (I64,)),
     "np.bool": (I64,), **{f"np.int{bits}": (I64,) for bits in (8, 16, 32, 64)}, "np.float32": (F64,), "np.float64": (F64,),
     **{f"{prefix}{kind}": (Type(kind),) for prefix in PREFIXES.values() for kind in LISTS},
     **{f"{keys} to {values}": (Type(keys), Type(values)) for keys in LISTS for values in LISTS},

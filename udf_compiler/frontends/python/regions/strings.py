@@ -9,6 +9,7 @@ from typing import Any
 
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.python.conditions import choose
+from udf_compiler.frontends.python.decimals import is_decimal, to_float, to_int
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.formats import formatted
 from udf_compiler.frontends.python.json_values import plain
@@ -106,6 +107,8 @@ def _converted(x: Any, found: re.Match[str]) -> Any:
     if kind == "s" and digits is None and not zero:
         text = formatted(x, "")
         return formatted(text, f"{'<' if left else '>'}{width}") if width else text
+    if is_decimal(x) and kind != "s":
+        x = to_float(x) if kind == "f" else to_int(x)
     if kind == "f" and x.kind in ("int", "float") and not x.numpy and not left:
         return formatted(x, f"{zero}{width}.{6 if digits is None else digits}f")
     if kind in "dixX" and x.kind == "int" and digits is None and not left:

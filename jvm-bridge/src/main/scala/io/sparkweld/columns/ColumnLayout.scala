@@ -35,9 +35,18 @@ private[sparkweld] object ColumnLayout {
 
   /**
    * Whether columns of this type can be a kernel's input or output, and part of an expression; this is the only list of such types.
-   * Beside these, binary columns are arguments and results of functions alone.
+   * Beside these, columns of other types are arguments and results of functions alone, see [[isOfFunctions]].
    */
-  def supports(dataType: DataType): Boolean = dataType != BinaryType && (holdsViews(dataType) || find(dataType).isDefined)
+  def supports(dataType: DataType): Boolean = !isOfFunctions(dataType) && (holdsViews(dataType) || find(dataType).isDefined)
+
+  /** Whether columns of this type are only arguments and results of functions: binary values, and decimals that fit an int64. */
+  def isOfFunctions(dataType: DataType): Boolean = dataType == BinaryType || isUnscaled(dataType)
+
+  /** Whether it is a type of decimals that Spark's vectors store as numbers without a decimal point. */
+  def isUnscaled(dataType: DataType): Boolean = dataType match {
+    case decimal: DecimalType => decimal.precision <= Decimal.MAX_LONG_DIGITS
+    case _ => false
+  }
 
   /**
    * Returns the layout of a column that is only written into rows, for more types than kernels support. None without a fixed
@@ -46,8 +55,6 @@ private[sparkweld] object ColumnLayout {
   def forRows(dataType: DataType): Option[ColumnLayout] = find(dataType).orElse(dataType match {
     case _: YearMonthIntervalType => Some(Ints)
     case _: DayTimeIntervalType => Some(Longs)
-    case decimal: DecimalType if decimal.precision <= Decimal.MAX_INT_DIGITS => Some(new Unscaled(decimal, 4))
-    case decimal: DecimalType if decimal.precision <= Decimal.MAX_LONG_DIGITS => Some(new Unscaled(decimal, 8))
     case _ => None
   })
 
@@ -68,6 +75,8 @@ private[sparkweld] object ColumnLayout {
     case DayTimeIntervalType(DayTimeIntervalType.DAY, DayTimeIntervalType.SECOND) => Some(Longs)
     case FloatType => Some(Floats)
     case DoubleType => Some(Doubles)
+    case decimal: DecimalType if decimal.precision <= Decimal.MAX_INT_DIGITS => Some(new Unscaled(decimal, 4))
+    case decimal: DecimalType if isUnscaled(decimal) => Some(new Unscaled(decimal, 8))
     case _ => None
   }
 

@@ -130,5 +130,5 @@ object JoinedBatches {
 
   /** Whether there are columns and all of these types can be copied. */
   def supports(types: Seq[DataType]): Boolean =
-    types.nonEmpty && types.forall(of => ColumnLayout.supports(of) && !ListViews.holds(of))
+    types.nonEmpty && types.forall(of => ColumnLayout.isUnscaled(of) || (ColumnLayout.supports(of) && !ListViews.holds(of)))
 }

@@ -92,7 +92,10 @@ final class NativeColumnVector(dataType: DataType, capacity: Int) extends Column
     case Some(of) => ListViews.array(data, row, of)
   }
   override def getMap(row: Int): ColumnarMap = unsupported("getMap")
-  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal = unsupported("getDecimal")
+  override def getDecimal(row: Int, precision: Int, scale: Int): Decimal =
+    if (!ColumnLayout.isUnscaled(dataType)) unsupported("getDecimal")
+    else if (isNullAt(row)) null
+    else Decimal.createUnsafe(if (width == 4) getInt(row).toLong else getLong(row), precision, scale)
   override def getChild(ordinal: Int): ColumnVector = unsupported("getChild")
 
   private def unsupported(getter: String): Nothing =

@@ -3,6 +3,7 @@ package rules
 
 import scala.collection.mutable
 
+import io.sparkweld.columns.ColumnLayout
 import io.sparkweld.plan.{Fallback, PythonStep, WeldExec}
 import io.sparkweld.spark.CurrentSpark
 import io.sparkweld.support.{Refusal, RefusalTags}
@@ -100,8 +101,9 @@ private[rules] object ComputedArguments {
     }
   }
 
-  /** Whether a kernel has the value as a constant: kernels have none of arrays. */
-  private def isConstant(argument: Expression): Boolean = argument.foldable && !argument.dataType.isInstanceOf[ArrayType]
+  /** Whether a kernel has the value as a constant: kernels have none of arrays and decimals. */
+  private def isConstant(argument: Expression): Boolean =
+    argument.foldable && !argument.dataType.isInstanceOf[ArrayType] && !ColumnLayout.isUnscaled(argument.dataType)
 
   /** Whether Spark can convert the values to a column; otherwise the refusal would name a column that the user never wrote. */
   private def isColumnar(computed: Expression): Boolean =

@@ -5,7 +5,7 @@ import scala.collection.mutable
 import scala.jdk.CollectionConverters._
 
 import io.sparkweld.{contract, SparkWeldConf}
-import io.sparkweld.columns.{NestedColumns, NestedParts}
+import io.sparkweld.columns.{ColumnLayout, NestedColumns, NestedParts}
 import io.sparkweld.compile.{Digests, PipelineRequest, ServiceCommand, WorkerPaths, WorkerPython}
 import io.sparkweld.contract.OrNull
 import io.sparkweld.ml.{MlStages, OneVsRest, StageTable, UnknownStage}
@@ -197,6 +197,8 @@ final class PipelineBuilder(
         contract.Argument(expr = Some(flatten(udf, attribute)), name = name)
       case attribute: Attribute if isPartwise(attribute.dataType) =>
         contract.Argument(expr = Some(partwise(udf, attribute)), name = name)
+      case computed if isOfDecimals(computed) =>
+        throw refusedUdf(udf, Refusal("SW306", "udf" -> udf.name, "what" -> s"${computed.prettyName} of decimals"))
       case expression =>
         taking = Some(udf)
         try contract.Argument(expr = Some(withParts(udf, expression)), name = name)
@@ -222,8 +224,14 @@ final class PipelineBuilder(
     struct(udf, dataType)(dataType.fields.indices.map(field(attribute, _)))
   }
 
-  /** Whether it is a type of arguments only: binary, a map, or an array of structs, arrays or maps. */
-  private def isPartwise(dataType: DataType): Boolean = dataType == BinaryType || NestedParts.holds(dataType)
+  /** Whether it is a type of arguments only: binary, a decimal, a map, or an array of structs, arrays or maps. */
+  private def isPartwise(dataType: DataType): Boolean = ColumnLayout.isOfFunctions(dataType) || NestedParts.holds(dataType)
+
+  /** Whether an expression computes with decimals, as kernels do only within functions. */
+  private def isOfDecimals(expression: Expression): Boolean = expression match {
+    case _: Attribute | _: GetStructField | _: CreateNamedStruct => false
+    case other => other.exists(_.dataType.isInstanceOf[DecimalType])
+  }
 
   /** Encodes an argument, which may be a struct of columns that only arguments have. */
   private def withParts(udf: PythonUDF, expression: Expression): contract.Expression = expression match {
@@ -239,6 +247,7 @@ final class PipelineBuilder(
 
   private def partwise(udf: PythonUDF, attribute: Attribute): contract.Expression = sources.get(attribute.exprId) match {
     case Some(FromChild(i)) => partwise(Seq(i), childOutput(i).name, attribute.dataType, childOutput(i).nullable)
+    case Some(Made(name, dataType)) if ColumnLayout.isUnscaled(dataType) => ExpressionCodec.column(name, dataType, attribute.nullable)
     case _ => throw wrongType(udf, attribute.name, attribute.dataType)
   }
 
@@ -249,7 +258,7 @@ final class PipelineBuilder(
       input.nulls = NullPolicy.Read
       ExpressionCodec.column(input.name, of, nullable)
     }
-    if (dataType == BinaryType) column(Nil, title, BinaryType) else new PartExpressions(nullable, column).of(dataType, title)
+    if (ColumnLayout.isOfFunctions(dataType)) column(Nil, title, dataType) else new PartExpressions(nullable, column).of(dataType, title)
   }
 
   /** Encodes a field of a struct column, or of the struct that a UDF of this chain returns. */

@@ -4,6 +4,7 @@ package rules
 import scala.collection.mutable
 
 import io.sparkweld.{SparkWeldConf, SparkWeldRuntime, WeldDriver}
+import io.sparkweld.columns.ColumnLayout
 import io.sparkweld.compile.{Compiled, FormOrigin, Refused, ServiceCommand}
 import io.sparkweld.plan._
 import io.sparkweld.spark.{CurrentSpark, EvalTypes}
@@ -15,7 +16,7 @@ import org.apache.spark.sql.execution.{ProjectExec, SparkPlan}
 import org.apache.spark.sql.execution.aggregate.HashAggregateExec
 import org.apache.spark.sql.execution.exchange.Exchange
 import org.apache.spark.sql.execution.python.{ArrowEvalPythonExec, EvalPythonExec}
-import org.apache.spark.sql.types.{BinaryType, DoubleType}
+import org.apache.spark.sql.types.DoubleType
 
 /**
  * Replaces maximal chains of Project, Filter and Python UDF nodes (ArrowEvalPython, BatchEvalPython) by WeldExec nodes.
@@ -390,7 +391,7 @@ private final class ChainRewriter(driver: WeldDriver) {
     if (given != wanted) {
       throw new ChainRefused(Refusal("SW512", "what" -> s"its columns are ${given.mkString(", ")}, not ${wanted.mkString(", ")}"))
     }
-    pipeline.inputs.map(_.dataType).find(of => of != BinaryType && !ExpressionCodec.holds(of)).foreach { wrong =>
+    pipeline.inputs.map(_.dataType).find(of => !ColumnLayout.isOfFunctions(of) && !ExpressionCodec.holds(of)).foreach { wrong =>
       throw new ChainRefused(Refusal("SW512", "what" -> s"its kernel has a column of type ${wrong.sql}"))
     }
     val columnarInput = nodes.head match {

@@ -1,0 +1,333 @@
+"""Lowers Python's decimal.Decimal of a row to IR: an int64 without the decimal point, and a constant number of decimals.
+
+Sums and products of such numbers have at most 28 digits, so Python's default context rounds none of them. Rows that would not
+fit an int64 are guarded, as are those with a negative zero, which an int64 does not have.
+"""
+
+from __future__ import annotations
+
+import decimal
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import StrCall
+from sparkweld.ir.ops.string_functions import MOST_DECIMALS
+from sparkweld.ir.types import BOOL, F64, I64
+from udf_compiler.frontends.python import undefined
+from udf_compiler.frontends.python.comparisons import compare
+from udf_compiler.frontends.python.durations import number_op
+from udf_compiler.frontends.python.numbers import unary as unary_of_int
+from udf_compiler.frontends.python.operands import (
+    EXACT,
+    Operand,
+    as_int,
+    guard_between,
+    is_number,
+    make_bool,
+    make_float,
+    make_int,
+    raise_type_error,
+    span_of,
+)
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.values import DECIMALS, MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import COMPARISONS, raw
+
+#: The most decimals that one division by an exact power of ten turns into the nearest float.
+_MOST_EXACT = 22
+
+#: str() writes an exponent where the first digit is behind more than this many decimals.
+_PLAIN = 6
+
+#: How many decimals a kernel may round away: the divisor is an int64.
+_MOST_ROUNDED = 18
+
+#: Functions of math and their methods -> the mode that rounds like them.
+_WHOLE = {"trunc": decimal.ROUND_DOWN, "floor": decimal.ROUND_FLOOR, "ceil": decimal.ROUND_CEILING}
+
+
+def is_decimal(x: object) -> bool:
+    """Whether `x` is a Decimal of the row or a constant one."""
+    return (is_scalar(x) and x.kind in DECIMALS) or type(x) is Decimal  # type: ignore[attr-defined]
+
+
+def new(x: Operand, scale: int) -> Any:
+    """Returns the Decimal of an int without the decimal point; refuses (SW262) more than 28 decimals."""
+    if scale > MOST_DECIMALS:
+        refuse("SW262", call="decimal.Decimal", what=f"a number of {scale} decimals")
+    return TracedScalar(f"decimal{scale}", as_int(x), span_of(x)) if is_scalar(x) else Decimal(x).scaleb(-scale)
+
+
+def check_context() -> None:
+    """Refuses (SW262) another context than Python's default, which a module of the job may have set."""
+    now, default = decimal.getcontext(), decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN)
+    traps = (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
+    given = [signal for signal, trapped in now.traps.items() if trapped]
+    if (now.prec, now.rounding) != (default.prec, default.rounding) or set(given) != set(traps):
+        refuse("SW262", call="decimal.getcontext", what="another context than the default")
+
+
+def parts_of(x: Any) -> tuple[Operand, int]:
+    """Returns a Decimal or an int as (int without the decimal point, number of decimals).
+
+    Refuses (SW262) constants that are not finite, -0, or multiples of a power of ten.
+    """
+    if is_scalar(x):
+        return TracedScalar("int", x.value, x.span) if x.kind in DECIMALS else x, DECIMALS.get(x.kind, 0)
+    if type(x) is not Decimal:
+        return x, 0
+    sign, _, exponent = x.as_tuple()
+    if not isinstance(exponent, int) or exponent > 0 or (sign and not x) or not -MOST_DECIMALS <= exponent:
+        refuse("SW262", call="decimal.Decimal", what=f"the constant {x}")
+    return int(x.scaleb(-exponent)), -exponent
+
+
+def aligned(a: Any, b: Any) -> tuple[Operand, Operand, int]:
+    """Returns two numbers with the same number of decimals, and that number."""
+    (x, of_x), (y, of_y) = parts_of(a), parts_of(b)
+    scale = max(of_x, of_y)
+    return _moved(x, scale - of_x), _moved(y, scale - of_y), scale
+
+
+def _moved(x: Operand, decimals: int) -> Operand:
+    return number_op("mul", x, 10**decimals) if decimals else x
+
+
+def truth(x: TracedScalar) -> Value:
+    return explorer().loop.call("not_equal", x.value, explorer().loop.const(0, I64))
+
+
+def binary(name: str, a: Any, b: Any) -> Any:
+    """Applies an operator with a Decimal as at least one operand."""
+    for x in (a, b):
+        if is_scalar(x) and x.numpy:
+            refuse("SW262", call=f"{name} of a Decimal", what=raw(x))
+    floats = [x for x in (a, b) if type(x) is float or (is_scalar(x) and x.kind == "float")]
+    if floats and name in COMPARISONS:
+        return _compare_with_float(name, a, b) if is_decimal(a) else _compare_with_float(_SWAPPED.get(name, name), b, a)
+    if floats or not all(is_decimal(x) or is_number(x) for x in (a, b)):
+        if all(is_decimal(x) or type(x) in (type(None), float, str, bool) or is_scalar(x) for x in (a, b)):
+            return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
+        return undefined.operator(name, a, b)
+    if name in COMPARISONS:
+        x, y, _ = aligned(a, b)
+        return make_bool(compare(COMPARISONS[name], x, y))
+    if name not in _ARITHMETIC:
+        refuse("SW262", call="decimal.Decimal", what=f"the operator {name}")
+    return _ARITHMETIC[name](a, b)
+
+
+_SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+
+
+def _compare_with_float(name: str, a: Any, b: Any) -> Any:
+    """Compares a Decimal with a float by their exact values."""
+    x, scale = parts_of(a)
+    if is_scalar(b):
+        return _compare_with_row(name, a, b)
+    if math.isnan(b):
+        return name == "ne" if name in ("eq", "ne") else refuse("SW262", call=f"{name} of a Decimal", what="NaN")
+    if math.isinf(b):
+        return {"eq": False, "ne": True, "lt": b > 0, "le": b > 0, "gt": b < 0, "ge": b < 0}[name]
+    exact = Fraction(b) * 10**scale
+    if name in ("eq", "ne") and exact.denominator != 1:
+        return name == "ne"
+    bound = math.ceil(exact) if name in ("lt", "ge") else math.floor(exact)
+    return make_bool(compare(COMPARISONS[name], x, bound))
+
+
+def _compare_with_row(name: str, a: Any, b: TracedScalar) -> Any:
+    """Compares by the nearest float of the Decimal, since rounding keeps the order; guards rows where both are equal, or NaN."""
+    run, loop = explorer(), explorer().loop
+    near = to_float(a).value if is_scalar(a) else loop.const(float(a), F64)
+    run.guard(loop.call("logical_or", loop.call("less", near, b.value), loop.call("greater", near, b.value)))
+    return make_bool(loop.call(COMPARISONS[name], near, b.value))
+
+
+def _sum_or_difference(name: str) -> Callable[[Any, Any], Any]:
+    def compute(a: Any, b: Any) -> Any:
+        x, y, scale = aligned(a, b)
+        return new(number_op(name, x, y), scale)
+
+    return compute
+
+
+def _product(a: Any, b: Any) -> Any:
+    (x, of_x), (y, of_y) = parts_of(a), parts_of(b)
+    made = number_op("mul", x, y)
+    _guard_zero(made, x, y)
+    return new(made, of_x + of_y)
+
+
+def _guard_zero(made: Operand, *operands: Operand) -> None:
+    """Guards rows where the result is zero and an odd number of operands may be negative: Python's is a negative zero."""
+    if not any(span_of(x)[0] < 0 for x in operands):
+        return
+    run, loop = explorer(), explorer().loop
+    positive = [loop.call("greater_equal", as_int(x), loop.const(0, I64)) for x in operands if span_of(x)[0] < 0]
+    found = loop.call("not_equal", as_int(made), loop.const(0, I64))
+    all_positive = positive[0] if len(positive) == 1 else loop.call("logical_and", *positive)
+    run.guard(loop.call("logical_or", found, all_positive))
+
+
+def _truncated(a: Any, b: Any) -> tuple[Any, Any, int]:
+    """Returns the quotient, rounded towards zero, its remainder, and the decimals of the latter. Guards a divisor of zero."""
+    x, y, scale = aligned(a, b)
+    run, loop = explorer(), explorer().loop
+    if not is_scalar(y):
+        y = make_int(loop.const(y, I64), (y, y))
+    low, high = span_of(y)
+    if low <= 0 <= high:
+        run.guard(loop.call("not_equal", as_int(y), loop.const(0, I64)))
+    for value in (x, y):
+        if span_of(value)[0] == MIN:
+            run.guard(loop.call("not_equal", as_int(value), loop.const(MIN, I64)))
+    size = loop.call("floor_divide", *(loop.call("absolute", as_int(value)) for value in (x, y)))
+    negative = loop.call("less", loop.call("bitwise_xor", as_int(x), as_int(y)), loop.const(0, I64))
+    whole = make_int(loop.select(negative, loop.call("negative", size), size))
+    rest = make_int(loop.call("subtract", as_int(x), loop.call("multiply", whole.value, as_int(y))))
+    return whole, rest, scale
+
+
+def _whole_quotient(a: Any, b: Any) -> Any:
+    whole, _, _ = _truncated(a, b)
+    _guard_zero(whole, *(parts_of(x)[0] for x in (a, b)))
+    return new(whole, 0)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    _, rest, scale = _truncated(a, b)
+    _guard_zero(rest, parts_of(a)[0])
+    return new(rest, scale)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "add": _sum_or_difference("add"), "sub": _sum_or_difference("sub"), "mul": _product, "floordiv": _whole_quotient,
+    "mod": _remainder, "divmod": lambda a, b: (_whole_quotient(a, b), _remainder(a, b)),
+}  # fmt: skip
+
+
+def unary(name: str, x: TracedScalar) -> Any:
+    """Returns ``-x``, ``+x`` or ``abs(x)``; the negative of zero is zero."""
+    if name == "invert":
+        raise_type_error("bad operand type for unary ~: 'decimal.Decimal'")
+    number, scale = parts_of(x)
+    return new(unary_of_int(name, number), scale)
+
+
+def to_float(x: TracedScalar) -> Any:
+    """Returns ``float(x)``; guards numbers of more digits than a float holds exactly."""
+    number, scale = parts_of(x)
+    loop = explorer().loop
+    if scale == 0:
+        return make_float(loop.cast(x.value, F64))
+    if scale > _MOST_EXACT:
+        refuse("SW262", call="float()", what=f"a number of {scale} decimals")
+    low, high = span_of(number)
+    if low < -EXACT or high > EXACT:
+        guard_between(loop, x.value, -EXACT, EXACT)
+    return make_float(loop.call("divide", loop.cast(x.value, F64), loop.const(10.0**scale, F64)))
+
+
+def to_int(x: TracedScalar) -> TracedScalar:
+    """Returns ``int(x)``."""
+    return whole(x, "trunc")
+
+
+def whole(x: TracedScalar, fn: str) -> TracedScalar:
+    """Returns the int of ``math.trunc(x)`` and similar."""
+    return _rounded(x, 0, _WHOLE[fn])
+
+
+def round_(x: TracedScalar, ndigits: Any = None) -> Any:
+    """Returns ``round(x)``, an int, or ``round(x, ndigits)``, a Decimal."""
+    if ndigits is None:
+        return _rounded(x, 0, decimal.ROUND_HALF_EVEN)
+    if type(ndigits) is not int:
+        refuse("SW262", call="round()", what="a number of digits that is not constant")
+    return quantized(x, ndigits, decimal.ROUND_HALF_EVEN)
+
+
+def quantized(x: TracedScalar, scale: int, rounding: str) -> Any:
+    """Returns the Decimal rounded to a number of decimals; refuses (SW262) one below 0 or above 28."""
+    if not 0 <= scale <= MOST_DECIMALS:
+        refuse("SW262", call="Decimal.quantize", what=f"{scale} decimals")
+    made = _rounded(x, scale, rounding)
+    if scale < DECIMALS[x.kind]:
+        _guard_zero(made, parts_of(x)[0])
+    return new(made, scale)
+
+
+def _rounded(x: TracedScalar, scale: int, rounding: str) -> Any:
+    """Returns the int without the decimal point of a Decimal that is rounded to a number of decimals."""
+    number, known = parts_of(x)
+    if scale >= known:
+        return _moved(number, scale - known)
+    low, high = span_of(number)
+    unit = 10 ** (known - scale)
+    return make_int(divided(explorer().loop, as_int(number), known - scale, rounding), (low // unit, -(-high // unit)))
+
+
+def divided(loop: LoopBuilder, x: Value, decimals: int, rounding: str) -> Value:
+    """Returns an int64 over 10**decimals, rounded as the module decimal does.
+
+    Refuses (SW262) more than 18 decimals, and ROUND_05UP.
+    """
+    if decimals > _MOST_ROUNDED or rounding not in _ROUNDS_UP:
+        refuse("SW262", call="Decimal.quantize", what=rounding if rounding not in _ROUNDS_UP else f"{decimals} decimals fewer")
+    unit = loop.const(10**decimals, I64)
+    quotient, rest = (loop.call(fn, x, unit) for fn in ("floor_divide", "remainder"))
+    up = _ROUNDS_UP[rounding](_Division(loop, x, quotient, rest, 10**decimals // 2))
+    return loop.call("add", quotient, loop.select(up, loop.const(1, I64), loop.const(0, I64)))
+
+
+class _Division:
+    """A quotient that is rounded down, and its remainder, which is not negative. `half`: half of the divisor."""
+
+    def __init__(self, loop: LoopBuilder, x: Value, quotient: Value, rest: Value, half: int) -> None:
+        self.loop, self.half, self._rest = loop, half, rest
+        self.negative = loop.call("less", x, loop.const(0, I64))
+        self.odd = loop.call("equal", loop.call("bitwise_and", quotient, loop.const(1, I64)), loop.const(1, I64))
+
+    def rest(self, fn: str, number: int) -> Value:
+        return self.loop.call(fn, self._rest, self.loop.const(number, I64))
+
+    def beyond_half(self, with_ties: Value) -> Value:
+        """Returns whether the remainder is above one half, or equal to it and `with_ties`."""
+        tie = self.loop.call("logical_and", self.rest("equal", self.half), with_ties)
+        return self.loop.call("logical_or", self.rest("greater", self.half), tie)
+
+    @property
+    def positive(self) -> Value:
+        return self.loop.call("logical_not", self.negative)
+
+
+#: Rounding mode -> whether the quotient that is rounded down becomes the next larger int.
+_ROUNDS_UP: dict[str, Callable[[_Division], Value]] = {
+    decimal.ROUND_FLOOR: lambda d: d.loop.const(False, BOOL),
+    decimal.ROUND_CEILING: lambda d: d.rest("not_equal", 0),
+    decimal.ROUND_DOWN: lambda d: d.loop.call("logical_and", d.negative, d.rest("not_equal", 0)),
+    decimal.ROUND_UP: lambda d: d.loop.call("logical_and", d.positive, d.rest("not_equal", 0)),
+    decimal.ROUND_HALF_UP: lambda d: d.beyond_half(d.positive),
+    decimal.ROUND_HALF_DOWN: lambda d: d.beyond_half(d.negative),
+    decimal.ROUND_HALF_EVEN: lambda d: d.beyond_half(d.odd),
+}
+
+
+def text_of(loop: LoopBuilder, x: TracedScalar, separator: str = "") -> Value:
+    """Returns the digits of a Decimal with its decimal point: ``str(x)`` where `guard_plain` holds."""
+    return loop.emit(StrCall("format_decimal", (DECIMALS[x.kind], separator)), x.value)
+
+
+def guard_plain(x: TracedScalar) -> None:
+    """Guards rows whose string has an exponent, such as 1E-7."""
+    scale, loop = DECIMALS[x.kind], explorer().loop
+    if scale > _PLAIN and -(10 ** (scale - _PLAIN)) < x.span[1]:
+        least = min(10 ** (scale - _PLAIN), MAX)
+        outside = [loop.call(fn, x.value, loop.const(end, I64)) for fn, end in (("less_equal", -least), ("greater_equal", least))]
+        explorer().guard(loop.call("logical_or", *outside), local=True)
