@@ -117,7 +117,7 @@ def test_a_cascade_over_strings_omits_the_expensive_features():
 
 
 @pytest.mark.parametrize("make", [text_cascade, tree_cascade, number_cascade], ids=["strings", "classes", "numbers"])
-@pytest.mark.parametrize("count", [1, 7, 700, 9000])
+@pytest.mark.parametrize("count", [1, 700, *(pytest.param(rows, marks=pytest.mark.nightly) for rows in (7, 9000))])
 def test_the_kernel_equals_python_and_a_row_depends_on_no_other(make, count):
     fitted, data = make(), texts()[0] if make is text_cascade else table()[0]
     sample = data.iloc[-2000:].sample(count, replace=True, random_state=count).reset_index(drop=True)

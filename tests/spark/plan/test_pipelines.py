@@ -23,7 +23,7 @@ from sparkweld.annotations import Broadcast, Rows, annotate, splittable
 from tests.helpers.differential import run, session_conf
 from tests.helpers.lines import of_worker_pipelines
 from tests.helpers.outcomes import differences
-from tests.helpers.sampling import every_case
+from tests.helpers.sampling import every_case, some
 
 pytestmark = of_worker_pipelines
 
@@ -199,12 +199,12 @@ def test_pipelines(spark, parquet):
 def test_strings_of_columns_of_all_kinds(spark, parquet, offheap):
     """Strings may be plain or dictionary-encoded, NULL, empty or long, beside filters, in batches that are split."""
     n, rng = 9000, np.random.default_rng(4)
-    some = rng.random(n) < 0.2
+    gone = rng.random(n) < 0.2
     t = parquet(pa.table({
         "id": np.arange(n), "none": pa.nulls(n, pa.string()),
-        "plain": pa.array([f" {k} \u00e9" * (k % 40) for k in range(n)], mask=some),
-        "few": pa.array(rng.choice(np.array(["a", "", "\u00c9 b"], object), n), mask=some),
-        "bytes": pa.array([b"\xff" * (k % 7) for k in range(n)], mask=some),
+        "plain": pa.array([f" {k} \u00e9" * (k % 40) for k in range(n)], mask=gone),
+        "few": pa.array(rng.choice(np.array(["a", "", "\u00c9 b"], object), n), mask=gone),
+        "bytes": pa.array([b"\xff" * (k % 7) for k in range(n)], mask=gone),
     }))  # fmt: skip
     for where in some(("id >= 0", "id % 3 = 1", "id % 997 = 0", "plain > ' 5'", "id < 0"), 2):
         made = [plain_letters(c).alias(f"{c}_made") for c in ("plain", "few", "none")]
