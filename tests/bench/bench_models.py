@@ -23,11 +23,13 @@ from foreign_peers import Foreign, foreign_peers
 from model_cases import TREES, Contest
 from onnx_cases import NETWORKS, ONNX
 from pipeline_cases import PIPELINES
+from pytorch_cases import PYTORCH, SMALL
 from threadpoolctl import threadpool_limits
 
 #: Name of a group -> (its cases, the least speedup over the fastest peer).
 GROUPS: dict[str, tuple[dict[str, Callable[[], Contest]], float]] = {
     "trees": (TREES, 2.0), "pipelines": (PIPELINES, 5.0), "onnx": (ONNX, 2.0), "networks": (NETWORKS, 0.0),
+    "pytorch": (PYTORCH, 2.0), "small networks of pytorch": (SMALL, 0.0),
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ parameters, `results`, `evaluate_all` and examples. Then add its kernel, see `sp
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -91,8 +92,15 @@ def sum_products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
-_ACTIVATIONS = ("identity", "relu", "tanh", "logistic")
-_OUT_ACTIVATIONS = ("identity", "logistic", "softmax")
+#: Those with a number are followed by it: ``leaky_relu:0.01``.
+_WITH_NUMBER = ("leaky_relu", "elu")
+_ACTIVATIONS = ("identity", "relu", "tanh", "logistic", "silu", "gelu", "gelu_tanh", *_WITH_NUMBER)
+
+
+def activation_of(text: str) -> tuple[str, float]:
+    """Returns the name of an activation and its number, 0 for those without one."""
+    name, _, number = text.partition(":")
+    return name, float(number or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,8 @@ class Mlp(ModelOp):
     """Dense layers, each ``activation(weights @ x + bias)``; the activation of the last one is `out_activation`.
 
     `layers`: sizes of the layers, from the number of arguments to the number of results. Activations: identity, relu, tanh,
-    logistic; of the last layer: identity, logistic, softmax (over all results of a row). Block: `weights`, of each layer
+    logistic, silu, gelu, gelu_tanh, ``leaky_relu:slope`` and ``elu:alpha``; of the last layer also softmax (over all results of
+    a row). Block: `weights`, of each layer
     [result, argument], and `biases`, both f64 or both f32, which is also the type of arguments and results. `guarded`: the
     program guards the rows where rounding differences of a result would be visible.
     """
@@ -136,7 +145,8 @@ class Mlp(ModelOp):
     def results(self, *args: Type) -> tuple[Type, ...]:
         size = sum(a * b for a, b in itertools.pairwise(self.layers))
         self._wants(len(self.layers) > 1 and min(self.layers) > 0, "two or more layers", args)
-        self._wants(self.activation in _ACTIVATIONS and self.out_activation in _OUT_ACTIVATIONS, "known activations", args)
+        self._wants(_is_known(self.activation) and (self.out_activation == "softmax" or _is_known(self.out_activation)),
+                    "known activations", args)  # fmt: skip
         kind = self.type.kind
         self._wants_part("weights", kind, size, args)
         self._wants_part("biases", kind, sum(self.layers[1:]), args)
@@ -160,9 +170,29 @@ class Mlp(ModelOp):
         return f"{max(self.layers[:-1])} eps of the sum of |weight * value| per layer"
 
 
-def _activated(x: np.ndarray, name: str) -> np.ndarray:
-    """Applies an activation as scikit-learn's `ACTIVATIONS` does, with `scipy.special.expit` for logistic."""
+def _is_known(activation: str) -> bool:
+    name, _, number = activation.partition(":")
+    return name in _ACTIVATIONS and bool(number) == (name in _WITH_NUMBER)
+
+
+_erf = np.vectorize(math.erf, [np.float64])
+
+
+def _activated(x: np.ndarray, text: str) -> np.ndarray:
+    """Applies an activation as scikit-learn's `ACTIVATIONS` does, with `scipy.special.expit` for logistic; others as PyTorch."""
+    name, alpha = activation_of(text)
+    kind = x.dtype.type
     with np.errstate(all="ignore"):
+        if name == "silu":
+            return x / (1 + np.exp(-x))
+        if name == "gelu":
+            return kind(0.5) * x * (1 + _erf(x * kind(0.5**0.5)).astype(kind))
+        if name == "gelu_tanh":
+            return kind(0.5) * x * (1 + np.tanh(kind(math.sqrt(2 / math.pi)) * (x + kind(0.044715) * x**3)))
+        if name == "leaky_relu":
+            return np.where(x > 0, x, x * kind(alpha))
+        if name == "elu":
+            return np.where(x > 0, x, np.expm1(x) * kind(alpha))
         if name == "relu":
             return np.maximum(x, 0)  # NaN stays
         if name == "tanh":
@@ -234,6 +264,9 @@ Mlp.examples = (
     _example_mlp((5, 9, 4), "relu", "softmax"),
     _example_mlp((2, 17, 3, 2), "tanh", "identity"),
     _example_mlp((4, 3, 3), "logistic", "softmax", np.float32),
+    *(_example_mlp((3, 4, 2), name, name, dtype) for dtype in (np.float64, np.float32)
+      for name in ("silu", "gelu", "gelu_tanh", "leaky_relu:0.25", "elu:0.5")),
+    _example_mlp((3, 2), "identity", "relu"),
 )
 Distances.examples = (
     (Distances.of(np.array([[0.5, -1.0, 2.0], [3.0, 0.0, 0.25]])), (F64, F64, F64)),

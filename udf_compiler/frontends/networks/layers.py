@@ -9,6 +9,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Mlp
+from sparkweld.ir.ops.models import activation_of
 from sparkweld.ir.types import F32, F64, Type
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
@@ -23,8 +24,10 @@ _ACTIVATION_EPS = 8
 _FOLDED_EPS = 16
 #: Activations whose results are at most 1.
 _BOUNDED = ("tanh", "logistic", "softmax")
-#: Activations of the last layer that the op of networks has; others are computed after it.
-_OF_OP = ("identity", "logistic", "softmax")
+#: Activation -> its largest slope, if that is above 1.
+_SLOPES = {"silu": 1.1, "gelu": 1.13, "gelu_tanh": 1.13}
+#: Activations that PyTorch and the op compute with the same bits, but for a product.
+_EXACT = ("identity", "relu", "leaky_relu")
 #: The largest sum of |weight * value| that no order of additions lets overflow.
 _LARGEST = {F32: 1e37, F64: 1e307}
 
@@ -50,11 +53,10 @@ class Layers:
     def columns(self) -> Sequence[Value]:
         loop = self.given.loop
         self._guard_sizes()
-        in_op = self.last if self.last in _OF_OP else "identity"
-        op = Mlp.of(self.weights, self.biases, self.hidden, in_op, guarded=current().exact)
+        op = Mlp.of(self.weights, self.biases, self.hidden, self.last, guarded=current().exact)
         made = [loop.emit(op.at(k), *self.given.columns) for k in range(op.layers[-1])]
         check_size(loop)
-        return made if in_op == self.last else activated(loop, made, self.last)
+        return made
 
     def _guard_sizes(self) -> None:
         """Sends rows to Python whose sums could be infinite or NaN, about which two orders of additions may disagree."""
@@ -102,10 +104,14 @@ class Dense(Tensor):
 def after_activation(loop: LoopBuilder, bounds: Accuracy, name: str, type: Type, shape: tuple[int, ...]) -> Accuracy:
     """Returns the bounds of ``activation(x)`` for values of that shape.
 
-    No slope is above 1. Probabilities of softmax change by ``e**(2 * error) - 1``, and their sum is rounded for each term.
+    Probabilities of softmax change by ``e**(2 * error) - 1``, and their sum is rounded for each term.
     """
-    if name in ("identity", "relu"):
+    name, alpha = activation_of(name)
+    slope = max(_SLOPES.get(name, 1.0), abs(alpha))
+    if name in _EXACT and slope == 1:
         return bounds
+    if name not in (*_BOUNDED, "logistic"):  # the absolute value is at most that of x, times the slope
+        return bounds.scaled(loop, slope, 0.0, _ACTIVATION_EPS * eps_of(type))
     terms = 2 * shape[-1] if name == "softmax" else 0
     rounding = loop.const((_ACTIVATION_EPS + terms) * eps_of(type), F64)
     factor = 3.0 if name == "softmax" else 1.0
@@ -130,7 +136,7 @@ def dense(x: Tensor, weights: np.ndarray, bias: np.ndarray) -> Tensor:
     if isinstance(x, Dense):
         before = x.layers
         first = len(before.weights) == 1
-        if before.last in ("identity", "relu", "tanh", "logistic") and (first or before.last == before.hidden):
+        if before.last != "softmax" and (first or before.last == before.hidden):
             weighted = (*before.weights, weights), (*before.biases, bias), (*before.doubts, 0.0)
             return Layers(before.given, *weighted, hidden=before.last).tensor()
     return Layers(x, (weights,), (bias,), (0.0,)).tensor()

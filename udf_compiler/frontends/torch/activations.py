@@ -122,7 +122,17 @@ def _applied(function: Callable[[Values], Values], slope: float, step: Step, inp
     return made(step, input, values, input.shape, bounds)
 
 
+def _of_op(name: str, input: RowTensor, step: Step) -> RowTensor | None:
+    """Returns layers with an activation after the last one; None for another tensor, or where it has an activation."""
+    given = input.values
+    if not isinstance(given, Dense) or given.layers.last != "identity":
+        return None
+    return RowTensor(replace(given.layers, last=name).tensor(), input.batched, step.expected, fresh=True)
+
+
 def _named(name: str, step: Step, input: RowTensor, *, inplace: bool = False) -> RowTensor:
+    if name == "silu" and (found := _of_op(name, input, step)) is not None:
+        return found
     function, slope = _FUNCTIONS[name]
     return _applied(function, slope, step, input)
 
@@ -132,8 +142,8 @@ def _of_layers(name: str, step: Step, input: RowTensor, *, inplace: bool = False
     given = input.values
     if not given.type.is_float:
         step.refuse("integers")
-    if isinstance(given, Dense) and given.layers.last == "identity":
-        return RowTensor(replace(given.layers, last=name).tensor(), input.batched, step.expected, fresh=True)
+    if (found := _of_op(name, input, step)) is not None:
+        return found
     if name != "relu":
         return RowTensor(apply_activation(given, name), input.batched, step.expected, fresh=True)
     loop = input.loop
@@ -143,7 +153,7 @@ def _of_layers(name: str, step: Step, input: RowTensor, *, inplace: bool = False
 
 
 def _leaky_relu(step: Step, input: RowTensor, negative_slope: float = 0.01, inplace: bool = False) -> RowTensor:
-    return _by_sign(step, input, np.array([negative_slope]))
+    return _of_op(f"leaky_relu:{float(negative_slope)!r}", input, step) or _by_sign(step, input, np.array([negative_slope]))
 
 
 def _prelu(step: Step, input: RowTensor, weight: RowTensor) -> RowTensor:
@@ -168,11 +178,13 @@ def _by_sign(step: Step, input: RowTensor, slopes: np.ndarray) -> RowTensor:
 
 
 def _elu_function(step: Step, input: RowTensor, alpha: float = 1.0, inplace: bool = False) -> RowTensor:
-    return _applied(partial(_elu, float(alpha)), max(1.0, abs(float(alpha))), step, input)
+    found = _of_op(f"elu:{float(alpha)!r}", input, step)
+    return found or _applied(partial(_elu, float(alpha)), max(1.0, abs(float(alpha))), step, input)
 
 
 def _gelu_function(step: Step, input: RowTensor, *, approximate: str = "none") -> RowTensor:
-    return _applied(_gelu_tanh if approximate == "tanh" else _gelu, 1.13, step, input)
+    name, function = ("gelu_tanh", _gelu_tanh) if approximate == "tanh" else ("gelu", _gelu)
+    return _of_op(name, input, step) or _applied(function, 1.13, step, input)
 
 
 def _softplus_function(step: Step, input: RowTensor, beta: float = 1.0, threshold: float = 20.0) -> RowTensor:

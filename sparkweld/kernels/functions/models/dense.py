@@ -6,24 +6,35 @@ few enough rows for the columns to stay in the first-level cache.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.ops import Mlp
+from sparkweld.ir.ops.models import activation_of
 from sparkweld.ir.types import F32, F64, Type
+from sparkweld.kernels.functions.models import activations
 from sparkweld.kernels.functions.models.library import INT, ModelFunction, fused, model_function, row_access
 from sparkweld.kernels.functions.strings.memory_access import store_word, word
 from sparkweld.kernels.llvm.floats import FLOATS
 from sparkweld.kernels.llvm.numba_frontend import Operation, numba_type, value_type
 
 _ROWS = 128
-_ACTIVATIONS = {"identity": 0, "relu": 1, "tanh": 2, "logistic": 3, "softmax": 4}
-
 
 def mlp_parameters(op: Mlp) -> tuple[int, ...]:
-    """Returns the number of layers, the two activations, the offset of the biases, the largest layer, then the layer sizes."""
-    codes = _ACTIVATIONS[op.activation], _ACTIVATIONS[op.out_activation]
-    return (len(op.layers) - 1, *codes, op.block.offset("biases"), max(op.layers), *op.layers)
+    """Returns the parameters of the kernel.
+
+    They are the number of layers, the two activations, the offset of the biases, and the largest layer. Then come the numbers
+    of the activations as bits, and the layer sizes.
+    """
+    names = [activation_of(name) for name in (op.activation, op.out_activation)]
+    codes, bits = [activations.ACTIVATIONS[name] for name, _ in names], [_bits(op.type, alpha) for _, alpha in names]
+    return (len(op.layers) - 1, *codes, op.block.offset("biases"), max(op.layers), *bits, *op.layers)
+
+
+def _bits(of: Type, value: float) -> int:
+    """Returns the word whose first bytes are a float of that type."""
+    return int.from_bytes(np.array(value, of.dtype).tobytes().ljust(8, b"\0"), "little", signed=True)
 
 
 def mlp_scratch(op: Mlp) -> int:
@@ -40,20 +51,6 @@ def _unary(name: str, type: types.Type, build: object) -> Operation:
     return Operation(name, (type,), type, build)  # type: ignore[arg-type]
 
 
-def _one(x: ir.Value) -> ir.Constant:
-    return ir.Constant(x.type, 1.0)
-
-
-def _relu(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    """Returns the larger of x and 0, NaN for NaN."""
-    zero = ir.Constant(x.type, 0.0)
-    return b.select(b.fcmp_ordered("<", x, zero), zero, x)
-
-
-def _logistic(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    return b.fdiv(_one(x), b.fadd(_one(x), FLOATS["exp"](b, b.fneg(x))))
-
-
 def _larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     return b.select(b.fcmp_ordered(">", x, y), x, y)
 
@@ -63,7 +60,10 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
     type, size = numba_type(of), of.dtype.itemsize
     load, store = row_access(type)
     add_product = fused(type)
-    relu, logistic = _unary("relu", type, _relu), _unary("logistic", type, _logistic)
+    relu, logistic, silu, gelu, gelu_tanh = (
+        _unary(name, type, getattr(activations, name)) for name in ("relu", "logistic", "silu", "gelu", "gelu_tanh")
+    )
+    leaky_relu, elu = (Operation(name, (type, type), type, getattr(activations, name)) for name in ("leaky_relu", "elu"))
     tanh, exp = (_unary(name, type, FLOATS[name]) for name in ("tanh", "exp"))
     larger = Operation("larger", (type, type), type, _larger)
     zero = Operation("zero", (), type, lambda b: ir.Constant(value_type(type), 0.0))
@@ -115,10 +115,94 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
             k += 1
         return 0
 
-    @model_function(INT, INT, name=f"activate_{of}")
-    def activate(to: int, how: int) -> int:
-        """Applies an activation to 64 values."""
+    # Long: its loop has the addresses of eight columns and their weights for two units in registers
+    @model_function(*(INT,) * 6, name=f"dense_pair_{of}")
+    def dense_pair(to: int, columns: int, count: int, weights: int, bias: int, rows: int) -> int:
+        """Does the same for column `to` and the next one, with the next weights: each column is loaded once for both."""
+        rows = rows & -64
+        other = to + _ROWS * size
+        start, second = load(bias, 0), load(bias, 1)
         row = 0
+        while row < rows:
+            store(to, row, start)
+            store(other, row, second)
+            row += 1
+        k = 0
+        while k + 8 <= count:
+            at = 8 * k
+            more = count + k
+            a0 = word(columns, at)
+            a1 = word(columns, at + 8)
+            a2 = word(columns, at + 16)
+            a3 = word(columns, at + 24)
+            a4 = word(columns, at + 32)
+            a5 = word(columns, at + 40)
+            a6 = word(columns, at + 48)
+            a7 = word(columns, at + 56)
+            w0 = load(weights, k)
+            v0 = load(weights, more)
+            w1 = load(weights, k + 1)
+            v1 = load(weights, more + 1)
+            w2 = load(weights, k + 2)
+            v2 = load(weights, more + 2)
+            w3 = load(weights, k + 3)
+            v3 = load(weights, more + 3)
+            w4 = load(weights, k + 4)
+            v4 = load(weights, more + 4)
+            w5 = load(weights, k + 5)
+            v5 = load(weights, more + 5)
+            w6 = load(weights, k + 6)
+            v6 = load(weights, more + 6)
+            w7 = load(weights, k + 7)
+            v7 = load(weights, more + 7)
+            row = 0
+            while row < rows:
+                one, two = load(to, row), load(other, row)
+                x = load(a0, row)
+                one = add_product(w0, x, one)
+                two = add_product(v0, x, two)
+                x = load(a1, row)
+                one = add_product(w1, x, one)
+                two = add_product(v1, x, two)
+                x = load(a2, row)
+                one = add_product(w2, x, one)
+                two = add_product(v2, x, two)
+                x = load(a3, row)
+                one = add_product(w3, x, one)
+                two = add_product(v3, x, two)
+                x = load(a4, row)
+                one = add_product(w4, x, one)
+                two = add_product(v4, x, two)
+                x = load(a5, row)
+                one = add_product(w5, x, one)
+                two = add_product(v5, x, two)
+                x = load(a6, row)
+                one = add_product(w6, x, one)
+                two = add_product(v6, x, two)
+                x = load(a7, row)
+                one = add_product(w7, x, one)
+                two = add_product(v7, x, two)
+                store(to, row, one)
+                store(other, row, two)
+                row += 1
+            k += 8
+        while k < count:
+            a0 = word(columns, 8 * k)
+            w0, v0 = load(weights, k), load(weights, count + k)
+            row = 0
+            while row < rows:
+                x = load(a0, row)
+                store(to, row, add_product(w0, x, load(to, row)))
+                store(other, row, add_product(v0, x, load(other, row)))
+                row += 1
+            k += 1
+        return 0
+
+    @model_function(INT, INT, INT, name=f"activate_{of}")
+    def activate(to: int, how: int, parameter: int) -> int:
+        """Applies an activation to 64 values; `parameter` is the address of its number."""
+        row = 0
+        alpha = load(parameter, 0)
         if how == 1:
             while row < 64:
                 store(to, row, relu(load(to, row)))
@@ -130,6 +214,26 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
         elif how == 3:
             while row < 64:
                 store(to, row, logistic(load(to, row)))
+                row += 1
+        elif how == 5:
+            while row < 64:
+                store(to, row, silu(load(to, row)))
+                row += 1
+        elif how == 6:
+            while row < 64:
+                store(to, row, gelu(load(to, row)))
+                row += 1
+        elif how == 7:
+            while row < 64:
+                store(to, row, gelu_tanh(load(to, row)))
+                row += 1
+        elif how == 8:
+            while row < 64:
+                store(to, row, leaky_relu(load(to, row), alpha))
+                row += 1
+        elif how == 9:
+            while row < 64:
+                store(to, row, elu(load(to, row), alpha))
                 row += 1
         return 0
 
@@ -176,12 +280,13 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
             k += 1
         return 0
 
+    # Long: its loops share the addresses of all tables
     @model_function(*(INT,) * 6, name=f"mlp_{of}")
     def mlp(arguments: int, rows: int, block: int, outputs: int, scratch: int, parameters: int) -> int:
         """Computes `Mlp`."""
         layers = word(parameters, 0)
         most = word(parameters, 32)
-        sizes = parameters + 40
+        sizes = parameters + 56
         table = scratch
         other = table + 8 * most
         values = other + 8 * most
@@ -203,17 +308,26 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
                 before = word(sizes, 8 * layer)
                 after = word(sizes, 8 * layer + 8)
                 how = word(parameters, 16 if layer + 1 == layers else 8)
+                alpha = parameters + (48 if layer + 1 == layers else 40)
+                unit = 0
+                while unit < after:
+                    to = values + unit * _ROWS * size
+                    step = 2 if unit + 1 < after else 1
+                    if step == 2:
+                        dense_pair(to, table, before, weights, bias, count)
+                    else:
+                        dense(to, table, before, weights, bias, count)
+                    weights += step * before * size
+                    bias += step * size
+                    unit += step
                 unit = 0
                 while unit < after:
                     to = values + unit * _ROWS * size
                     store_word(other, 8 * unit, to)
-                    dense(to, table, before, weights, bias, count)
                     tile = 0
                     while how != 0 and tile < count:
-                        activate(to + tile * size, how)
+                        activate(to + tile * size, how, alpha)
                         tile += 64
-                    weights += before * size
-                    bias += size
                     unit += 1
                 tile = 0
                 while how == 4 and tile < count:
@@ -263,7 +377,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
             centre += 1
         return 0
 
-    return mlp, distances, dense, activate, softmax
+    return mlp, distances, dense, dense_pair, activate, softmax
 
 
 _MADE = {of: _functions(of) for of in (F64, F32)}
