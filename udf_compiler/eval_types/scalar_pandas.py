@@ -134,13 +134,15 @@ class ScalarPandas(Kind):
             return column_of_result(loop, result, to, call.place, checked)
 
     def fields(self, call: Call, result: Any, fields: Sequence[StructField]) -> list[Value]:
-        """Returns the columns of a DataFrame that the struct names; other columns are ignored."""
+        """Returns the columns of a DataFrame that the struct names, and ignores others; those by position if none has a name."""
         if not isinstance(result, TracedFrame):
             raise refusal("SW106", call.place, what=raw(result))
         if result.loop is not call.loop:
             raise refusal("SW107", call.place)
-        names = [field.name for field in fields]
-        if not set(names) <= set(result.series):
+        names: list[Any] = [field.name for field in fields]
+        numbered = not any(isinstance(name, str) for name in result.series)
+        if len(result.series) != len(fields) if numbered else not set(names) <= set(result.series):
             raise refusal("SW364", call.place, given=", ".join(map(str, result.series)), required=", ".join(names))
-        values = [self.converted(call, call.loop, result.series[f.name], f.type) for f in fields]
+        columns = result.series.values() if numbered else [result.series[name] for name in names]
+        values = [self.converted(call, call.loop, column, f.type) for column, f in zip(columns, fields, strict=True)]
         return declared(fields, values)

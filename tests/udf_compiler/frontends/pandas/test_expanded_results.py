@@ -48,6 +48,25 @@ def test_frames_of_series(function, rows):
     assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
 
 
+FLOATS = StructType([StructField("a", DoubleType()), StructField("b", DoubleType())])
+
+
+@pytest.mark.parametrize(
+    ("function", "returns"),
+    [
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x / 2})), FLOATS),
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": x % 7, "b": 0.5})).assign(a=lambda f: f["a"] + 1), NUMBERS),
+        (lambda s, n: n.apply(lambda x: pd.Series([x % 9, -x], index=["a", "b"])), NUMBERS),
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": None if x < 1 else 2, "b": x * 0.1})), FLOATS),
+        (lambda s, n: s.apply(lambda x: pd.Series({"a": len(x), "b": float(len(x.split("@")[0]))})), FLOATS),
+    ],
+)
+def test_frames_of_numbers(function, returns):
+    rows = MAILS.set_column(1, "n", pa.array([1, -2, 2**50, 0, 7, 9], pa.int64()))
+    proved = compare_with_worker(function, [rows], returns, kernel=True)
+    assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
+
+
 def test_frames_of_an_iterator():
     proved = compare_with_worker(of_iterator, [MAILS], RETURNS, SCALAR_PANDAS_ITERATOR)
     assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
@@ -57,7 +76,8 @@ def test_frames_of_an_iterator():
     ("function", "returns", "code"),
     [
         (lambda s, n: s.apply(lambda x: pd.Series({"a": x, "b": x, "n": 1}) if x > "b" else None), RETURNS, "SW262"),
-        (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x / 2})), NUMBERS, "SW262"),
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x > 2})), NUMBERS, "SW262"),
+        (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x / 2 if x > 2 else 1})), NUMBERS, "SW262"),
         (lambda s, n: s.apply(lambda x: pd.Series({"a": x, "b": x})["a"]), StringType(), "SW262"),
         (lambda s, n: s.map(lambda x: pd.Series({"a": x, "b": x, "n": 1})), RETURNS, "SW293"),
     ],

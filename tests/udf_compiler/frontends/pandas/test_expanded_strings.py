@@ -55,6 +55,10 @@ def groups(s):
     return s.str.extract(r"([^@]*)@(.*)").set_axis(["user", "domain"], axis=1)
 
 
+def without_names(s):
+    return s.str.split("@", n=1, expand=True)
+
+
 def partitioned(s):
     parts = s.str.partition("@")
     parts.columns = ["user", "at", "domain"]
@@ -65,7 +69,7 @@ def partitioned(s):
     ("function", "left"),
     [
         (renamed, [1]), (unlimited, [1, 2]), (assigned, [1]), (by_number, [1]), (with_a_third, [0, 1, 3, 4]), (named_groups, []),
-        (groups, []), (partitioned, []),
+        (groups, []), (partitioned, []), (without_names, [1]),
     ],
     ids=lambda x: x.__name__ if callable(x) else "",
 )  # fmt: skip
@@ -87,11 +91,11 @@ def unknown_number(s):
     return s.str.split("@", expand=True).rename(columns={0: "user", 1: "domain"})
 
 
-def without_names(s):
-    return s.str.split("@", n=1, expand=True)
+def third(s):
+    return s.str.partition("@")
 
 
-@pytest.mark.parametrize(("function", "code"), [(unknown_number, "SW270"), (without_names, "SW364")])
+@pytest.mark.parametrize(("function", "code"), [(unknown_number, "SW270"), (third, "SW364")])
 def test_refused_frames(function, code):
     batch = pa.RecordBatch.from_pydict({"s": ["a@b"]})
     kind = PythonEvalType.SQL_SCALAR_PANDAS_UDF

@@ -1,21 +1,25 @@
 """Makes a frame where ``Series.apply`` calls a function that returns a Series: a row of the frame for each value.
 
-pandas collects the rows in an array of objects, and infers the dtype of each column as of a list of its values. So each row must
-hold a string: a Series of numbers alone has a dtype of its own.
+Where each row has a string, pandas collects the rows in an array of objects, and infers the dtype of each column as of a list of
+its values. A Series of numbers alone has a dtype of its own: all columns have it if all rows do.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder
+from sparkweld.ir.types import F64
 from udf_compiler.frontends.pandas.apply.row_loops import frame_of_tree
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
 
@@ -71,14 +75,32 @@ def expanded(loop: LoopBuilder, tree: Node, call: str) -> TracedFrame | None:
     session = current()
     if len(rows) < len(ends) or session.group is not None or session.groups is not None or loop.parent is not None:
         refuse("SW262", call=call, what="a function that returns a Series on some paths only, or for some rows of a batch,")
-    for row in rows:
-        kinds = {kind_of_result(x) if not (is_scalar(x) and x.numpy) else x.numpy for x in row.values()}
-        if "str" not in kinds or not kinds <= _KINDS:
-            refuse("SW262", call=call, what="a function that returns a Series without strings, or with other values,")
-    return fresh(loop, frame_of_tree(loop, _rows(tree)))
+    classes = {_class_of(row) for row in rows}
+    if len(classes) > 1 or "" in classes:
+        refuse("SW262", call=call, what="a function that returns a Series of other values than strings and numbers,")
+    (whole,) = classes
+    return fresh(loop, frame_of_tree(loop, _rows(tree, partial(_as_float, loop) if whole == "float" else lambda x: x)))
 
 
-def _rows(tree: Node) -> Node:
+def _class_of(row: dict[str, Any]) -> str:
+    """Returns the class of the elements of a row's Series: "float", "int" or, if one is a string, "object"; "" for others."""
+    kinds = {kind_of_result(x) if not (is_scalar(x) and x.numpy) else x.numpy for x in row.values()}
+    if kinds == {"int"}:
+        return "int"
+    if "float" in kinds and kinds <= {"float", "int", "None"}:
+        return "float"
+    return "object" if "str" in kinds and kinds <= _KINDS else ""
+
+
+def _as_float(loop: LoopBuilder, x: Any) -> Any:
+    """Returns a number as an element of a Series of float64, in which None is NaN."""
+    if is_scalar(x):
+        return x if x.kind == "float" else TracedScalar("float", loop.cast(x.value, F64))
+    return math.nan if x is None else float(x)
+
+
+def _rows(tree: Node, part: Callable[[Any], Any]) -> Node:
+    """Returns the tree of the rows, with a change of each of their values."""
     if isinstance(tree, Fork):
-        return Fork(tree.condition, tree.guards, _rows(tree.yes), _rows(tree.no))
-    return tree if tree.error is not None else Leaf(tree.value[1], None, tree.guards)
+        return Fork(tree.condition, tree.guards, _rows(tree.yes, part), _rows(tree.no, part))
+    return tree if tree.error is not None else Leaf({k: part(x) for k, x in tree.value[1].items()}, None, tree.guards)

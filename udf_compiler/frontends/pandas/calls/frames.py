@@ -54,7 +54,9 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse("SW262", call=call, what="the argument dtype= or an index of its own")
     if isinstance(columns, np.ndarray):
         columns = columns.tolist()
-    if isinstance(data, TracedArray) and data.ndim == 2 and are_names(columns, len(data.columns)):
+    of_matrix = isinstance(data, TracedArray) and data.ndim == 2
+    if of_matrix and (columns is None or are_names(columns, len(data.columns))):
+        columns = range(len(data.columns)) if columns is None else columns
         data.shared = True
         refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
