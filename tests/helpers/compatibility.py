@@ -44,6 +44,7 @@ from tests.helpers.compatibility_models import (
 from tests.helpers.tracing import make
 from udf_compiler.boundary.series import SPARK_TYPES, column_of_result, series_of_column
 from udf_compiler.frontends.catalyst import expressions
+from udf_compiler.frontends.pandas.apply.tuples import TracedTuples
 from udf_compiler.frontends.pandas.calls import numpy_
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.pandas.trace import trace
@@ -147,7 +148,8 @@ def cell(source: str, column: Column) -> Cell:
 def _is_column(result: Any) -> bool:
     """Whether a traced result is a column: its class belongs to the compiler, unlike a Python constant."""
     parts = result if isinstance(result, tuple) else (result,)
-    return bool(parts) and all(type(part).__module__.startswith("udf_compiler.") for part in parts)
+    of_compiler = all(type(part).__module__.startswith("udf_compiler.") for part in parts)
+    return bool(parts) and of_compiler and TracedTuples not in map(type, parts)
 
 
 @dataclass(frozen=True)

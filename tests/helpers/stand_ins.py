@@ -68,6 +68,7 @@ from udf_compiler.frontends.pandas.apply import (
     positions,
     results,
     row_iterator,
+    tuples,
 )
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import (
@@ -289,6 +290,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         helpers.Helper: [(helpers.Helper(Use.__init__, lambda function, args, kwargs: function(*args, **kwargs)), Use.__init__)],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         expanded.RowOfFrame: [(expanded.RowOfFrame({"x": scalar["float"]}), pd.Series({"x": 1.5}))],
+        tuples.TracedTuples: [(tuples.TracedTuples({0: x}), pd.Series([(1.5,)]))],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
         constant_arrays.ConstantTexts: [

@@ -23,6 +23,11 @@ def _halves(mail):
     return pd.Series({"a": user, "b": host or None, "n": len(mail)})
 
 
+def _parts(mail):
+    user, host = mail.split("@")
+    return user, host or None, len(mail)
+
+
 def of_helper(s, n):
     return s.apply(lambda mail: _halves(mail))
 
@@ -67,6 +72,21 @@ def test_frames_of_numbers(function, returns):
     assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("function", "returns"),
+    [
+        (lambda s, n: pd.DataFrame(s.apply(_parts).tolist(), columns=["a", "b", "n"]), RETURNS),
+        (lambda s, n: pd.DataFrame(n.map(lambda x: (x % 5, x / 2)).to_list(), columns=["a", "b"], index=n.index), NUMBERS),
+        (lambda s, n: pd.DataFrame(n.apply(lambda x: (x % 5, None if x > 5 else 0.5)).tolist()), NUMBERS),
+        (lambda s, n: pd.DataFrame([(x % 5, len(y) / 2) for x, y in zip(n, s, strict=True)]), NUMBERS),
+    ],
+)
+def test_frames_of_tuples(function, returns):
+    rows = MAILS.set_column(1, "n", pa.array([1, -2, 2**50, 0, 7, 9], pa.int64()))
+    proved = compare_with_worker(function, [rows], returns, kernel=True)
+    assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
+
+
 def test_frames_of_an_iterator():
     proved = compare_with_worker(of_iterator, [MAILS], RETURNS, SCALAR_PANDAS_ITERATOR)
     assert (proved.refused, proved.decided, proved.flagged) == ("", 1, 0)
@@ -80,6 +100,9 @@ def test_frames_of_an_iterator():
         (lambda s, n: n.apply(lambda x: pd.Series({"a": x, "b": x / 2 if x > 2 else 1})), NUMBERS, "SW262"),
         (lambda s, n: s.apply(lambda x: pd.Series({"a": x, "b": x})["a"]), StringType(), "SW262"),
         (lambda s, n: s.map(lambda x: pd.Series({"a": x, "b": x, "n": 1})), RETURNS, "SW293"),
+        (lambda s, n: pd.DataFrame(n.apply(lambda x: (x, 0.5)), columns=["a"]).assign(b=0.5), NUMBERS, "SW262"),
+        (lambda s, n: n.apply(lambda x: (x, 0.5)).str[0], LongType(), "SW262"),
+        (lambda s, n: n.apply(lambda x: (x, 0.5) if x > 0 else (x,)), NUMBERS, "SW262"),
     ],
 )
 def test_other_series(function, returns, code):

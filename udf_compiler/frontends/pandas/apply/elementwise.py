@@ -7,6 +7,7 @@ from typing import Any
 
 from udf_compiler.frontends.pandas.apply.expanded import expanded, marked
 from udf_compiler.frontends.pandas.apply.results import ListSeries, explored, series_of_tree
+from udf_compiler.frontends.pandas.apply.tuples import tuples_of
 from udf_compiler.frontends.pandas.kind import optional_element
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
@@ -53,7 +54,10 @@ def apply_function(
 
     tree = explored(series.loop, of_row, current().handlers, function)
     frame = expanded(series.loop, tree, call) if expands else None
-    return series_of_tree(series.loop, tree) if frame is None else frame
+    if frame is not None:
+        return frame
+    tuples = tuples_of(series.loop, tree)
+    return series_of_tree(series.loop, tree) if tuples is None else tuples
 
 
 def _is_missing(x: Any) -> bool:

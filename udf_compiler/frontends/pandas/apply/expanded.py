@@ -1,7 +1,7 @@
 """Makes a frame where ``Series.apply`` calls a function that returns a Series: a row of the frame for each value.
 
-Where each row has a string, pandas collects the rows in an array of objects, and infers the dtype of each column as of a list of
-its values. A Series of numbers alone has a dtype of its own: all columns have it if all rows do.
+Where each row has a string, pandas collects the rows in an array of objects. It infers the dtype of each column as that of a list
+of its values. A Series of numbers alone has a dtype of its own: all columns have it if all rows do.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.apply import frame_loops
 from udf_compiler.frontends.pandas.apply.comprehensions import Values, collect, collect_rows, is_collection
 from udf_compiler.frontends.pandas.apply.positions import Position
 from udf_compiler.frontends.pandas.apply.results import RowSeries
+from udf_compiler.frontends.pandas.apply.tuples import TracedTuples
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls import column_names, frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
@@ -61,10 +62,10 @@ def make_frame(data: Any = None, index: Any = None, columns: Any = None, dtype: 
         refuse_renumbered(data.loop, call)
         series = {n: TracedSeries(data.loop, v, data.dtype, shared=True) for n, v in zip(columns, data.columns, strict=True)}
         return fresh(data.loop, series)
-    of_rows = type(data) is list and is_collection(data)
+    of_rows = (type(data) is TracedTuples and data.listed) or (type(data) is list and is_collection(data))
     if of_rows:
-        data, columns = _rows(collect_rows(data), columns, call), None
-    if not isinstance(data, dict) or columns is not None or not all(isinstance(n, str) for n in data):
+        data, columns = _rows(data.columns if type(data) is TracedTuples else collect_rows(data), columns, call), None
+    if not isinstance(data, dict) or columns is not None or not (of_rows or all(isinstance(n, str) for n in data)):
         refuse("SW262", call=call, what=raw(data))
     listed = [name for name, v in data.items() if type(v) is Values or (type(v) is list and is_collection(v))]
     data = {name: collect(v) if name in listed else v for name, v in data.items()}
