@@ -6,6 +6,7 @@ import base64
 import binascii
 import calendar
 import datetime
+import decimal
 import functools
 import hashlib
 import html
@@ -21,6 +22,7 @@ import traceback
 import urllib.parse
 import warnings
 import zlib
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlparse
 
@@ -113,6 +115,7 @@ from udf_compiler.frontends.python import (
     builtin_calls,
     byte_strings,
     data_types,
+    decimal_quotients,
     digest_calls,
     found_matches,
     hex_numbers,
@@ -233,6 +236,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         TracedArray: [(array, real_array), (TracedArray(loop, (read("x"),) * 2, 2), np.ones((1, 2)))],
         scalars.TracedScalar: [
             (scalar["float"], 1.5), (scalar["int"], 3), (scalar["bool"], True), (scalar["str"], "a"),
+            (scalars.TracedScalar("decimal2", read("n")), Decimal("1.50")),
             (scalar["date"], datetime.date(2024, 1, 1)), (scalars.TracedScalar("timedelta", read("n")), day),
             (scalars.TracedScalar("datetime", loop.cast(read("n"), TS)), datetime.datetime(2024, 1, 1)),
             (scalars.TracedScalar("float", read("x"), numpy="float64"), np.float64(1)),
@@ -243,6 +247,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         ],
         patterns.TracedMatch: [(patterns.TracedMatch(read("s"), pattern, "search", "re.search"), real_match)],
         byte_strings.TracedBytes: [(scalar["str"].encode(), b"a")],
+        decimal_quotients.Quotient: [(decimal_quotients.Quotient(scalar["int"], scalar["int"]), Decimal("1.5"))],
         hex_numbers.HexNumber: [(hex_numbers.HexNumber(read("s")), 2**70)],
         digest_calls.TracedHash: [(digest_calls.TracedHash("md5"), hashlib.md5(usedforsecurity=False))],
         json_values.TracedJson: [(json_values.TracedJson(read("s")), "a")],
@@ -255,7 +260,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
         **{
             type(find_stand_in(m)): [(find_stand_in(m), m)]
-            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta)
+            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta, decimal)
         },
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         found_matches.FoundMatch: [(found_matches.FoundMatch(["0"], [scalar["str"]]), real_match)],

@@ -27,7 +27,7 @@ from udf_compiler.frontends.python.decimal_columns import DecimalArgument
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kind_of_result, kinds_of, merged, value_as
 from udf_compiler.frontends.python.rows import Struct, struct_of
-from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TYPES, dense_vector
+from udf_compiler.frontends.python.values import DECIMALS, LOOSE, TIME_KINDS, TYPES, dense_vector
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.probing.constants import constants_of
 from udf_compiler.probing.differences import has_single_precision
@@ -65,8 +65,12 @@ def result_of(columns: Mapping[str, Array], row: int) -> Any:
         return None
     value = columns[kind][row]  # type: ignore[call-overload]
     if kind in DECIMALS:
-        return _decimal(int(value), DECIMALS[kind])
+        return (_Loose if kind in LOOSE else Decimal)(_decimal(int(value), DECIMALS[kind]))
     return _time(kind, int(value)) if kind in ("date", *TIME_KINDS) else as_python(value)
+
+
+class _Loose(Decimal):
+    """A Decimal whose trailing zeros are unknown."""
 
 
 def _decimal(number: int, scale: int) -> Decimal:
@@ -174,6 +178,8 @@ def _python(column: Array, row: int, type: Type) -> Any:
 
 
 def _same(a: Any, b: Any, near: float) -> bool:
+    if type(b) is _Loose:
+        return type(a) is Decimal and a == b
     if type(a) is not type(b):
         return False
     if type(a) is list:

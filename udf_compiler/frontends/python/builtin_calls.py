@@ -17,6 +17,7 @@ import numpy as np
 
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, nested_lists, records, row_lists, strings, sums
+from udf_compiler.frontends.python.decimal_quotients import Quotient, converted
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.list_texts import text_of_list
@@ -200,7 +201,7 @@ def builtin_class(
 
 def _is_value(x: Any) -> bool:
     """Whether `x` is a scalar, bytes or a value of JSON of the row."""
-    return byte_strings.is_value(x) or type(x) is json_values.TracedJson
+    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient)
 
 
 def _number(call: str, name: str) -> Callable[[Any], Any]:
@@ -208,13 +209,11 @@ def _number(call: str, name: str) -> Callable[[Any], Any]:
 
     def settled(x: Any) -> Any:
         x = json_values.settled(x)
-        return getattr(scalar_kind(x), name)(x) if is_scalar(x) else _raise_no_number(call)
+        if not is_scalar(x) and type(x) is not Quotient:
+            raise in_place(TypeError(f"{call} argument must be a string or a number"))
+        return converted(x, name) if type(x) is Quotient else getattr(scalar_kind(x), name)(x)
 
     return lambda x: json_values.joined_value(settled, x) if type(x) is json_values.TracedJson else settled(x)
-
-
-def _raise_no_number(call: str) -> Any:
-    raise in_place(TypeError(f"{call} argument must be a string or a number"))
 
 
 def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
@@ -232,7 +231,7 @@ def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
 INT = builtin_class(int, _number("int()", "to_int"), _is_value, int_in_base, from_bytes=int_from_bytes)
 FLOAT = builtin_class(float, _number("float()", "to_float"), _is_value)
 BOOL = builtin_class(bool, _bool, _is_value)
-STR = builtin_class(str, _str, lambda x: _is_value(x) or lists.is_lazy(x), _str)
+STR = builtin_class(str, _str, lambda x: (_is_value(x) and type(x) is not Quotient) or lists.is_lazy(x), _str)
 BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 

@@ -37,21 +37,29 @@ def attribute(x: Any, name: str) -> Any:
     return called
 
 
-def _rounding(rounding: Any, context: Any, call: str) -> str:
+def rounding_of(rounding: Any, context: Any, call: str) -> str:
+    """Returns a rounding mode. Refuses (SW262) one that is not constant, and a context."""
     if context is not None or (rounding is not None and type(rounding) is not str):
         refuse("SW262", call=call, what="a context" if context is not None else "a rounding that is not constant")
     return decimal.ROUND_HALF_EVEN if rounding is None else rounding
 
 
-def _quantize(x: Any, exp: Any, rounding: Any = None, context: Any = None) -> Any:
-    if is_scalar(exp) and exp.kind not in DECIMALS or not (is_scalar(exp) or type(exp) in (Decimal, int)):
+def scale_of(exp: Any) -> int:
+    """Returns the number of decimals of an argument of quantize. Refuses (SW262) others than Decimals and ints."""
+    known = decimals.is_decimal(exp) and not decimals.is_loose(exp)
+    if not known and type(exp) is not int:
         refuse("SW262", call="Decimal.quantize", what=raw(exp))
-    scale = DECIMALS[exp.kind] if is_scalar(exp) else parts_of(exp)[1]
-    return quantized(x, scale, _rounding(rounding, context, "Decimal.quantize"))
+    return parts_of(exp)[1]
+
+
+def _quantize(x: Any, exp: Any, rounding: Any = None, context: Any = None) -> Any:
+    scale = scale_of(exp)
+    return quantized(x, scale, rounding_of(rounding, context, "Decimal.quantize"))
 
 
 def _to_integral(x: Any, rounding: Any = None, context: Any = None) -> Any:
-    return quantized(x, 0, _rounding(rounding, context, "Decimal.to_integral_value"))
+    made = quantized(x, 0, rounding_of(rounding, context, "Decimal.to_integral_value"))
+    return new(parts_of(made)[0], 0, decimals.is_loose(x))
 
 
 def _sign(fn: str) -> Callable[[Any], Any]:

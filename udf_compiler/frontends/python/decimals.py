@@ -34,7 +34,7 @@ from udf_compiler.frontends.python.operands import (
     span_of,
 )
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.values import DECIMALS, MAX, MIN, TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import DECIMALS, LOOSE, MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import COMPARISONS, raw
 
@@ -56,11 +56,17 @@ def is_decimal(x: object) -> bool:
     return (is_scalar(x) and x.kind in DECIMALS) or type(x) is Decimal  # type: ignore[attr-defined]
 
 
-def new(x: Operand, scale: int) -> Any:
-    """Returns the Decimal of an int without the decimal point; refuses (SW262) more than 28 decimals."""
+def new(x: Operand, scale: int, loose: bool = False) -> Any:
+    """Returns the Decimal of an int without the decimal point; refuses (SW262) more than 28 decimals. `loose`: see `LOOSE`."""
     if scale > MOST_DECIMALS:
         refuse("SW262", call="decimal.Decimal", what=f"a number of {scale} decimals")
-    return TracedScalar(f"decimal{scale}", as_int(x), span_of(x)) if is_scalar(x) else Decimal(x).scaleb(-scale)
+    kind = f"{'loose' if loose else 'decimal'}{scale}"
+    return TracedScalar(kind, as_int(x), span_of(x)) if is_scalar(x) else Decimal(x).scaleb(-scale)
+
+
+def is_loose(*given: Any) -> bool:
+    """Whether one of the numbers has trailing zeros that depend on the row."""
+    return any(is_scalar(x) and x.kind in LOOSE for x in given)
 
 
 def check_context() -> None:
@@ -152,7 +158,7 @@ def _compare_with_row(name: str, a: Any, b: TracedScalar) -> Any:
 def _sum_or_difference(name: str) -> Callable[[Any, Any], Any]:
     def compute(a: Any, b: Any) -> Any:
         x, y, scale = aligned(a, b)
-        return new(number_op(name, x, y), scale)
+        return new(number_op(name, x, y), scale, is_loose(a, b))
 
     return compute
 
@@ -160,11 +166,11 @@ def _sum_or_difference(name: str) -> Callable[[Any, Any], Any]:
 def _product(a: Any, b: Any) -> Any:
     (x, of_x), (y, of_y) = parts_of(a), parts_of(b)
     made = number_op("mul", x, y)
-    _guard_zero(made, x, y)
-    return new(made, of_x + of_y)
+    guard_zero(made, x, y)
+    return new(made, of_x + of_y, is_loose(a, b))
 
 
-def _guard_zero(made: Operand, *operands: Operand) -> None:
+def guard_zero(made: Operand, *operands: Operand) -> None:
     """Guards rows where the result is zero and an odd number of operands may be negative: Python's is a negative zero."""
     if not any(span_of(x)[0] < 0 for x in operands):
         return
@@ -196,14 +202,14 @@ def _truncated(a: Any, b: Any) -> tuple[Any, Any, int]:
 
 def _whole_quotient(a: Any, b: Any) -> Any:
     whole, _, _ = _truncated(a, b)
-    _guard_zero(whole, *(parts_of(x)[0] for x in (a, b)))
+    guard_zero(whole, *(parts_of(x)[0] for x in (a, b)))
     return new(whole, 0)
 
 
 def _remainder(a: Any, b: Any) -> Any:
     _, rest, scale = _truncated(a, b)
-    _guard_zero(rest, parts_of(a)[0])
-    return new(rest, scale)
+    guard_zero(rest, parts_of(a)[0])
+    return new(rest, scale, is_loose(a, b))
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -217,7 +223,7 @@ def unary(name: str, x: TracedScalar) -> Any:
     if name == "invert":
         raise_type_error("bad operand type for unary ~: 'decimal.Decimal'")
     number, scale = parts_of(x)
-    return new(unary_of_int(name, number), scale)
+    return new(unary_of_int(name, number), scale, is_loose(x))
 
 
 def to_float(x: TracedScalar) -> Any:
@@ -259,7 +265,7 @@ def quantized(x: TracedScalar, scale: int, rounding: str) -> Any:
         refuse("SW262", call="Decimal.quantize", what=f"{scale} decimals")
     made = _rounded(x, scale, rounding)
     if scale < DECIMALS[x.kind]:
-        _guard_zero(made, parts_of(x)[0])
+        guard_zero(made, parts_of(x)[0])
     return new(made, scale)
 
 
@@ -274,33 +280,37 @@ def _rounded(x: TracedScalar, scale: int, rounding: str) -> Any:
 
 
 def divided(loop: LoopBuilder, x: Value, decimals: int, rounding: str) -> Value:
-    """Returns an int64 over 10**decimals, rounded as the module decimal does.
+    """Returns an int64 over 10**decimals, rounded as the module decimal does. Refuses (SW262) more than 18 decimals."""
+    if decimals > _MOST_ROUNDED:
+        refuse("SW262", call="Decimal.quantize", what=f"{decimals} decimals fewer")
+    return divided_by(loop, x, loop.const(10**decimals, I64), rounding)
 
-    Refuses (SW262) more than 18 decimals, and ROUND_05UP.
-    """
-    if decimals > _MOST_ROUNDED or rounding not in _ROUNDS_UP:
-        refuse("SW262", call="Decimal.quantize", what=rounding if rounding not in _ROUNDS_UP else f"{decimals} decimals fewer")
-    unit = loop.const(10**decimals, I64)
+
+def divided_by(loop: LoopBuilder, x: Value, unit: Value, rounding: str) -> Value:
+    """Returns an int64 over a positive one, rounded as the module decimal does. Refuses (SW262) ROUND_05UP."""
+    if rounding not in _ROUNDS_UP:
+        refuse("SW262", call="Decimal.quantize", what=rounding)
     quotient, rest = (loop.call(fn, x, unit) for fn in ("floor_divide", "remainder"))
-    up = _ROUNDS_UP[rounding](_Division(loop, x, quotient, rest, 10**decimals // 2))
+    up = _ROUNDS_UP[rounding](_Division(loop, x, quotient, rest, loop.call("subtract", unit, rest)))
     return loop.call("add", quotient, loop.select(up, loop.const(1, I64), loop.const(0, I64)))
 
 
 class _Division:
-    """A quotient that is rounded down, and its remainder, which is not negative. `half`: half of the divisor."""
+    """A quotient that is rounded down, and its remainder, which is not negative. `other`: the divisor less the remainder."""
 
-    def __init__(self, loop: LoopBuilder, x: Value, quotient: Value, rest: Value, half: int) -> None:
-        self.loop, self.half, self._rest = loop, half, rest
+    def __init__(self, loop: LoopBuilder, x: Value, quotient: Value, rest: Value, other: Value) -> None:
+        self.loop, self._rest, self._other = loop, rest, other
         self.negative = loop.call("less", x, loop.const(0, I64))
         self.odd = loop.call("equal", loop.call("bitwise_and", quotient, loop.const(1, I64)), loop.const(1, I64))
 
-    def rest(self, fn: str, number: int) -> Value:
-        return self.loop.call(fn, self._rest, self.loop.const(number, I64))
-
     def beyond_half(self, with_ties: Value) -> Value:
-        """Returns whether the remainder is above one half, or equal to it and `with_ties`."""
-        tie = self.loop.call("logical_and", self.rest("equal", self.half), with_ties)
-        return self.loop.call("logical_or", self.rest("greater", self.half), tie)
+        """Returns whether the remainder is above one half of the divisor, or equal to it and `with_ties`."""
+        above, tie = (self.loop.call(fn, self._rest, self._other) for fn in ("greater", "equal"))
+        return self.loop.call("logical_or", above, self.loop.call("logical_and", tie, with_ties))
+
+    @property
+    def inexact(self) -> Value:
+        return self.loop.call("not_equal", self._rest, self.loop.const(0, I64))
 
     @property
     def positive(self) -> Value:
@@ -310,9 +320,9 @@ class _Division:
 #: Rounding mode -> whether the quotient that is rounded down becomes the next larger int.
 _ROUNDS_UP: dict[str, Callable[[_Division], Value]] = {
     decimal.ROUND_FLOOR: lambda d: d.loop.const(False, BOOL),
-    decimal.ROUND_CEILING: lambda d: d.rest("not_equal", 0),
-    decimal.ROUND_DOWN: lambda d: d.loop.call("logical_and", d.negative, d.rest("not_equal", 0)),
-    decimal.ROUND_UP: lambda d: d.loop.call("logical_and", d.positive, d.rest("not_equal", 0)),
+    decimal.ROUND_CEILING: lambda d: d.inexact,
+    decimal.ROUND_DOWN: lambda d: d.loop.call("logical_and", d.negative, d.inexact),
+    decimal.ROUND_UP: lambda d: d.loop.call("logical_and", d.positive, d.inexact),
     decimal.ROUND_HALF_UP: lambda d: d.beyond_half(d.positive),
     decimal.ROUND_HALF_DOWN: lambda d: d.beyond_half(d.negative),
     decimal.ROUND_HALF_EVEN: lambda d: d.beyond_half(d.odd),
@@ -320,7 +330,9 @@ _ROUNDS_UP: dict[str, Callable[[_Division], Value]] = {
 
 
 def text_of(loop: LoopBuilder, x: TracedScalar, separator: str = "") -> Value:
-    """Returns the digits of a Decimal with its decimal point: ``str(x)`` where `guard_plain` holds."""
+    """Returns the digits of a Decimal with its decimal point: ``str(x)`` where `guard_plain` holds. Refuses SW602."""
+    if is_loose(x):
+        refuse("SW602", spec="a Decimal whose number of decimals depends on the row")
     return loop.emit(StrCall("format_decimal", (DECIMALS[x.kind], separator)), x.value)
 
 

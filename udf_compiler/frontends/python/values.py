@@ -25,7 +25,9 @@ from udf_compiler.frontends.tracing.values import Traced
 MIN, MAX = -(2**63), 2**63 - 1
 
 #: Kind of a Decimal -> the number of its decimals, which is constant. Its value is the int without the decimal point.
-DECIMALS = {f"decimal{scale}": scale for scale in range(MOST_DECIMALS + 1)}
+#: That of a loose one is exact, but Python's has trailing zeros that depend on the row, as quotients have.
+LOOSE = {f"loose{scale}": scale for scale in range(MOST_DECIMALS + 1)}
+DECIMALS = {**{f"decimal{scale}": scale for scale in range(MOST_DECIMALS + 1)}, **LOOSE}
 
 _CLASSES: dict[str, type] = {
     "bool": bool, "int": int, "float": float, "str": str, "date": datetime.date, "datetime": datetime.datetime,

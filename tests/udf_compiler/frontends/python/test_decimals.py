@@ -84,6 +84,42 @@ def test_functions(at):
         assert (found.refused, found.flagged) == ("", flagged), (function.__code__.co_firstlineno, found)
 
 
+#: Functions of quotients of d, e and n, and the type of their results.
+QUOTIENTS = [
+    (lambda d: float(d / 100), F), (lambda d: d / 100, DecimalType(18, 6)), (lambda d: f"{d / 40:.3f}", S),
+    (lambda d: int(d / -100), L), (lambda d: float(d / Decimal("1.25")), F),
+    (lambda d: str(round(d * Decimal("0.19") / 100, 1)), S), (lambda d: d / 100 > 1, B), (lambda d: float(d / 12), F),
+    (lambda d: (d / Decimal("1.19")).quantize(Decimal("0.01"), ROUND_HALF_UP), DecimalType(18, 2)), (lambda d: round(d / 7), L),
+    (lambda d: int(d / -7), L), (lambda d: d / 3 >= Decimal("0.33"), B), (lambda d: d / 3 > 0.3, B),
+    (lambda d: bool(d / 3) and d / 3 == d, B), (lambda d, e: float(d / e) if e else None, F),
+    (lambda d, e: str(round((d - e) / e * 100, 2)) if e else None, S), (lambda d, e: bool(e) and d / e < 1, B),
+    (lambda d, n: str((d / n).quantize(Decimal("0.0001"))) if n else None, S), (lambda d, n: float(100 / d) if d else None, F),
+    (lambda d, e: (d / e / 1000).quantize(Decimal("0.000001")) if e else None, DecimalType(18, 6)),
+]  # fmt: skip
+
+
+def test_quotients():
+    known = batch(*EDGES, "33.33", "12345678.90", "-7.77", "0.07", "100.00", "-300.00")
+    small = batch("0.5", "-99.9", "3.3", "12.0", "0.0", "0.7", "-6.4", precision=4, scale=1)
+    for function, returns in QUOTIENTS:
+        for table in (known, small):
+            found = compared(function, returns, table)
+            assert found.decided == 1 and not found.refused, (function.__code__.co_firstlineno, found)
+
+
+#: A numerator or divisor around the limits within which a quotient is the float that Python's has.
+LIMITS = ["9007199254740.991", "9007199254740.993", "68719476.736", "68719476.737", "0.001", "999999999999.999", "-3.000"]
+
+
+def test_quotients_at_the_limits():
+    above, below = batch(*LIMITS, precision=18, scale=3), batch(*LIMITS[::-1], precision=18, scale=3)
+    pairs = [pa.RecordBatch.from_arrays([above["d"].take(pa.array([at] * 7)), below["d"]], ["d", "e"]) for at in range(7)]
+    found = [compared(lambda d, e: float(d / e), F, pair) for pair in pairs]
+    assert [x.decided for x in found] == [1] * 7 and [x.flagged for x in found] == [1] * 7
+    found = [compared(lambda d, e: str((d / e).quantize(Decimal("0.0000001"))), S, pair) for pair in pairs]
+    assert [x.decided for x in found] == [1] * 7
+
+
 MODES = [name for name in vars(decimal) if name.startswith("ROUND_") and name != "ROUND_05UP"]
 
 
@@ -118,7 +154,11 @@ REFUSED = [
     (lambda d, x: str(d.normalize()), "string", "SW251"), (lambda d, x: str(d.quantize(Decimal("1E+1"))), "string", "SW262"),
     (lambda d, x: str(d * Decimal("1E+2")), "string", "SW262"), (lambda d, x: float(d**2), "double", "SW262"),
     (lambda d, x: f"{d:_}", "string", "SW602"), (lambda d, x: f"{d:.3}", "string", "SW602"),
-    (lambda d, x: f"{d:e}", "string", "SW602"), (lambda d, x: {Decimal("1.5"): 1}.get(d, 2), "long", "SW601"),
+    (lambda d, x: f"{d:e}", "string", "SW602"), (lambda d, x: str(d / 100), "string", "SW602"),
+    (lambda d, x: str(d / 3), "string", "SW259"), (lambda d, x: d / 0, "double", "SW262"),
+    (lambda d, x: d / 3, "decimal(10,2)", "SW293"), (lambda d, x: float(d / 3 * 2), "double", "SW262"),
+    (lambda d, x: d / x, "double", "SW261"), (lambda d, x: float((d / 3).sqrt()), "double", "SW251"),
+    (lambda d, x: float(d / 3 + 1), "double", "SW262"), (lambda d, x: {Decimal("1.5"): 1}.get(d, 2), "long", "SW601"),
     (lambda d, x: decimal.getcontext().prec, "long", "SW263"),
     (lambda d, x: str(d.quantize(Decimal("0.1"), rounding=decimal.ROUND_05UP)), "string", "SW262"),
 ]  # fmt: skip
