@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,34 @@ def lists_of_counts(f):
     return pd.DataFrame({"k": f["k"].iloc[0], "kind": list(counts.keys()), "n": list(counts.values())})
 
 
+def largest_counts(f):
+    counts = collections.defaultdict(int)
+    for kind in f["kind"]:
+        counts[kind] += 1
+    first = f["kind"].iloc[0]
+    share = counts[first] / len(f) + sum(counts.values()) * 2
+    return one(f, r=share + counts.get("a", 0), kind=max(counts, key=counts.get))
+
+
+def ordered_counts(f):
+    counts = collections.Counter()
+    for kind in f["kind"]:
+        counts[kind] += 1
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return pd.DataFrame([{"k": 1, "kind": kind, "n": n} for kind, n in rows])
+
+
+def large_ints(f):
+    return one(f, r=float(f["big"].dropna().tolist()[0] * 3) + f["w"].tolist()[0] * 3)
+
+
+def missing_key(f):
+    counts = collections.Counter()
+    for kind in f["kind"]:
+        counts[kind] += 1
+    return one(f, r=counts["none"])
+
+
 def helper(values, limit):
     return [value * 2 for value in values if value > limit]
 
@@ -112,12 +142,34 @@ def of_captured(f):
     return one(f, r=int(count(f["x"])))
 
 
+def first_above(values, limit=1.0):
+    for i, value in enumerate(values):
+        if value > limit:
+            return i
+    return -1
+
+
+def crossing(values, limit):
+    i = 0
+    while i < len(values) and values[i] < limit:
+        i += 1
+    return i, "late" if i > 2 else "early"
+
+
+def helpers_that_return(f):
+    at, s = crossing(f["x"].values, 0.5)
+    return one(f, r=first_above(f["x"]), n=at, s=s)
+
+
 #: Function -> its result, the groups that a program computes, and those in which Python raises.
 COMPILED = {
     joined: (TEXT, 6, 0), joined_sets: (TEXT, 6, 0), joined_texts: (TEXT, 4, 2), generators: (BOTH, 6, 0),
     of_several_columns: (BOTH, 6, 0), raises_in_comprehension: (COUNT, 1, 5), caught: (NUMBER, 3, 0),
     cell_of_values: ("k long, r doubles", 6, 0), array_of_values: (NUMBER, 3, 0), in_condition: (NUMBER, 5, 0),
     items_of_counts: (KIND, 6, 0), lists_of_counts: (KIND, 6, 0), in_helper: (BOTH, 6, 0), of_captured: (COUNT, 6, 0),
+    largest_counts: ("k long, r double, kind string", 6, 0), ordered_counts: (KIND, 6, 0), missing_key: (COUNT, 0, 0),
+    large_ints: (NUMBER, 1, 1),
+    helpers_that_return: ("k long, r long, n long, s string", 6, 0),
 }  # fmt: skip
 OTHERS = {joined_numbers: (TEXT, 0, 6), sum_of_wild: (NUMBER, 6, 0), nested: (COUNT, 6, 0)}
 
@@ -142,7 +194,51 @@ def joined_in_unknown_order(f):
     return one(f, r=len(",".join(set(f["kind"]))))
 
 
+def changes_a_list(f):
+    out = []
+    [out.append(w) for w in f["w"]]
+    return one(f, r=len(out))
+
+
+def changes_by_a_method(f):
+    out = []
+    add = out.append
+    return one(f, r=len([add(w) for w in f["w"]]) + len(out))
+
+
+def add_to(out, x):
+    out.append(x)
+    return x
+
+
+def changes_in_helper(f):
+    out = []
+    values = [add_to(out, w) for w in f["w"]]
+    return one(f, r=len(out) + len(values))
+
+
+def changes_in_generator(f):
+    out = []
+    return one(f, r=sum(add_to(out, w) is None for w in f["w"]) + len(out))
+
+
+def add_some(out, values):
+    for value in values:
+        if value > 10**9:
+            return None
+        out.append(value)
+    return out
+
+
+def changed_by_a_helper_that_returns(f):
+    out = []
+    add_some(out, f["w"])
+    return one(f, r=len(out))
+
+
 REFUSED = {
+    changes_a_list: "SW600", changes_by_a_method: "SW295", changes_in_helper: "SW295", changes_in_generator: "SW600",
+    changed_by_a_helper_that_returns: "SW600",
     for_rows_and_lists: "SW600", assigns_outside: "SW600", generator_assigns: "SW600", joined_in_unknown_order: "SW259",
 }  # fmt: skip
 

@@ -163,7 +163,6 @@ def test_ties_of_the_most_frequent_value_run_in_python():
         (lambda f: f["weight"].values[::2].sum(), "SW312"),
         (lambda f: f["weight"].agg(["mean"]), "SW262"),
         (lambda f: f["weight"].agg(np.mean), "SW262"),
-        (lambda f: f["day"].tolist()[0] * 3, "SW262"),
         (lambda f: f["tag"].value_counts(normalize=True).max(), "SW262"),
         (lambda f: f["tag"].value_counts().get("a"), "SW262"),
         (lambda f: f["tag"].value_counts()[1], "SW262"),

@@ -6,6 +6,9 @@ import collections
 
 _CLASSES: tuple[type, ...] = (collections.Counter, collections.OrderedDict, collections.defaultdict)
 
+#: The classes of dicts that functions make.
+DICTS = (dict, *_CLASSES)
+
 
 def stand_in(obj: object) -> object | None:
     """Returns the class itself, or None for another object."""

@@ -44,11 +44,13 @@ def _reached(function: Any) -> list[FunctionType]:
 
 
 @contextmanager
-def interpreting(function: Callable[..., Any]) -> Iterator[None]:
-    """Replaces the helpers of a user's function inside the block."""
+def interpreting(
+    function: Callable[..., Any], call: Callable[..., Any] = _called, which: Callable[[FunctionType], bool] = lambda x: True
+) -> Iterator[None]:
+    """Replaces the helpers of a user's function for which `which` holds inside the block; `call` calls one."""
     undo: list[Callable[[], Any]] = []
     functions = _reached(function)
-    made = {id(x): Helper(x, _called) for x in functions if x is not function}
+    made = {id(x): Helper(x, call) for x in functions if x is not function and which(x)}
     try:
         for own in functions:
             _replace(own, made, undo)

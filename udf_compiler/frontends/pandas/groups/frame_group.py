@@ -9,10 +9,10 @@ A branch on a scalar takes one way, and a guard sends groups that take the other
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Call, ModelOp
 from sparkweld.ir.types import BOOL, I64
 from sparkweld.ir.whole_builder import values_below
+from udf_compiler.frontends.pandas.apply.interpreted_helpers import interpreting
 from udf_compiler.frontends.pandas.apply.row_iterator import listing_of
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
@@ -48,6 +49,7 @@ from udf_compiler.frontends.pandas.groups.operands import Operands
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.session import leave_unseen, refuse
 
 #: Comparisons that most groups do not satisfy, such as ``std == 0`` and ``len(frame) < 3``.
@@ -304,9 +306,14 @@ class FrameGroup(Operands):
         over = listing_of(rows)
         return refuse("SW600") if over is None else sequential.run_comprehension(self, frame, over, of)
 
-    def rewritten(self, function: Callable[..., Any], sites: set[rewriting.Comprehension]) -> AbstractContextManager[None]:
-        """Rewrites the function's code inside the block (`rewriting`)."""
-        return rewriting.rewritten(function, sites)
+    @contextmanager
+    def rewritten(self, function: Callable[..., Any], sites: set[rewriting.Comprehension]) -> Iterator[None]:
+        """Rewrites the function's code inside the block (`rewriting`), and runs helpers in regions that need one."""
+        with rewriting.rewritten(function, sites), interpreting(function, self._call_helper, sequential.needs_region):
+            yield
+
+    def _call_helper(self, helper: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        return helper(*args, **kwargs) if is_exploring() else sequential.run_helper(self, helper, args, kwargs)
 
     def filled(self, function: Any, count: GroupScalar, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedArray:
         """Returns the array of np.zeros, ones, full or empty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import GeneratorType
+from types import GeneratorType, NoneType
 from typing import TYPE_CHECKING, Any
 
 from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, MappedList, Values
@@ -12,11 +12,13 @@ from udf_compiler.frontends.pandas.apply.row_loops import LOOPS
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
-from udf_compiler.frontends.pandas.groups.made_lists import GroupDict, GroupList, GroupRecords, GroupSet
+from udf_compiler.frontends.pandas.groups.made_lists import DictGet, GroupDict, GroupList, GroupRecords, GroupSet
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.groups.sequential import computed, run_generator
+from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
+from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -56,6 +58,28 @@ _CALLS: dict[str, Callable[[Any], tuple[Any]]] = {
 }  # fmt: skip
 
 
+#: What the function does with a dict and a key.
+_OF_DICTS: dict[str, Callable[..., tuple[Any]]] = {
+    "item": lambda x, key: (x[key],), "contains": lambda x, key: (key in x,),
+    "get": lambda x, key, default: (x.get(key, default),),
+}  # fmt: skip
+
+#: Builtin -> its call with a list and a function that returns the key of an element.
+_BY_KEY: dict[str, Callable[[Any], Callable[[Any], tuple[Any]]]] = {
+    "sorted": lambda f: lambda x: (_sorted(x, key=f),), "min": lambda f: lambda x: (_min(x, key=f),),
+    "max": lambda f: lambda x: (_max(x, key=f),),
+}  # fmt: skip
+
+
+def _down_by_key(f: Any) -> Callable[[Any], tuple[Any]]:
+    return lambda x: (_sorted(x, key=f, reverse=True),)
+
+
+def plain_dict(args: tuple[Any, ...]) -> bool:
+    """Whether the arguments are a dict and constants or values of the group."""
+    return type(args[0]) is GroupDict and all(type(x) in (GroupScalar, GroupElement, str, int, float, NoneType) for x in args[1:])
+
+
 def takes(args: tuple[Any, ...]) -> bool:
     """Whether some argument is a list of a group, or a generator expression over its rows."""
     return any(type(x) in _LISTS or _is_generator(x) for x in args)
@@ -75,6 +99,14 @@ def call(group: FrameGroup, name: str, args: tuple[Any, ...], kwargs: dict[str, 
         return args[0].copied()
     if name == "set" and plain:
         return Distinct(group, args[0])
+    if name in _OF_DICTS and plain_dict(args):
+        return computed(group, _OF_DICTS[name], *args)
+    key = kwargs.get("key")
+    if name in ("min", "max") and len(args) == 1 and type(key) is DictGet and key.owner is args[0] and len(kwargs) == 1:
+        return computed(group, (lambda x: (_max(x, key=x.get),)) if name == "max" else (lambda x: (_min(x, key=x.get),)), args[0])
+    if name in _BY_KEY and len(args) == 1 and is_of_user(key) and kwargs.keys() <= {"key", "reverse"}:
+        by_key = _BY_KEY[name] if name != "sorted" or not kwargs.get("reverse") else _down_by_key
+        return computed(group, by_key(key), args[0])
     if name == "sorted" and len(args) == 1 and kwargs in ({"reverse": True}, {"reverse": False}):
         function: Callable[[Any], Any] = (lambda x: (_sorted(x, reverse=True),)) if kwargs["reverse"] else _CALLS[name]
     elif name in _CALLS and plain:

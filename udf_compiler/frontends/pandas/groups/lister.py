@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from types import CellType, FunctionType
+from types import BuiltinMethodType, CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.ir import LoopBuilder, Value
@@ -43,10 +43,11 @@ from udf_compiler.frontends.pandas.kind import BOOL_OBJECTS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.dict_classes import DICTS
 from udf_compiler.frontends.python.new_lists import list_of
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Together
-from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.mappings import of_dict
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.values import TracedScalar
@@ -104,11 +105,12 @@ class Lister:
             return self.frame(x)
         if kind is Values:
             return list_of_values(self.group, x).listed(self.loop)
-        if kind in (list, tuple, dict, set) and id(x) not in outer:
+        if kind in (list, tuple, set, *DICTS) and id(x) not in outer:
             if id(x) not in self._made:
                 self._made[id(x)] = x, self._container(x, outer)
             return self._made[id(x)][1]
-        if issubclass(kind, Traced) or kind is set:
+        of_container = kind is BuiltinMethodType and type(x.__self__) in (list, set, *DICTS)  # it may change that object
+        if issubclass(kind, Traced) or kind is set or of_container:
             refuse("SW600")
         return x
 
@@ -125,8 +127,9 @@ class Lister:
     def _container(self, x: Any, outer: dict[int, Any]) -> Any:
         if type(x) in (list, tuple):
             return type(x)(self.listed(part, outer) for part in x)
-        if type(x) is dict:
-            return Mapping({key: self.listed(value, outer) for key, value in x.items()})
+        if type(x) in DICTS:
+            made = of_dict(x, {key: self.listed(value, outer) for key, value in x.items()})
+            return made if made is not None else refuse("SW600")
         return Seen([]) if not x else refuse("SW600")
 
     def counter(self, start: Any, stop: Any, step: int) -> Counter:

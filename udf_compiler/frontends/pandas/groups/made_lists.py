@@ -31,7 +31,8 @@ from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.record_parts import tag_of_kind
 from udf_compiler.frontends.python.records import DICT, LIST, TUPLE, VALUE, Records, TracedRecords
 from udf_compiler.frontends.python.values import TracedScalar
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
+from udf_compiler.frontends.tracing.stand_ins import StandIn
 from udf_compiler.frontends.tracing.values import Traced
 
 if TYPE_CHECKING:
@@ -128,6 +129,26 @@ class GroupSet(GroupList):
         refuse("SW600")
 
 
+def _of_dict(name: str, *args: Any) -> Any:
+    """Returns what a function of the group reads of a dict; refuses (SW600) a function of single values."""
+    group = current().group
+    return refuse("SW600") if group is None else group.of_lists(name, args, {})
+
+
+class DictGet(StandIn):
+    """The method `get` of a dict that a loop over the group has made."""
+
+    __slots__ = ("owner",)
+    what = "dict.get"
+    stands_for: Any = type({}.get)
+
+    def __init__(self, owner: GroupDict) -> None:
+        self.owner = owner
+
+    def __call__(self, key: Any, default: Any = None, /) -> Any:
+        return _of_dict("get", self.owner, key, default)
+
+
 class GroupDict(Traced):
     """A dict that a loop over the group has made, by the lists of its keys and values. Nothing may change it."""
 
@@ -156,11 +177,20 @@ class GroupDict(Traced):
         check_loop(sys._getframe(1))
         return rows_in_region(lambda to: to.elements(GroupList(self._keys)))
 
+    def __getitem__(self, key: Any) -> Any:
+        """Returns the value of a key. A group without it runs in Python, whatever the class of the dict."""
+        return _of_dict("item", self, key)
+
+    def __contains__(self, key: Any) -> bool:
+        return bool(_of_dict("contains", self, key))
+
     def copied(self) -> GroupList:
         """Returns ``list(x)``, the list of the keys."""
         return GroupList(self._keys).copied()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "get":
+            return DictGet(self)
         if name in ("keys", "values"):
             return lambda: GroupList(self._keys if name == "keys" else self._values)
         if name == "items":

@@ -219,12 +219,28 @@ def _python_bound(name: str, left: GroupScalar, other: Any, reflected: bool, cal
             refuse("SW262", call=call, what="a divisor that may be 0")
     if "f" in kinds or name not in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
         return None
-    if left.bound is None or bound is None:
-        refuse("SW262", call=call, what="a Python int of any size")
-    made = left.bound * bound if name == "mul" else left.bound + bound  # also bounds a quotient or a remainder
+    known = left.bound
+    if known is None or bound is None:
+        if current().group is None:
+            refuse("SW262", call=call, what="a Python int of any size")
+        known = _guarded_bound(left, bound, name) if known is None else known
+        bound = _guarded_bound(other, known, name) if bound is None else bound
+    made = known * bound if name == "mul" else known + bound  # also bounds a quotient or a remainder
     if made > EXACT:
         refuse("SW262", call=call, what="a large Python int")
     return made
+
+
+def _guarded_bound(x: GroupScalar, other: int | None, name: str) -> int:
+    """Returns a bound of a Python int, for an operation with another of a known bound. A larger one runs in Python."""
+    if name == "mul":
+        limit = 2**26 if other is None else EXACT // max(other, 1)
+    else:
+        limit = EXACT // 2
+    loop = x.loop
+    loop.guard(loop.call("less_equal", x.value, loop.const(limit, I64)))
+    loop.guard(loop.call("greater_equal", x.value, loop.const(-limit, I64)))
+    return limit
 
 
 def is_length(x: GroupScalar) -> bool:

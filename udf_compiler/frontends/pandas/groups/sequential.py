@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import dis
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CellType, CodeType, FrameType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,13 @@ from udf_compiler.frontends.pandas.groups.results import (
 )
 from udf_compiler.frontends.pandas.groups.rewriting import Comprehension
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.dict_classes import DICTS
 from udf_compiler.frontends.python.nested_lists import Lists
 from udf_compiler.frontends.python.path_explorer import exploring
 from udf_compiler.frontends.python.regions.build import GraphBuilder
-from udf_compiler.frontends.python.regions.call import called, reduce_in_region
-from udf_compiler.frontends.python.regions.code import TOTAL, WHERE, Loop, loop_at
-from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.call import bound_variables, called, reduce_in_region
+from udf_compiler.frontends.python.regions.code import TOTAL, WHERE, Instruction, Loop, code_of, loop_at
+from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import Kind, Parts
 from udf_compiler.frontends.python.regions.seen import Seen
@@ -123,8 +124,8 @@ def _own(before: dict[str, Any], loop: Loop, results: dict[str, Any]) -> None:
 def _parts(x: Any) -> Iterator[Any]:
     """Yields an object and what it holds."""
     yield x
-    if type(x) in (list, tuple, dict):
-        for part in x.values() if type(x) is dict else x:
+    if type(x) in (list, tuple, *DICTS):
+        for part in x.values() if isinstance(x, dict) else x:
             yield from _parts(part)
 
 
@@ -137,11 +138,41 @@ def run_comprehension(group: FrameGroup, frame: FrameType, over: Callable[[Liste
     function = _function_of(frame)
     outer, lister = _outer(frame, function), Lister(group, function)
     own = {name: x for name, x in frame.f_locals.items() if name in loop.read and name not in of.code.co_freevars}
+    cells = [cell.cell_contents for cell in _cells(frame) if cell != CellType()]
+    body = loop.code.instructions[loop.start : loop.code.instructions[loop.start].value]
+    _check_unchanged(function, [*own.values(), *cells], [*body, *_nested(of.code)])
     variables = {name: lister.listed(x, outer) for name, x in (own | _captured(frame)).items()}
     container = {"BUILD_LIST": [], "BUILD_MAP": Mapping({}), "BUILD_SET": Seen([])}[instruction(of.code, of.begin)]
     outer = {**outer, **reachable(*variables.values())}
     machine = Machine(function, False, called, reduce_in_region, outer=outer, part=loop.making())
     return _run(group, lister, machine, State([container, over(lister)], variables, loop.start))[0]
+
+
+def needs_region(helper: FunctionType) -> bool:
+    """Whether a helper has a loop that runs in no region of its own: a `while` loop, or one that returns."""
+    if not is_known_version():
+        return False
+    code = code_of(helper.__code__)
+    starts = [n for n, i in enumerate(code.instructions) if i.name == "FOR_ITER"]
+    return any(head not in starts for head in code.heads) or any(loop_at(helper.__code__, n) is None for n in range(len(starts)))
+
+
+def run_helper(group: FrameGroup, helper: FunctionType, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Returns the result of a helper that `needs_region`; calls it where it receives no values of the group."""
+    if not any(issubclass(type(part), Traced) for x in (*args, *kwargs.values()) for part in _parts(x)):
+        return helper(*args, **kwargs)
+    code = current().originals.get(helper.__code__, helper.__code__)
+    function = FunctionType(code, helper.__globals__, helper.__name__, helper.__defaults__, helper.__closure__)
+    function.__kwdefaults__ = helper.__kwdefaults__
+    lister, outer = Lister(group, function), reachable(function, code.co_consts)
+    _check_unchanged(function, [*args, *kwargs.values()], _instructions(code))
+    variables = {name: lister.listed(x, outer) for name, x in bound_variables(function, args, kwargs).items()}
+    outer |= reachable(*variables.values())
+    machine = Machine(function, False, called, reduce_in_region, outer=outer)
+    (made,) = _run(group, lister, machine, State([], variables), single=True)
+    if any(type(part) is GroupList and part.numpy == lists.NDARRAY for part in _parts(made)):
+        refuse("SW600")
+    return made
 
 
 def run_generator(group: FrameGroup, generator: GeneratorType) -> Any:
@@ -153,11 +184,44 @@ def run_generator(group: FrameGroup, generator: GeneratorType) -> Any:
         refuse("SW600")
     function = _function_of(frame)
     lister, outer = Lister(group, function), _outer(frame, function)
+    _check_unchanged(function, [cell.cell_contents for cell in _cells(frame) if cell != CellType()], _instructions(code))
     variables = {name: lister.listed(x, outer) for name, x in _captured(frame).items()}
     outer |= reachable(*variables.values())
     machine = Machine(function, False, called, reduce_in_region, "list", outer=outer)
     generator.close()
     return _run(group, lister, machine, State([], {".0": over(lister), TOTAL: [], **variables}))[0]
+
+
+#: Methods that change lists, dicts and sets.
+_CHANGING = frozenset(
+    """append extend insert pop remove sort reverse clear add update discard setdefault popitem difference_update
+    intersection_update symmetric_difference_update""".split()
+)
+
+
+def _check_unchanged(function: FunctionType, values: Sequence[Any], instructions: Sequence[Instruction]) -> None:
+    """Refuses (SW600) code that may change a list, dict or set which later code may read: a region has copies of these.
+
+    So may all functions of user code that it reaches.
+    """
+    if not any(type(part) in (list, set, *DICTS) for x in values for part in _parts(x)):
+        return
+    known = (x for x in reachable(function, *values).values() if is_of_user(x))
+    helpers = [x.__code__ for x in known if x.__code__ is not function.__code__]
+    for i in (*instructions, *(i for code in helpers for i in _instructions(code))):
+        by_method = i.name == "LOAD_ATTR" and i.value in _CHANGING
+        by_operator = i.name == "BINARY_OP" and i.text.endswith("=")
+        if by_method or by_operator or i.name in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_ATTR"):
+            refuse("SW600")
+
+
+def _instructions(code: CodeType) -> list[Instruction]:
+    """Returns the instructions of a code object and of those in it."""
+    return [*code_of(code).instructions, *_nested(code)]
+
+
+def _nested(code: CodeType) -> list[Instruction]:
+    return [i for x in code.co_consts if isinstance(x, CodeType) for i in _instructions(x)]
 
 
 def computed(group: FrameGroup, function: Callable[..., Any], *args: Any) -> Any:
@@ -244,11 +308,11 @@ def _reachable_values(frame: FrameType) -> dict[int, Any]:
 
 
 def _may_change(x: Any) -> bool:
-    return type(x) in (list, dict, set) or (type(x) is tuple and any(map(_may_change, x)))
+    return type(x) in (list, set, *DICTS) or (type(x) is tuple and any(map(_may_change, x)))
 
 
-def _run(group: FrameGroup, lister: Lister, machine: Machine, begin: State) -> list[Any]:
-    """Returns the results of a loop, or of a whole function, as values of the group."""
+def _run(group: FrameGroup, lister: Lister, machine: Machine, begin: State, single: bool = False) -> list[Any]:
+    """Returns the results of a loop, or of a whole function, as values of the group. `single`: a tuple is one result."""
     outer, rows = machine.outer or {}, lister.loop
     begin.variables[WHERE] = lister.first()
     shape = Shape(outer)
@@ -275,7 +339,7 @@ def _run(group: FrameGroup, lister: Lister, machine: Machine, begin: State) -> l
     found = rows.is_valid(rows.emit(Region(graph), *values))
     group.loop.guard(_of_first(group, found))
     parts = [rows.value_of(rows.emit(Region(graph, at), *values)) for at in range(len(graph.results))]
-    kinds = tuple(kind if isinstance(kind, Parts) else Parts((kind,)) for kind in kinds)
+    kinds = tuple(kind if isinstance(kind, Parts) and not single else Parts((kind,)) for kind in kinds)
     return results_of_group(group, kinds, [_of_first(group, part) for part in parts])
 
 

@@ -279,6 +279,14 @@ def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping 
     return made_
 
 
+def of_dict(x: dict[Any, Any], known: dict[Any, Any]) -> Mapping | None:
+    """Returns a dict of Python, or of a class of `collections`, with these contents; None for other defaults than `DEFAULTS`."""
+    made_ = constructed(type(x), [x.default_factory] if isinstance(x, collections.defaultdict) else [], {})
+    if made_ is not None:
+        made_.known = known
+    return made_
+
+
 def of_keys(items: Any) -> Mapping:
     """Returns ``dict.fromkeys(items)`` of a list of the row."""
     if items.kind not in _KEYS:
