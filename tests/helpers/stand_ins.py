@@ -95,10 +95,12 @@ from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import (
     correlations,
+    dict_rows,
     elements,
     inner_groups,
     list_calls,
     listed,
+    listed_times,
     neighbours,
     orders,
     single_values,
@@ -126,6 +128,7 @@ from udf_compiler.frontends.python import (
     math_calls,
     nested_lists,
     patterns,
+    record_parts,
     records,
     relative_times,
     row_lists,
@@ -138,7 +141,7 @@ from udf_compiler.frontends.python import (
     url_calls,
 )
 from udf_compiler.frontends.python import values as scalars
-from udf_compiler.frontends.python.regions import helpers
+from udf_compiler.frontends.python.regions import helpers, overwritten
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.vectors import ConstantVector
 from udf_compiler.frontends.torch import conversions, namespace, tensors
@@ -295,6 +298,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         helpers.Helper: [(helpers.Helper(Use.__init__, lambda function, args, kwargs: function(*args, **kwargs)), Use.__init__)],
         exceptions.ErrorText: [(exceptions.ErrorText("a"), "a")],
         expanded.RowOfFrame: [(expanded.RowOfFrame({"x": scalar["float"]}), pd.Series({"x": 1.5}))],
+        dict_rows.DictRows: [(dict_rows.DictRows(frame), real_frame.to_dict("records"))],
         tuples.TracedTuples: [(tuples.TracedTuples({0: x}), pd.Series([(1.5,)]))],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
@@ -330,6 +334,10 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         periods.PeriodAccessor: [(periods.PeriodAccessor(period), real_period.dt)],
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
+        record_parts.ListRow: [(record_parts.ListRow([scalar["float"]]), [1.5])],
+        overwritten.Overwritten: [(overwritten.Overwritten(numbers, numbers), [1.5])],
+        listed_times.RowTime: [(listed_times.RowTime(scalar["int"]), pd.Timestamp(3))],
+        listed_times.RowSpan: [(listed_times.RowSpan(scalar["int"]), pd.Timedelta(3))],
         listed.ListedColumn: [(column_of_group, series)],
         listed.ListedFrame: [(frame_of_group, real_frame[["x"]])],
         listed.Places: [(listed.Places(column_of_group), series.iloc), (listed.Places(frame_of_group), real_frame[["x"]].iloc)],
