@@ -33,7 +33,8 @@ def folder() -> Path | None:
         return None
     _LINKS.mkdir(parents=True, exist_ok=True)
     for name in _PACKAGES:
-        if (source / name).exists() and not (_LINKS / name).is_symlink():
+        known = importlib.util.find_spec(name.partition(".")[0]) is not None
+        if not known and (source / name).exists() and not (_LINKS / name).is_symlink():
             try:
                 (_LINKS / name).symlink_to(source / name)
             except FileExistsError:  # another process of the tests has made it

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql.types import StructField, StructType
 
+from tests.helpers import pytorch
 from tests.helpers.lines import VECTOR, spark_type_of
 
 ROOT = str(Path(__file__).parents[2])
@@ -33,6 +34,7 @@ SETTINGS = {
 _KNOWN = {type.id for type in (pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(),
                                pa.binary(), pa.date32())}  # fmt: skip
 _SESSION, _BUGS = pytest.StashKey(), pytest.StashKey()
+pytorch.has_pytorch()  # adds its folder to the import path, before test modules import it
 
 
 def pytest_collection_modifyitems(items):
@@ -52,7 +54,7 @@ def spark(request, tmp_path_factory):
     remember_names()
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     # Module functions are pickled by reference: workers import the test modules by name.
-    os.environ["PYTHONPATH"] = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.environ["PYTHONPATH"] = os.pathsep.join([ROOT, *filter(None, [os.environ.get("PYTHONPATH"), str(pytorch.folder() or "")])])
     builder = SparkSession.builder.master("local[2]").appName("sparkweld-tests")
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)

@@ -12,6 +12,7 @@ from typing import Any
 from udf_compiler.eval_types.batches import alike, contents
 from udf_compiler.eval_types.kind import Call
 from udf_compiler.frontends.models.traced import TracedModel
+from udf_compiler.frontends.torch.modules import Module
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current, refuse_again
 from udf_compiler.frontends.tracing.values import moved
@@ -49,4 +50,4 @@ def settled(call: Call) -> Callable[..., Any]:
 def _stays(before: Any, after: Any) -> bool:
     if is_scalar(before):
         return type(before) is type(after) and repr(before) == repr(after)
-    return before is after and (before is _MISSING or isinstance(before, TracedModel))
+    return before is after and (before is _MISSING or isinstance(before, TracedModel | Module))

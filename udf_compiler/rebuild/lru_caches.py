@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from udf_compiler.frontends.python.values import is_scalar as is_value
+from udf_compiler.frontends.torch.modules import Module
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -90,7 +91,7 @@ def _is_fixed(value: Any) -> bool:
     """Whether a value is immutable: a model, a constant, or a read-only array."""
     if isinstance(value, np.ndarray):
         return not value.flags.writeable
-    return is_scalar(value) or type(value).__name__ == "TracedModel"
+    return is_scalar(value) or isinstance(value, Module) or type(value).__name__ == "TracedModel"
 
 
 def _is(a: object, b: object) -> bool:

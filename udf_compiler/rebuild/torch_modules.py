@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from udf_compiler.frontends.models.loaders import Memory, OpenFile, allowed, path_named, unpickled
 from udf_compiler.frontends.models.tested_versions import refusal_of
 from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS, PARTS, Module, created, layer_of, qualified
 from udf_compiler.frontends.torch.namespace import stand_in, within
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.bytecode import Use
+from udf_compiler.function.libraries import is_library
 
 if TYPE_CHECKING:
     from udf_compiler.rebuild.objects import Rebuilder
@@ -27,12 +32,34 @@ def rebuild(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
         return _module(rebuilder, original, use)
     if isinstance(original, types.FunctionType) and (found := _decorated(torch, original)) is not None:
         return within(found[0], rebuilder.value(found[1], use))
-    return rebuilder.lazily(lambda: stand_in(original))
+    if isinstance(original, type) and issubclass(original, torch.nn.Module) and not is_library(original):
+        return None  # a class of the user's
+    return rebuilder.lazily(lambda: stand_in(original, _loader(rebuilder, torch.load, use)))
 
 
 def base_of(kind: type) -> type | None:
     """Returns the stand-in of a class of PyTorch from which users derive; None for another class."""
     return CONTAINERS.get(qualified(kind)) if kind.__module__.startswith("torch.nn.modules.") else None
+
+
+def _loader(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
+    """Returns the stand-in of torch.load, for constant paths and bytes."""
+    call = "torch.load"
+
+    def load(f: Any, map_location: Any = None, *, weights_only: Any = None, mmap: Any = None) -> Any:
+        if (map_location is not None and str(map_location) != "cpu") or weights_only not in (None, True, False) or mmap:
+            refuse("SW840", call=call, option="map_location, weights_only or mmap")
+        options = {} if weights_only is None else {"weights_only": weights_only}
+
+        def read(source: Any) -> Any:
+            return original(source, map_location="cpu", **options)
+
+        if isinstance(f, Memory):
+            return rebuilder.value(unpickled(read, io.BytesIO(f.data), call), use)
+        where = f.name if isinstance(f, OpenFile) else path_named(f, call)
+        return rebuilder.value(allowed(call).load(where, (original, weights_only), read), use)
+
+    return lambda *args, **kwargs: rebuilder.lazily(lambda: as_python(load, *args, **kwargs))
 
 
 def _decorated(torch: Any, function: types.FunctionType) -> tuple[Any, Any] | None:

@@ -188,7 +188,7 @@ def _unpickling(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
         if rest or named:
             refuse("SW862", call=call, what=f"the argument {next(iter(named), 'after the first one')}")
         if isinstance(source, Memory):
-            return rebuild(_unpickled(original, io.BytesIO(source.data), call))
+            return rebuild(unpickled(original, io.BytesIO(source.data), call))
         if not by_path and not isinstance(source, OpenFile):
             refuse("SW862", call=call, what="something other than an opened file")
         where = source.name if isinstance(source, OpenFile) else path_named(source, call)
@@ -203,12 +203,13 @@ def _of_bytes(original: Any, rebuild: Rebuild) -> Callable[..., Any]:
     def loads(data: Any) -> Any:
         if not isinstance(data, bytes):
             refuse("SW862", call="pickle.loads", what="something other than constant bytes")
-        return rebuild(_unpickled(original, data, "pickle.loads"))
+        return rebuild(unpickled(original, data, "pickle.loads"))
 
     return loads
 
 
-def _unpickled(load: Callable[[Any], Any], source: Any, call: str) -> Any:
+def unpickled(load: Callable[[Any], Any], source: Any, call: str) -> Any:
+    """Returns the object that `load` reads from constant bytes. Refuses SW860."""
     try:
         return load(source)
     except Exception as error:  # noqa: BLE001 - a pickle runs user code, which raises again in the worker

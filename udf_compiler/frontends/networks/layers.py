@@ -37,7 +37,7 @@ class Layers:
     """Dense layers over a tensor: ``activation(x @ weights + bias)``, with `last` as the activation of the last one.
 
     `weights`: [arguments, results] each; `hidden`: the activation of all other layers. `doubts`: errors of a layer's results
-    beside those of the order of its additions.
+    beside those of the order of its additions. `leading`: axes of one element before that of the results.
     """
 
     given: Tensor
@@ -46,6 +46,7 @@ class Layers:
     doubts: tuple[float, ...]
     hidden: str = "identity"
     last: str = "identity"
+    leading: tuple[int, ...] = ()
 
     def tensor(self) -> Dense:
         return Dense(self)
@@ -93,7 +94,7 @@ class Dense(Tensor):
     """The results of layers, which a further layer joins."""
 
     def __init__(self, layers: Layers) -> None:
-        super().__init__(layers.given.loop, layers.columns, (layers.weights[-1].shape[1],), layers.accuracy)
+        super().__init__(layers.given.loop, layers.columns, (*layers.leading, layers.weights[-1].shape[1]), layers.accuracy)
         self.layers = layers
 
     @property
@@ -138,15 +139,15 @@ def dense(x: Tensor, weights: np.ndarray, bias: np.ndarray) -> Tensor:
         first = len(before.weights) == 1
         if before.last != "softmax" and (first or before.last == before.hidden):
             weighted = (*before.weights, weights), (*before.biases, bias), (*before.doubts, 0.0)
-            return Layers(before.given, *weighted, hidden=before.last).tensor()
-    return Layers(x, (weights,), (bias,), (0.0,)).tensor()
+            return Layers(before.given, *weighted, hidden=before.last, leading=before.leading).tensor()
+    return Layers(x, (weights,), (bias,), (0.0,), leading=x.shape[:-1]).tensor()
 
 
 def with_bias(x: Tensor, bias: np.ndarray) -> Tensor | None:
     """Returns layers with an addition to the last one, before its activation; None for another tensor or another shape."""
     if not isinstance(x, Dense) or x.layers.last != "identity" or bias.ndim > 2 or (bias.ndim == 2 and len(bias) != 1):
         return None
-    if bias.size not in (1, x.shape[0]) or bias.dtype != x.layers.biases[-1].dtype:
+    if bias.size not in (1, x.shape[-1]) or bias.dtype != x.layers.biases[-1].dtype:
         return None
     layers = x.layers
     return replace(layers, biases=(*layers.biases[:-1], layers.biases[-1] + bias.reshape(-1))).tensor()

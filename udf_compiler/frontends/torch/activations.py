@@ -203,7 +203,7 @@ def _relu6(step: Step, input: RowTensor, inplace: bool = False) -> RowTensor:
 
 def _softmax(step: Step, input: RowTensor, dim: Any = None, _stacklevel: int = 3, dtype: Any = None) -> RowTensor:
     axis = _axis(step, input, dim, dtype)
-    if len(input.shape) == 1:
+    if axis + 1 == len(input.shape) and all(n == 1 for n in input.shape[:-1]):
         return _of_layers("softmax", step, input)
     guard_finite(input.loop, input.values.columns)
     given = input.values

@@ -35,6 +35,8 @@ def names() -> frozenset[str]:
 def called(name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], call: str) -> Any:
     """Returns the result of a function for tensors and constants. Refuses SW252 where PyTorch raises, SW843 and SW262."""
     with unwatched():
+        if any(map(_is_unset, (*args, *kwargs.values()))):
+            refuse("SW843", call=call, what="parameters with random numbers: load their state before")
         expected = run_prototype(call, real, *map(sampled, args), **{k: sampled(v) for k, v in kwargs.items()})
         if not any(map(_has_rows, (*args, *kwargs.values()))):
             if name not in _OF_CONSTANTS and name not in _CONVERSIONS and not _is_nan(expected):
@@ -101,6 +103,11 @@ def sampled(x: Any) -> Any:
     if type(x) in (list, tuple):
         return type(x)(sampled(part) for part in x)
     return x
+
+
+def _is_unset(x: Any) -> bool:
+    """Whether a tensor has no values: the parameter of a new layer."""
+    return isinstance(x, RowTensor) and x.rows is None and x.sample.device.type == "meta"
 
 
 def _is_nan(x: Any) -> bool:

@@ -13,7 +13,7 @@ from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.networks.layers import affine, dense
-from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, joined
+from udf_compiler.frontends.networks.tensors import Accuracy, eps_of, joined
 from udf_compiler.frontends.torch.elementwise import made, scaled, total
 from udf_compiler.frontends.torch.values import RowTensor, Step
 
@@ -29,15 +29,9 @@ def _constant(step: Step, x: Any, what: str) -> np.ndarray:
 
 def _dense(step: Step, input: RowTensor, weights: np.ndarray, bias: np.ndarray) -> RowTensor:
     """Returns ``input @ weights + bias`` along the last axis, which is the only one of more than one element."""
-    given = input.values
-    if not given.type.is_float or any(n != 1 for n in input.shape[:-1]):
+    if not input.values.type.is_float or any(n != 1 for n in input.shape[:-1]):
         step.refuse("integers, or several vectors of a row")
-    flat = given if len(input.shape) == 1 else given.like(given.columns, (input.shape[-1],))
-    tensor = dense(flat, weights, bias)
-    if len(input.shape) > 1:
-        shape = (*input.shape[:-1], weights.shape[1])
-        tensor = Tensor(input.loop, lambda: dense(flat, weights, bias).columns, shape, tensor.accuracy)
-    return RowTensor(tensor, input.batched, step.expected, fresh=True)
+    return RowTensor(dense(input.values, weights, bias), input.batched, step.expected, fresh=True)
 
 
 def _linear(step: Step, input: RowTensor, weight: RowTensor, bias: RowTensor | None = None) -> RowTensor:
@@ -75,7 +69,7 @@ def _batch_norm(
     """Implements the normalization by learned statistics: ``(x - mean) / sqrt(var + eps) * weight + bias``."""
     if training or running_mean is None or running_var is None:
         step.refuse("the statistics of the batch: call eval() before")
-    if len(input.shape) != 1 or not input.values.type.is_float:
+    if any(n != 1 for n in input.shape[:-1]) or not input.values.type.is_float:
         step.refuse("several axes, or integers")
     mean, variance = (_constant(step, x, "a statistic").astype(np.float64) for x in (running_mean, running_var))
     factor = 1 / np.sqrt(variance + eps)

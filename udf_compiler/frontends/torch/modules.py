@@ -1,6 +1,8 @@
 """Represents modules of PyTorch in compiled functions: the layers of the library, and the base of users' classes.
 
-A user's class keeps its own code, which runs on `Module` instead of `torch.nn.Module`. Parameters and buffers are constants.
+A user's class keeps its own code, which runs on `Module` instead of `torch.nn.Module`. Parameters and buffers are constants. A
+module that the function itself makes may change until it is called first. Its parameters have no values before their state is
+loaded: they are tensors of PyTorch's device "meta".
 """
 
 from __future__ import annotations
@@ -8,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from udf_compiler.frontends.models.tested_versions import refusal_of
 from udf_compiler.frontends.torch.tensors import StackedTensor, TracedTensor, call_function, changed
-from udf_compiler.frontends.torch.values import library
+from udf_compiler.frontends.torch.values import RowTensor, library
+from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import absent_of
+from udf_compiler.frontends.tracing.stand_ins import StandIn, absent_of
 
 #: The attributes in which PyTorch stores the parts of a module.
 PARTS = ("_parameters", "_buffers", "_modules")
@@ -20,16 +24,24 @@ _UNCHANGED = ("cpu", "requires_grad_", "share_memory")
 
 
 class Module:
-    """The stand-in of `torch.nn.Module`. Its parts are constant once it is captured.
+    """The stand-in of `torch.nn.Module`. Its parts are constant once it is captured or called.
 
-    `_held`: the parts by the attribute that stores them; `_real`: the class of the original.
+    `_held`: the parts by the attribute that stores them; `_real`: the class of the original. `_open`: it may change.
     """
 
     _held: dict[str, dict[str, Any]]
     _real: type
+    _open: bool = False
     training: bool
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args or kwargs:
+            refuse("SW252", call="torch.nn.Module", error="TypeError: __init__() takes 1 positional argument")
+        vars(self).update(_held={part: {} for part in PARTS}, _real=library().nn.Module, _open=True)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for module in self.modules():
+            vars(module)["_open"] = False
         return self.forward(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -47,10 +59,53 @@ class Module:
         raise absent_of(type(self), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        refuse("SW217", function=type(self).__name__, name=f"{type(self).__name__}.{name}")
+        if not vars(self).get("_open"):
+            refuse("SW217", function=type(self).__name__, name=f"{type(self).__name__}.{name}")
+        for parts in self._held.values():
+            parts.pop(name, None)
+        if isinstance(value, Module):
+            self._held["_modules"][name] = value
+        elif isinstance(value, TracedTensor) and isinstance(value.data.sample, library().nn.Parameter):
+            self._held["_parameters"][name] = value
+        else:
+            vars(self)[name] = value
 
     def __delattr__(self, name: str) -> None:
         refuse("SW217", function=type(self).__name__, name=f"{type(self).__name__}.{name}")
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        if not self._open or not persistent:
+            refuse("SW843", call=f"{type(self).__name__}.register_buffer", what="a captured module, or persistent=False")
+        self._held["_buffers"][name] = tensor
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        """Sets parameters and buffers by name. Refuses SW217 a captured module, SW252 where PyTorch raises."""
+        call = f"{type(self).__name__}.load_state_dict"
+        if not all(vars(module).get("_open") for module in self.modules()):
+            refuse("SW217", function=call, name=type(self).__name__)
+        own = {name: (parts, key) for name, parts, key in self._named("")}
+        if not isinstance(state_dict, dict) or (strict and set(state_dict) != set(own)):
+            refuse("SW252", call=call, error="RuntimeError: Error(s) in loading state_dict: missing or unexpected keys")
+        for name, value in state_dict.items():
+            if name not in own:
+                continue
+            parts, key = own[name]
+            before = parts[key].data.sample
+            after = value.data.sample if isinstance(value, TracedTensor) and value.data.rows is None else None
+            if after is None or after.shape != before.shape or after.dtype != before.dtype:
+                refuse("SW252", call=call, error="RuntimeError: Error(s) in loading state_dict: another shape or dtype")
+            if isinstance(before, library().nn.Parameter):
+                after = library().nn.Parameter(after.detach(), requires_grad=before.requires_grad)
+            parts[key] = TracedTensor(RowTensor(None, False, after))
+
+    def _named(self, prefix: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Yields (the name in a state, the dict that holds it, its key) of all parameters and buffers."""
+        for part in PARTS[:2]:
+            held = self._held[part]
+            yield from ((prefix + key, held, key) for key, value in held.items() if value is not None)
+        for name, module in self._held["_modules"].items():
+            if module is not None:
+                yield from module._named(f"{prefix}{name}.")
 
     def eval(self) -> Any:
         for module in self.modules():
@@ -116,6 +171,11 @@ def created(kind: type, real: type, held: dict[str, dict[str, Any]], attributes:
 class Sequential(Module):
     """The stand-in of `torch.nn.Sequential`."""
 
+    def __init__(self, *modules: Any) -> None:
+        super().__init__()
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], dict) else {str(at): m for at, m in enumerate(modules)}
+        _hold(self, named)
+
     def forward(self, input: Any) -> Any:
         for module in self:
             input = module(input)
@@ -138,11 +198,24 @@ class Sequential(Module):
 class ModuleList(Sequential):
     """The stand-in of `torch.nn.ModuleList`."""
 
+    def __init__(self, modules: Any = ()) -> None:
+        super().__init__(*modules)
+
+    def append(self, module: Any) -> Any:
+        if not self._open:
+            refuse("SW217", function="ModuleList.append", name="a captured module")
+        _hold(self, {str(len(self)): module})
+        return self
+
     forward = Module.forward  # type: ignore[assignment]
 
 
 class ModuleDict(Module):
     """The stand-in of `torch.nn.ModuleDict`."""
+
+    def __init__(self, modules: Any = None) -> None:
+        super().__init__()
+        _hold(self, dict(modules or {}))
 
     def __getitem__(self, key: str) -> Any:
         return self._held["_modules"][key]
@@ -164,6 +237,13 @@ class ModuleDict(Module):
 
     def values(self) -> Any:
         return self._held["_modules"].values()
+
+
+def _hold(container: Module, modules: dict[str, Any]) -> None:
+    for name, module in modules.items():
+        if not isinstance(module, Module):
+            refuse("SW252", call=type(container).__name__, error="TypeError: not a Module subclass")
+        container._held["_modules"][name] = module
 
 
 class Layer(Module):
@@ -276,8 +356,25 @@ def layer_of(original: Any, held: dict[str, dict[str, Any]]) -> Layer:
         refuse("SW801", estimator=f"{qualified(type(original))} with a forward of its own")
     inplace = bool(plain.pop("inplace", False)) and run is not _dropout
     attributes = {k: v for k, v in plain.items() if type(v) in (int, float, bool, str, tuple, type(None))}
+    attributes.pop("training", None) if original.training else None
     made: Layer = created(Layer, type(original), held, attributes)
     vars(made).update(_run=_in_place(run) if inplace else run, _width=vars(original).get(width))
+    return made
+
+
+def new_layer(kind: type, *args: Any, **kwargs: Any) -> Layer:
+    """Returns a layer that the function makes: its parameters have no values."""
+    if any(isinstance(x, StandIn) for x in (*args, *kwargs.values())):
+        refuse("SW843", call=kind.__name__, what="arguments that are not constant")
+    with library().device("meta"):
+        real = run_prototype(kind.__name__, kind, *args, **kwargs)
+    untested = refusal_of(kind, ("forward",))
+    if untested is not None:
+        refuse(untested.code, **untested.params)
+    held = {part: {k: None if v is None else TracedTensor(RowTensor(None, False, v)) for k, v in vars(real)[part].items()}
+            for part in PARTS}  # fmt: skip
+    made = layer_of(real, held)
+    vars(made)["_open"] = True
     return made
 
 

@@ -12,6 +12,7 @@ from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.torch.conversions import Stacked, has_rows, tensor_of
 from udf_compiler.frontends.torch.functions import names
+from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS, new_layer, qualified
 from udf_compiler.frontends.torch.tensors import Function, StackedTensor, TracedTensor
 from udf_compiler.frontends.torch.values import RowTensor, is_constant, library
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
@@ -27,7 +28,7 @@ _WITHOUT_EFFECT = ("set_num_threads", "set_num_interop_threads")
 _MODES = ("no_grad", "inference_mode", "enable_grad")
 #: Old names of constructors -> the dtype of their tensors.
 _TYPED = {"Tensor": "float32", "FloatTensor": "float32", "DoubleTensor": "float64", "LongTensor": "int64", "IntTensor": "int32"}
-_MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.special", "torch.cuda")
+_MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.special", "torch.cuda", "torch.nn.init")
 
 
 class Mode(StandIn):
@@ -136,9 +137,9 @@ def _is_available() -> bool:
     return False
 
 
-def _attribute(module: str, name: str) -> Any:
+def _attribute(module: str, load: Any, name: str) -> Any:
     real = getattr(sys.modules[module], name, None)
-    found = stand_in(real) if real is not None else None
+    found = stand_in(real, load) if real is not None else None
     return refuse("SW263", name=f"{module}.{name}") if found is None else found
 
 
@@ -146,19 +147,23 @@ def _no_tensor(*args: Any, **kwargs: Any) -> NoReturn:
     refuse("SW263", name="a class of torch()")
 
 
-def stand_in(obj: Any) -> Any:
-    """Returns what compiled functions see of an object of PyTorch; None for other objects, and for unsupported ones."""
+def stand_in(obj: Any, load: Any = None) -> Any:
+    """Returns what compiled functions see of an object of PyTorch; None for other objects, and for unsupported ones.
+
+    `load`: that of torch.load.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "nn"):
         return None
     if isinstance(obj, types.ModuleType):
         name = obj.__name__
-        return module_stand_in(obj, name, partial(_attribute, name)) if name in _MODULES and sys.modules[name] is obj else None
+        known = name in _MODULES and sys.modules[name] is obj
+        return module_stand_in(obj, name, partial(_attribute, name, load)) if known else None
     if is_constant(obj):
         return obj if isinstance(obj, torch.dtype) or str(obj) == "cpu" else None
     if type(obj) in (torch.Tensor, torch.nn.Parameter):
         return _captured(torch, obj)
-    return _callable(torch, obj)
+    return load if obj is torch.load else _callable(torch, obj)
 
 
 def _captured(torch: Any, x: Any) -> Any:
@@ -168,8 +173,28 @@ def _captured(torch: Any, x: Any) -> Any:
     return TracedTensor(RowTensor(None, False, x))
 
 
+def _parameter(data: Any, requires_grad: bool = True) -> Any:
+    if not isinstance(data, TracedTensor) or data.data.rows is not None:
+        refuse("SW843", call="torch.nn.Parameter", what="something other than a constant tensor")
+    return TracedTensor(RowTensor(None, False, library().nn.Parameter(data.data.sample, requires_grad)))
+
+
+def _initialized(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+    """Implements functions of torch.nn.init for parameters whose state is loaded later."""
+    if not isinstance(tensor, TracedTensor) or tensor.data.sample.device.type != "meta":
+        refuse("SW843", call="torch.nn.init", what="a captured parameter")
+    return tensor
+
+
 def _callable(torch: Any, obj: Any) -> Any:
+    if isinstance(obj, type) and issubclass(obj, torch.nn.Module):
+        path = qualified(obj)
+        return CONTAINERS.get(path) or (partial(new_layer, obj) if path in LAYERS else None)
+    if obj is torch.nn.Parameter:
+        return _parameter
     name = getattr(obj, "__name__", None)
+    if getattr(torch.nn.init, str(name), None) is obj:
+        return _initialized if str(name).endswith("_") else None
     if not callable(obj) or not isinstance(name, str):
         return None
     for mode in _MODES:
