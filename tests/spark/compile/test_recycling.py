@@ -25,7 +25,7 @@ def run(applications, limit, queries):
 
 
 def test_a_service_that_has_grown_is_replaced(applications):
-    facts = run(applications, "1m", queries=24)
+    facts = run(applications, "1m", queries=14)
     assert facts["wrong"] == facts["refused"] == [] and facts["failures"] == 0
     assert facts["pids"] == facts["starts"] and 2 <= facts["starts"] <= 7
 

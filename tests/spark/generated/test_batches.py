@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.batch_queries import Tables, batch_queries, check_query, run_queries
 
 #: Queries of each seed: in `make test`, and in `make nightly`.
-QUERIES, MORE = 4, 10
+QUERIES, MORE = 3, 10
 
 
 @pytest.fixture(scope="module")

@@ -252,6 +252,7 @@ def test_rows_of_single_rows(spark, texts, query):
     check(spark, lambda: spark.sql(query))
 
 
+@pytest.mark.gate_cases("pickled")
 def test_empty_tables_and_several_files(spark, texts, parquet, tmp_path):
     query = "SELECT k, word, n FROM {}, LATERAL words(s)"
     parquet({"k": pa.array([], pa.int32()), "s": pa.array([], pa.string())}, name="none").createOrReplaceTempView("none")
@@ -262,6 +263,7 @@ def test_empty_tables_and_several_files(spark, texts, parquet, tmp_path):
     check(spark, lambda: spark.sql(query.format("parts")), conf=ONE_PARTITION)
 
 
+@pytest.mark.gate_cases("arrow")
 def test_rows_that_do_not_convert_run_in_python(spark, texts):
     check(spark, lambda: spark.sql("SELECT k, n FROM texts, LATERAL large(k)"), deopt=None)
 
@@ -319,6 +321,7 @@ def test_rows_of_a_table(spark, texts, table):
     check(spark, lambda: spark.sql(f"SELECT word, n FROM of_rows({table})"))
 
 
+@pytest.mark.gate_cases("arrow")
 def test_partitions_of_a_table(spark, texts):
     check(spark, lambda: spark.sql("SELECT word, n FROM of_rows(TABLE(texts) PARTITION BY k)"), refused="SW309")
 
