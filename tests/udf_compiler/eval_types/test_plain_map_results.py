@@ -223,7 +223,7 @@ def numbers_of_members(s):
 
 
 #: Each row with a NULL, a value of another class than the map's, or one that raises, is computed in Python.
-DOCUMENTS = [
+DOCUMENTS_OF_ITEMS = [
     '[{"key": "a", "value": "x"}, {"key": "b", "value": "é"}, {"key": "a", "value": "z"}]', "[]", "{}",
     '{"n": 1, "m": 2, "n": 3}',
     '[{"key": "a", "value": null}]', '[{"key": "a", "value": 1}]', '[{"key": null, "value": "x"}]', '[{"key": "a"}]', "null", "x",
@@ -236,6 +236,6 @@ DOCUMENTS = [
     [(pairs, TEXTS, 8), (pairs_in_a_loop, TEXTS, 4), (numbers_of_members, MapType(StringType(), LongType()), 9)],
 )
 def test_items_of_a_loop_over_json(function, returns, flagged):
-    batches = [pa.RecordBatch.from_pydict({"s": [text]}) for text in DOCUMENTS]
+    batches = [pa.RecordBatch.from_pydict({"s": [text]}) for text in DOCUMENTS_OF_ITEMS]
     compared = compare_with_worker(function, batches, returns=returns, eval_type=ROW)
     assert (compared.flagged, compared.refused) == (flagged, "")
