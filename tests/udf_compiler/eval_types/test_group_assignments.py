@@ -109,6 +109,31 @@ def list_of_zeros(f):
     return column(f, out)
 
 
+def floats_in_a_list_of_ints(f):
+    out, x = [0] * len(f), f["x"].values
+    for i in range(len(f)):
+        if x[i] > 0:
+            out[i] = x[i]
+    return column(f, out)
+
+
+def flags_and_texts(f):
+    out, texts = [0] * len(f), ["none"] * len(f)
+    for i, kind in enumerate(f["kind"]):
+        if kind != "a":
+            out[i], texts[i] = 1, kind + "!"
+    f["r"], f["s"] = out, texts
+    return f[["k", "r", "s"]]
+
+
+def ints_or_floats(f):
+    out, x = [0] * len(f), f["x"].tolist()
+    for i, w in enumerate(f["w"].tolist()):
+        out[i] = w if w > 1 else x[i]
+    f["r"] = out
+    return f.assign(s=f["r"].astype(str))[["k", "s"]]
+
+
 def in_helper(x):
     out = np.zeros(len(x))
     for i in range(len(x)):
@@ -172,7 +197,10 @@ COMPILED = {
     from_the_end: (NUMBER, 6, 0), outside: (NUMBER, 0, 6), integers: (COUNT, 6, 0), integers_as_doubles: (NUMBER, 6, 0),
     list_of_zeros: (NUMBER, 6, 0), returned: (NUMBER, 6, 0), lists_as_rows: (NUMBER, 6, 0),
     rows_of_scalars: ("k long, r double, b boolean", 6, 0), scalars_and_none: (NUMBER, 6, 0),
-    one_more_row: ("k long, n long", 4, 0), dicts: (NUMBER, 6, 0), first_row: (NUMBER, 6, 0), of_empty: (NUMBER, 6, 0),
+    floats_in_a_list_of_ints: (NUMBER, 3, 0), flags_and_texts: ("k long, r long, s string", 6, 0),
+    ints_or_floats: ("k long, s string", 3, 0),
+    one_more_row: ("k long, n long", 4, 0), dicts: (NUMBER, 6, 0),
+    first_row: (NUMBER, 6, 0), of_empty: (NUMBER, 6, 0),
 }  # fmt: skip
 
 
@@ -225,6 +253,13 @@ def floats_in_integers(f):
     return column(f, out)
 
 
+def ints_in_floats(f):
+    out = [0.0] * len(f)
+    for i, w in enumerate(f["w"].tolist()):
+        out[i] = w
+    return column(f, out)
+
+
 def changed_row(f):
     rows = []
     for x in f["x"]:
@@ -263,7 +298,8 @@ def changed_dict(f):
 
 
 REFUSED = {
-    **dict.fromkeys((view_of_a_column, second_name, in_a_tuple, of_the_caller, of_a_series, floats_in_integers), "SW256"),
+    **dict.fromkeys((view_of_a_column, second_name, in_a_tuple, of_the_caller, of_a_series), "SW256"),
+    **dict.fromkeys((floats_in_integers, ints_in_floats), "SW256"),
     changed_row: "SW293", changed_after_append: "SW256", appended_by_a_second_name: "SW312", changed_dict: "SW256",
 }  # fmt: skip
 

@@ -37,6 +37,18 @@ def repeated(loop: LoopBuilder, value: Value, count: Value) -> Value:
     return _looped(loop, [count, value], to, [_body(types, 0, to, lambda block, elements, row: row[1])])
 
 
+def extended(loop: LoopBuilder, xs: Value, more: Value) -> Value:
+    """Returns `xs` with the elements of another list behind it, without a copy where `xs` can grow in place.
+
+    It is NULL only for extremely long lists.
+    """
+    types, to = [more.type, xs.type], xs.type
+    block, args = _arguments(types)
+    first = _block(types, block, Jump(1, _ids([*args, block.const(0, I64), args[1]])))
+    body = _body(types, 1, to, lambda block, elements, row: elements[0])
+    return loop.emit(Region(Graph((first, _head(types, to), _last(to), body), (to,))), more, xs)
+
+
 def interleaved(loop: LoopBuilder, xs: Value, others: Sequence[Value]) -> Value:
     """Returns the elements of `xs`, each but the last followed by those of the `others`, which have one less, at its place.
 

@@ -53,7 +53,7 @@ def element_value(loop: LoopBuilder, x: Any) -> Value:
     """
     x = x.element if is_held(x) else x
     if is_scalar(x) and x.kind == "date":
-        return loop.cast(x.value, I32)
+        return loop.cast(loop.cast(x.value, I32), I64)
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
     if type(x) is str and not is_utf8(x):

@@ -49,7 +49,7 @@ def kind_of_part(x: Any) -> str | None:
     if current().of_columns and tag_of(x):
         return f"{tag_of(x)} list<i64>"
     if current().of_columns and type(x) is TracedScalar and x.kind == "date":
-        return f"{DATES} list<i32>"
+        return f"{DATES} list<i64>"
     of = kind_of([x])
     return None if of is None or (of[1] and not are_wide(of)) else f"{MIXED if of[1] else ''} {of[0]}".strip()
 

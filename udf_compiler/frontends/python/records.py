@@ -13,7 +13,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
-from sparkweld.ir.types import DATE
+from sparkweld.ir.types import DATE, I32
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.list_maps import repeated
@@ -221,13 +221,22 @@ class TracedRecords(TracedRows):
         if part.numpy == MIXED:
             refuse("SW282", what="a list of records with scalars of NumPy, which it reads,")
         if part.numpy == DATES:
-            return of_value(found.value.loop.cast(found.value, DATE))
+            loop = found.value.loop
+            return of_value(loop.cast(loop.cast(found.value, I32), DATE))
         return of_tag(part.numpy, found) if part.numpy else found
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return self.mapped(lambda x: lists.item(x, key))
         return self.at(make_int(lists.place(self.columns[0], key)))
+
+    def has(self, x: Any) -> bool:
+        """Whether a list of times or dates has one that is equal to `x`; refuses (SW282) other lists and other values."""
+        (part, *others), own = self.parts, kind_of_part(x)
+        if self.form != VALUE or self.gone is not None or part is None or others or own is None or own != self.kind.parts[0][0]:
+            refuse("SW282", what="a set of values of several classes")
+        number = TracedScalar("int", element_value(explorer().loop, x))
+        return bool(lists.contains(TracedScalar(part.kind, part.value), number))
 
     def appended(self, x: Any) -> TracedRecords:
         """Returns the list with another element; refuses one of another kind (SW244)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import BOOL, DATE, F64, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
@@ -273,7 +273,7 @@ class GroupRecords(Traced):
 def _with_absent(group: FrameGroup, loop: LoopBuilder, kind: str, values: Value, absent: Value | None) -> Any:
     """Returns a column of values, None where absent; NaT in place of a time. `kind`: that of their list in records."""
     value, tag = elements_in(group, loop, values), tag_of_kind(kind)
-    value = loop.cast(value, DATE) if tag == "date" else value
+    value = loop.cast(loop.cast(value, I32), DATE) if tag == "date" else value
     valid = None if absent is None else loop.call("logical_not", elements_in(group, loop, absent))
     if valid is not None and tag in _TIMES:  # pandas makes objects of None alone
         group.loop.guard(group.some(loop, valid, _CALL))

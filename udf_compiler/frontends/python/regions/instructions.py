@@ -51,7 +51,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, constant, ma
 from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.overwritten import whole
 from udf_compiler.frontends.python.regions.results import is_json
-from udf_compiler.frontends.python.regions.seen import Seen
+from udf_compiler.frontends.python.regions.seen import Seen, numbers_of
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
 from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
@@ -608,7 +608,7 @@ def _end_part(machine: Machine, i: Instruction, s: State) -> None:
 
 def _elements_of_set(x: Seen) -> Any:
     """Returns the elements of a set as a list, of which only the number is read."""
-    found = lists.as_list(listed(current(x.items)))
+    found = lists.as_list(listed(numbers_of(current(x.items))))
     if type(found) is list:
         return found if not found else refuse("SW282", what="a set without elements of the row")
     return TracedScalar(found.kind, found.value, numpy=lists.SET_ELEMENTS)

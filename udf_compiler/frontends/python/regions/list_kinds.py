@@ -12,6 +12,7 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, kind_with_gaps, records_of, with_gaps
 from udf_compiler.frontends.python.regions.growing import Growing, numpy_of_both
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.regions.state import State, within
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -35,6 +36,8 @@ def of_both(known: Any, kind: Any) -> Any:
 
 def as_known(draft: Any, items: Any, kind: Any, known: Any) -> Growing | None:
     """Returns a list at a loop head as one of plain elements of a known kind; None where it is one, or has other elements."""
+    if type(items) is Growing and type(items.value) is Overwritten:
+        return None
     fits = kind == known or (numpy_of_both(known, kind) == known[1] and type(known) is tuple)
     if type(items) is list and (not items or fits):
         return Growing(list_of(draft.loop, known, [element_of(draft, x) for x in items]))

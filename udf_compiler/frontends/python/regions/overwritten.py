@@ -12,9 +12,11 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend, ListCall
-from sparkweld.ir.types import BOOL, F64, I64
+from sparkweld.ir.types import BOOL, F64, I64, list_of
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.list_maps import extended, mapped
 from udf_compiler.frontends.python.listed import Listed
+from udf_compiler.frontends.python.lists import MIXED_ELEMENTS
 from udf_compiler.frontends.python.new_lists import kind_of
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.operands import as_int
@@ -60,6 +62,8 @@ class Overwritten(Listed):
         return lists.length(self.base)
 
     def at(self, position: Any) -> Any:
+        if self.base.numpy == MIXED_ELEMENTS:
+            refuse("SW282", what="a list to which it assigns numbers of several classes, of which it reads an element,")
         loop, at = explorer().loop, as_int(position)
         assigned = loop.call("less", at, lists.call("length", self.first))
         value = loop.select(assigned, lists.call("at", self.first, at), lists.call("at", self.base, at))
@@ -75,13 +79,18 @@ class Overwritten(Listed):
 
     def replaced(self, key: Any, x: Any) -> Overwritten:
         """Returns the list with another element at an index; refuses one of another kind (SW244)."""
+        fitting = self if self.base.is_ndarray else self._admitting(x)
+        if fitting is not self:
+            return fitting.replaced(key, x)
         run, loop = explorer(), explorer().loop
         at, element = lists.place(self.base, key), self._element(x)
         size = lists.call("length", self.first)
         if not run.decide(loop.call("equal", at, size)):
             if run.decide(loop.call("greater", at, size)):
-                return self._with(loop, self._joined(self.first.value, self._part(self.base, size, at)), element)
-            run.guard(loop.call("less_equal", size, loop.const(_LONGEST_CHANGED, I64)))
+                filled = extended(loop, self.first.value, self._part(self.base, size, at))
+                return self._with(loop, lists.present(filled), element)
+            limit = 0 if self.base.numpy == MIXED_ELEMENTS else _LONGEST_CHANGED  # or the only float might be replaced by an int
+            run.guard(loop.call("less_equal", size, loop.const(limit, I64)))
             begin = self._with(loop, self._part(self.first, loop.const(0, I64), at), element)
             rest = self._part(self.first, loop.call("add", at, loop.const(1, I64)), size)
             return self._of(self._joined(begin.first.value, rest))
@@ -98,13 +107,29 @@ class Overwritten(Listed):
         loop, type_ = explorer().loop, self.base.value.type.element
         kind = x.kind if is_scalar(x) else type(x).__name__
         narrow = is_scalar(x) and x.numpy == "float32"
-        if self.base.is_ndarray:
-            fits = kind in _FITTING.get(type_, ()) and not (type(x) is int and not -(2**63) <= x < 2**63)
-        else:
-            fits = kind_of([x]) == (self.base.kind, "")
-        if not fits or narrow:
+        fits = not self.base.is_ndarray or kind in _FITTING.get(type_, ())
+        if not fits or narrow or (type(x) is int and not -(2**63) <= x < 2**63):
             refuse("SW244", what=raw(x), kind=self.base.kind)
         return loop.cast(x.value if is_scalar(x) else loop.const(x, SCALARS[kind]), type_)
+
+    def _admitting(self, x: Any) -> Overwritten:
+        """Returns the list as one that may have `x` among its elements, which become a column of floats if some are floats.
+
+        Nothing reads the elements of a list of Python's and NumPy's numbers, or of ints and floats.
+        """
+        found, own = kind_of([x]), (self.base.kind, self.base.numpy)
+        if found == own or (found is not None and own == (found[0], MIXED_ELEMENTS)):
+            return self
+        kinds = {own[0], "" if found is None else found[0]}
+        if kinds <= {"list<i64>", "list<f64>"} and own == ("list<f64>", MIXED_ELEMENTS):
+            return self
+        # a list of floats may be one of ints alone after it has taken ints, which makes another column
+        if not kinds <= {"list<i64>", "list<f64>"} or (len(kinds) > 1 and own[0] == "list<f64>"):
+            refuse("SW244", what=raw(x), kind=self.base.kind)
+        first, base = self.first, self.base
+        if len(kinds) > 1 and own[0] == "list<i64>":
+            first, base = _as_floats(first), _as_floats(base)
+        return Overwritten(*(TracedScalar(part.kind, part.value, numpy=MIXED_ELEMENTS) for part in (first, base)))
 
     def _with(self, loop: LoopBuilder, first: Value, element: Value) -> Overwritten:
         return self._of(loop.emit(ListAppend(first.type), first, element))
@@ -119,6 +144,13 @@ class Overwritten(Listed):
     @staticmethod
     def _part(x: TracedScalar, start: Value, stop: Value) -> Value:
         return x.value.loop.emit(ListCall("slice", x.value.type), x.value, start, stop)
+
+
+def _as_floats(x: TracedScalar) -> TracedScalar:
+    """Returns a list of ints as one of floats."""
+    loop, to = explorer().loop, list_of(F64)
+    made = mapped(loop, [x.value], [], to, lambda block, elements, row: block.cast(elements[0], F64))
+    return TracedScalar("list<f64>", lists.present(made))
 
 
 def whole(x: Any) -> Any:

@@ -8,6 +8,9 @@ from typing import Any
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.of_text import element
+from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.record_parts import MIXED, kind_of_part, tag_of_kind
+from udf_compiler.frontends.python.records import TracedRecords, kind_of_records, records_of
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -31,13 +34,14 @@ class Seen:
         A value of JSON is a string: rows with others run in Python.
         """
         x = element(x)
-        if (x.kind if is_scalar(x) and not x.numpy else type(x).__name__) not in _KINDS:
+        if (x.kind if is_scalar(x) and not x.numpy else type(x).__name__) not in _KINDS and not _is_time(x):
             refuse("SW282", what="a set that it fills with anything but strings or integers")
         if not x in self:  # noqa: E713 - `__contains__` decides the path
             self.items.append(x)
 
     def __contains__(self, x: Any) -> bool:
-        return bool(as_python(lambda items: x in items, current(self.items)))
+        items = current(self.items)
+        return items.has(x) if type(items) is TracedRecords else bool(as_python(lambda items: x in items, items))
 
     def __len__(self) -> int:
         return len(self.items) if type(self.items) is list else 0
@@ -49,3 +53,16 @@ class Seen:
         """Returns the elements as a list of the row; refuses an empty set (SW282), whose elements have no class yet."""
         found = lists.as_list(listed(current(self.items)))
         return found if lists.is_list(found) else refuse("SW282", what="a set without elements of the row")
+
+
+def _is_time(x: Any) -> bool:
+    """Whether `x` is a time or a date, of a function of a group."""
+    return tag_of_kind(kind_of_part(x) or "") not in ("", MIXED)
+
+
+def numbers_of(items: Any) -> Any:
+    """Returns a list of times or dates as that of their numbers; anything else unchanged."""
+    if type(items) is list and items and all(map(_is_time, items)):
+        kind = kind_of_records(items)
+        items = records_of(explorer().loop, kind, items) if kind is not None else items
+    return items.columns[0] if type(items) is TracedRecords else items
