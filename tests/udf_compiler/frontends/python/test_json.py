@@ -269,3 +269,33 @@ def test_the_place_of_an_error_is_refused():
     source = "def f(a):\n    try:\n        return len(json.loads(a))\n    except ValueError as error:\n        return error.pos"
     with pytest.raises(Refusal):
         check(source, ("str",), json=json)
+
+
+ENRICHED = """def f(a, n):
+    try:
+        d = json.loads(a)
+    except ValueError:
+        d = {}
+    if not isinstance(d, dict):
+        d = {'raw': d}
+    d.update({'host': 'host-%02d' % n, 'ok': n < 4})
+    d.pop('b', None)
+    return json.dumps(d)"""
+
+
+def test_a_document_or_another_dict_that_changes():
+    """The test of its class keeps no dict, so it may change afterwards."""
+    rows = [(text, n) for (text,) in _documents(60) for n in (3, 123)]
+    check(ENRICHED, ("str", "i64"), rows=rows, needless=60, json=json)
+
+
+POPPED = [
+    "d = {'x': 1, 'y': a}\n    if isinstance(d, dict):\n        d['z'] = 2\n    return d.pop('y', 'no') + f'{len(d)}'",
+    "d = {'x': a}\n    for k in a.split(','):\n        n = len(k)\n    d.pop('x')\n    return str(len(d)) + str(n)",
+    "d = {'x': a}\n    try:\n        return d.pop('y')\n    except KeyError:\n        return d.pop('x')",
+]
+
+
+@pytest.mark.parametrize("body", POPPED)
+def test_keys_that_are_removed(body):
+    check(f"def f(a):\n    {body}", ("str",))

@@ -157,7 +157,10 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         return made[0]
     if is_of_user(function) and not any(type(x) is Expression for x in args):
         return _of_user(machine, s, function, args, kwargs, shares)
-    args, kwargs = list(map(constant, args)), {name: constant(x) for name, x in kwargs.items()}
+    kept = not (only_reads(function) or copies(function))
+    args, kwargs = [constant(x, kept) for x in args], {name: constant(x, kept) for name, x in kwargs.items()}
+    if type(function) is Method and function.name == "update" and type(function.owner) is TracedJson:
+        args = [dict(x.known) if type(x) is Mapping and x.log is None else x for x in args]
     if any(type(x) is Mapping for x in (*args, *kwargs.values())):
         refuse("SW282", what="a dict that it makes, for another function")
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):

@@ -15,8 +15,9 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.json_kinds import freeze
 from udf_compiler.frontends.python.json_results import collected_parts
-from udf_compiler.frontends.python.json_values import settled
+from udf_compiler.frontends.python.json_values import TracedJson, settled
 from udf_compiler.frontends.python.listed import tag_of
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.nested_lists import TracedLists
@@ -78,21 +79,29 @@ class Mapping:
             return self.log[0].kind, self.log[1].kind
         return _kinds(self.known.keys(), self.known.values())
 
-    def set(self, key: Any, value: Any) -> None:
-        """Assigns a value to a key; refuses (SW244) keys and values of other kinds than the first."""
+    def check_change(self) -> None:
+        """Refuses (SW282) a change of the caller's dict, of one that another object holds, or of one with keys alone."""
         if self.lent:
             refuse("SW282", what="a dict of the calling function, which it changes,")
         if self.frozen or self.void:
             refuse("SW282", what="a dict within another one, or of keys alone, which it changes,")
+
+    def set(self, key: Any, value: Any) -> None:
+        """Assigns a value to a key; refuses (SW244) keys and values of other kinds than the first."""
+        self.check_change()
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
-        key, value = settled(key), settled(value)
+        key, of_json = settled(key), type(value) is TracedJson and self.log is None and type(key) is str
+        if of_json:
+            freeze(value)
+        else:
+            value = settled(value)
         if key is None and session().of_columns:  # groups with a NULL among the keys run in Python
             explorer().guard(explorer().loop.const(False, BOOL))
             return
         empty = type(value) is list and not value and self.log is None and not is_scalar(key)
         held = tag_of(value) and self.log is None and not is_scalar(key)
-        if not (empty or held) and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
+        if not (empty or held or of_json) and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
         if self.log is None and not is_scalar(key):
             as_python(hash, key)
@@ -229,11 +238,14 @@ def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any
     return TracedRecord(tuple(known), collected_parts([*known], [*known.values()]) if of_json else [*known.values()])
 
 
-def constant(x: Any) -> Any:
-    """Returns a dict of constants, as part of another value, as one that nothing changes any more; anything else unchanged."""
+def constant(x: Any, kept: bool = True) -> Any:
+    """Returns a dict of constants as a part of another value, or as an argument; anything else unchanged.
+
+    Nothing may change it any more if it is `kept` there.
+    """
     if type(x) is not Mapping or x.log is not None or not all(type(v) in _CONSTANTS for v in x.known.values()):
         return x
-    x.frozen = True
+    x.frozen |= kept
     return Display(x.known)
 
 
@@ -326,6 +338,18 @@ def _update(x: Mapping, other: Any = ()) -> None:
         x.set(key, value)
 
 
+def _pop(x: Mapping, key: Any, *default: Any) -> Any:
+    """Removes a constant key and returns its value; refuses (SW251) keys of the row, and dicts with such keys."""
+    x.check_change()
+    if x.log is not None or type(key) not in _CONSTANTS:
+        refuse("SW251", call="dict.pop of a key of the row")
+    if key in x.known and x.iterated:
+        refuse("SW282", what="a dict that it changes while it iterates over it")
+    if key in x.known:
+        return x.known.pop(key)
+    return default[0] if default else no_key()
+
+
 def length(x: Mapping) -> Any:
     """Returns the number of its keys."""
     return len(x.known) if x.log is None else lists.length(x.distinct)
@@ -346,6 +370,7 @@ def _view(of: Callable[[dict[Any, Any]], Any], of_log: Callable[[Mapping], Any])
 _METHODS: dict[str, Callable[..., Any]] = {
     "get": lambda x, key, default=None: x.get(key, lambda: default),
     "setdefault": _setdefault,
+    "pop": _pop,
     "update": _update,
     "keys": _view(dict.keys, lambda x: x.distinct),
     "values": _view(dict.values, lambda x: x.settled.value_list),
