@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from tests.conftest import mark_other_cases
+from tests.helpers import sampling
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Files whose tests make environments and wheels, which `make test` does not.
@@ -52,3 +58,41 @@ def test_nightly_tests_name_tests_of_the_gate():
 @pytest.mark.parametrize("path", sorted(ENVIRONMENTS))
 def test_files_without_names_are_nightly(path):
     assert "pytest.mark.nightly" in (ROOT / path).read_text(encoding="utf-8")
+
+
+class Item:
+    """Stands for a case of a parametrised test."""
+
+    def __init__(self, id: str, mark: Any) -> None:
+        self.nodeid, self.callspec, self.marks = f"tests/test_a.py::test_a[{id}]", SimpleNamespace(id=id), [mark.mark]
+
+    def get_closest_marker(self, name: str) -> Any:
+        return next((mark for mark in self.marks if mark.name == name), None)
+
+    def add_marker(self, mark: Any) -> None:
+        self.marks.append(mark.mark)
+
+
+def in_gate(mark: Any, ids: str = "abcdefg", whole: bool = True) -> str:
+    items: Sequence[Any] = [Item(id, mark) for id in ids]
+    mark_other_cases(items, whole)
+    return "".join(item.callspec.id for item in items if item.get_closest_marker("nightly") is None)
+
+
+def test_marks_choose_the_cases_of_the_gate():
+    assert in_gate(pytest.mark.gate_cases("b", "e")) == "be"
+    assert in_gate(pytest.mark.gate_cases(3)) == "adg"
+    assert in_gate(pytest.mark.nightly_cases("b", "e")) == "acdfg"
+    assert in_gate(pytest.mark.gate_cases("b"), ids="c", whole=False) == ""
+    with pytest.raises(pytest.UsageError, match="names ids that no case has: \\['x'\\]"):
+        in_gate(pytest.mark.nightly_cases("x"))
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_parts_of_tests(monkeypatch, every):
+    if every:
+        monkeypatch.setenv(sampling.EVERY, "1")
+    else:
+        monkeypatch.delenv(sampling.EVERY, raising=False)
+    assert sampling.every_case() is every
+    assert list(sampling.some((1, 2, 3), 2)) == ([1, 2, 3] if every else [1, 2])

@@ -205,6 +205,7 @@ def test_strings_that_raise(spark, parquet):
     check(spark, lambda: frame.filter("size(xs) > 0").select(first("xs")))
 
 
+@pytest.mark.nightly("test_series_of_arrays", "test_strings_in_parquet")
 def test_strings_in_pandas_udfs(spark, parquet):
     @pandas_udf("long")
     def count(s: pd.Series) -> pd.Series:

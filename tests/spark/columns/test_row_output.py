@@ -84,7 +84,7 @@ def test_generated_code_reads_columns(spark, every_type):
         assert "WeldRows" not in str(query()._jdf.queryExecution().executedPlan().toString())
 
 
-@pytest.mark.gate_cases("true-true", "false-false")
+@pytest.mark.gate_cases("true-true")
 @pytest.mark.parametrize(("adaptive", "codegen"), [*itertools.product(["true", "false"], repeat=2)])
 def test_consumers_of_all_kinds(spark, every_type, adaptive, codegen):
     """Joins, aggregates and distinct consume rows of kernels on both sides, generated or interpreted."""

@@ -150,6 +150,7 @@ def test_filters_and_chains(spark, parquet):
 FUNCTIONS = "year quarter month day dayofyear dayofweek weekday weekofyear hour minute second".split()
 
 
+@pytest.mark.nightly("test_timestamps")
 @pytest.mark.gate_cases("America/New_York")
 @pytest.mark.parametrize("zone", [UTC, FIXED, NEW_YORK])
 def test_sparks_functions_beside_a_udf(spark, parquet, zone):

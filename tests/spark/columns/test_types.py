@@ -176,6 +176,7 @@ def test_nan_becomes_null_and_negative_zero_stays(spark, parquet):
     check(spark, lambda: frame.select("id", root("x").alias("r"), negate("x").alias("n")))
 
 
+@pytest.mark.nightly("test_identity_and_every_return_type")
 def test_dates(spark, parquet):
     frame = parquet({"id": np.arange(40), "d": column("date32", "none"), "e": column("date32", "some")})
     limit = datetime.date(1950, 6, 1)

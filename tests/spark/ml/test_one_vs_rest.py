@@ -115,6 +115,7 @@ def test_interaction(spark, table):
     check(spark, lambda: model.transform(table).select("id", *signs))
 
 
+@pytest.mark.nightly("test_interaction")
 def test_interaction_of_vectors_of_other_forms(spark, table):
     """Dense vectors, those of an assembled form, and those of an unknown form; scalers add no attributes, which it requires."""
     squares = features.PolynomialExpansion(inputCol="v", outputCol="p", degree=1)

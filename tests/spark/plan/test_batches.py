@@ -263,6 +263,7 @@ def test_functions_beside_a_kernel_see_their_batches(spark, table):
         check(spark, lambda other=other: table().where("id <> 7").select("id", other.alias("y"), size_of_batch("x")), conf)
 
 
+@pytest.mark.gate_cases("i")
 @pytest.mark.parametrize("column", ["x", "i"])
 def test_rows_that_no_batch_changes_stay_in_one_kernel(spark, table, column):
     plan = check(spark, lambda: table().where("id <> 7").select("id", half(column)), deopt=False)

@@ -66,6 +66,7 @@ def test_ties_nulls_and_nan_are_the_ones_that_spark_takes(spark, items, order, l
     assert gone > ROWS - 20 * limit
 
 
+@pytest.mark.nightly("test_ties_nulls_and_nan_are_the_ones_that_spark_takes")
 def test_several_keys_and_expressions(spark, items):
     made = items.select("id", "n", "t", "d", score("x").alias("score"))
     orders = [
@@ -97,7 +98,7 @@ def test_a_projection_that_stays_sparks(spark, items):
     assert tops(run(spark, lambda: shaken.orderBy("r", "s").limit(9), NATIVE)[1]) == []
 
 
-@pytest.mark.gate_cases("sort", "renamed")
+@pytest.mark.gate_cases("sort")
 @pytest.mark.parametrize("shape", ["both", "renamed", "sort", "after"])
 def test_equal_calls_are_one_column(spark, items, shape):
     """Spark assigns each mention of a call its own id."""
@@ -139,6 +140,7 @@ def test_limits_at_the_edges(spark, items):
     assert made.orderBy(F.desc("score"), "id").limit(3).collect() == made.orderBy(F.desc("score"), "id").collect()[:3]
 
 
+@pytest.mark.nightly("test_limits_at_the_edges")
 def test_partitions_that_are_mostly_empty(spark, items):
     spread = items.where("n > 0").repartition(60, "n").select("id", score("x").alias("score"))
     query = lambda: spread.orderBy(F.desc("score"), "id").limit(500)  # noqa: E731

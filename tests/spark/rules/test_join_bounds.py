@@ -114,6 +114,7 @@ def test_a_filter_by_infinity(spark, tables, scores, finite):
     assert len(rows) < len(finite["odd", "left"]) / 2
 
 
+@pytest.mark.nightly("test_filters", "test_the_first_rows")
 def test_against_spark(spark, tables, scores):
     for name, how in (("ridge", "inner"), ("odd", "left")):
         whole = scored(spark, tables, scores, name, how)

@@ -120,6 +120,7 @@ def test_expressions_return_the_bits_of_the_functions(spark, parquet, ansi):
     assert what.operators == 0
 
 
+@pytest.mark.nightly("test_expressions_return_the_bits_of_the_functions")
 def test_expressions_without_generated_code(spark, parquet):
     table = frame(spark, parquet)
     conf = {**CATALYST, "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}

@@ -289,6 +289,7 @@ def test_empty_and_all_null_tables(spark, parquet):
     check(spark, lambda: query(nulls), deopt=None)
 
 
+@pytest.mark.nightly("tests/spark/plan/test_batches.py::test_no_function_receives_a_batch_without_rows")
 def test_empty_partitions(spark, table):
     check(spark, lambda: table.limit(5).repartition(8).select("id", half_plus_one("x").alias("h")).orderBy("id"))
 

@@ -122,6 +122,10 @@ def test_nulls_of_the_other_table(spark, tables):
     assert "size" in found and "mode" not in found
 
 
+@pytest.mark.nightly(
+    "test_each_side_is_filtered",
+    "tests/udf_compiler/backends/catalyst/test_side_conditions.py::test_no_row_is_lost",
+)
 def test_fields_of_structs(spark, tables):
     """A field may be NULL where its struct is not."""
     loose = udf(lambda own, size: own.quantity is None or (own.quantity == 7 and size == 5), BooleanType())

@@ -268,6 +268,10 @@ def test_rows_that_do_not_convert_run_in_python(spark, texts):
     check(spark, lambda: spark.sql("SELECT k, n FROM texts, LATERAL large(k)"), deopt=None)
 
 
+@pytest.mark.gate_cases(
+    "SELECT k, n FROM texts, LATERAL single(k)-False-True",
+    "SELECT k, word FROM texts, LATERAL bare(s)-False-True",
+)
 @of_arrow_tables
 @pytest.mark.parametrize("over_arrow", [True], indirect=True)
 @pytest.mark.parametrize(
@@ -298,6 +302,7 @@ def test_rows_that_are_no_tuples(spark, texts, query):
     check(spark, lambda: spark.sql(query), refused="SW309")
 
 
+@pytest.mark.gate_cases("true-True")
 @of_arrow_tables
 @pytest.mark.parametrize("over_arrow", [True], indirect=True)
 @pytest.mark.parametrize("condition", ["k % 50 != 0", "true"])

@@ -72,6 +72,7 @@ def test_keys_of_every_kind(spark, table):
     check(spark, lambda: table.select("id", "x").groupBy(by).applyInPandas(with_key, "id long, x double, q long"))
 
 
+@pytest.mark.nightly("test_rows_and_their_order", "tests/udf_compiler/eval_types/test_grouped_maps.py::test_strings_and_lengths")
 def test_strings_filters_and_shifted_rows(spark, table):
     def words(f):
         kept = f[f.x > f.x.mean()]

@@ -136,6 +136,7 @@ def test_arrow_functions_that_stay_in_python(spark, table):
     check(spark, lambda: table.select("id", total("x").alias("r")), refused="SW250")
 
 
+@pytest.mark.nightly("test_pandas_iterators", "test_arrow_functions")
 def test_pandas_and_arrow_functions_of_one_column(spark, table):
     """The pandas function receives NULLs as float64, the Arrow function as NULLs."""
     plus = pandas_udf(lambda k: k + 1, "double")

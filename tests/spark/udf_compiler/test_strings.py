@@ -136,6 +136,10 @@ def test_batches_of_few_rows(spark, texts):
         check(spark, all_of(texts, NUMBERS[:3], "long", "s"), conf=conf, deopt=None)
 
 
+@pytest.mark.nightly(
+    "test_batches_of_few_rows",
+    "tests/udf_compiler/frontends/pandas/test_strings.py::test_batches_without_a_string",
+)
 def test_a_batch_without_a_second_piece_raises_as_in_pyspark(spark, texts):
     plain = texts.where("id < 4").select("id", "t")
     for function in (lambda s: s.str.split("#").str[1], lambda s: s.str.split("#").str[1].str.upper()):
