@@ -162,7 +162,7 @@ def test_as_nondeterministic_keeps_the_additions():
 def test_explain_for_given_types():
     made = sparkweld.pandas_udf("double")(lambda a, b: a + b)
     assert "compiled for (long, double)" in made.explain("long", "double")
-    assert "SW101" in made.explain("decimal(10,2)", "double")
+    assert "SW101" in made.explain("decimal(20,2)", "double")
 
 
 def test_a_verdict_does_not_blame_the_function_for_the_types():

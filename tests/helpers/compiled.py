@@ -29,7 +29,7 @@ from pyspark.sql.types import (
 
 from sparkweld.contract.decoding import return_type_of
 from sparkweld.contract.spark_types import columns_of as columns_of_type
-from sparkweld.contract.spark_types import name_of
+from sparkweld.contract.spark_types import decimal_of, name_of
 from sparkweld.ir import Program, Result, evaluate, parse_program
 from sparkweld.ir.ops import Array, Optional
 from sparkweld.ir.types import Items
@@ -273,7 +273,12 @@ def _state(batch: pa.RecordBatch, eval_type: int) -> tuple[str, ...]:
     """Returns the names of the columns whose NULLs determine the form."""
     if not sees_batch_state(eval_type):
         return ()
-    return tuple(n for n, array in columns_of(batch).items() if array.null_count and name_of_arrow(array.type) in TWO_FORMS)
+    return tuple(n for n, array in columns_of(batch).items() if array.null_count and has_two_forms(name_of_arrow(array.type)))
+
+
+def has_two_forms(type: str) -> bool:
+    """Whether NULLs of a column of this type determine the form."""
+    return type in TWO_FORMS or decimal_of(type) is not None
 
 
 def columns_of(batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -305,7 +310,7 @@ def _compile(
     """
     batch = pa.RecordBatch.from_pylist([], schema)
     inputs = {name: name_of_arrow(array.type) for name, array in columns_of(batch).items()}
-    always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or type not in TWO_FORMS]
+    always = [name for name, type in inputs.items() if not sees_batch_state(eval_type) or not has_two_forms(type)]
     step, outputs = _step(batch, inputs, list(arguments), len(blobs), returns, eval_type)
     states = [*state, *always]
     given = request(step, inputs=inputs, outputs=outputs, nullable_state=states, exact=exact, whole_batches=whole_batches)

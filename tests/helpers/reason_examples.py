@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: The decorators have the names that people import. `tests/repository/test_reasons_page.py` compiles each example.
 EXAMPLES: dict[str, tuple[str, str]] = {
-    "SW101": ("decimal(10,2)", """
+    "SW101": ("decimal(20,2)", """
         @pandas_udf("double")
         def gross(amount: pd.Series) -> pd.Series:
             return amount * 1.2

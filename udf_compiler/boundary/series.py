@@ -21,6 +21,7 @@ import pandas as pd
 from pandas.core.computation import expressions
 
 from sparkweld.contract.expressions import Expression
+from sparkweld.contract.spark_types import decimal_of
 from sparkweld.errors import InternalError, Refusal
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits
@@ -38,6 +39,7 @@ from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.calls.strings.pieces import TracedLists
 from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pieces_series
 from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.decimal_series import decimal_series
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
@@ -173,6 +175,9 @@ def series_of_column(
     nullable value in a dense batch is guarded. `by_pandas`: pandas completes the conversion. Refuses SW101 (type) and SW102 (a
     boolean column with NULLs).
     """
+    digits = decimal_of(spark_type)
+    if digits is not None:
+        return decimal_series(loop, _demand_valid(loop, value) if state == "dense" else value, *digits)
     plain = ir_type(spark_type, False, column)
     if value.type.plain() != plain or (value.type.nullable and not nullable):
         raise InternalError(f"{column} is {spark_type}, nullable={nullable}, but its value is {value.type}")
@@ -219,6 +224,8 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     masks, by_pandas = by_pandas and LINE.converts_by_arrow, by_pandas or not LINE.converts_by_arrow
     series = {}
     for f in fields:
+        if decimal_of(f.spark_type) is not None:
+            raise refusal("SW101", column=f"{column}.{f.name}", type=f.spark_type)
         if masks and f.state == "nullable" and f.spark_type in _INTEGERS:
             series[f.name] = masked.of_column(loop, f.value)
         else:

@@ -29,6 +29,7 @@ class Iterated(Kind):
     def __init__(self, batch: BatchKind) -> None:
         self._batch = batch
         self.sees_batch_state = batch.sees_batch_state
+        self.takes_decimals = batch.takes_decimals
 
     def check_confs(self, confs: Mapping[str, str | None], udf: str) -> None:
         self._batch.check_confs(confs, udf)

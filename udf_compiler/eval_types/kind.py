@@ -73,6 +73,8 @@ class Kind(Protocol):
 
     #: Whether NULLs in a batch decide the dtype of a non-float column that the function sees (the states of a pandas dtype).
     sees_batch_state: bool
+    #: Whether functions take decimal columns.
+    takes_decimals: bool = False
     #: Whether functions take binary values, nested structs, maps, and arrays of structs, arrays or maps.
     takes_parts: bool = False
     #: Whether its functions may take vectors of Spark's ML library.

@@ -68,6 +68,7 @@ class Row(Kind):
     """Eval types 100 (SQL_BATCHED_UDF) and 101 (SQL_ARROW_BATCHED_UDF)."""
 
     sees_batch_state = False
+    takes_decimals = True
     takes_parts = True
     takes_vectors = True
 

@@ -65,6 +65,7 @@ class ScalarPandas(Kind):
     """Eval type 200 (SQL_SCALAR_PANDAS_UDF)."""
 
     sees_batch_state = True
+    takes_decimals = True
     stand_in = staticmethod(stand_in)
 
     def __init__(self, of_whole_batch: Kind | None = None) -> None:

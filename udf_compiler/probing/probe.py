@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from udf_compiler.frontends.pandas import datetimes, masked
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.dates import DATES
+from udf_compiler.frontends.pandas.decimal_series import DecimalObjects
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, BOOL_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
@@ -184,6 +186,8 @@ class Computed:
             raise refusal("SW251", call="a result of categories")
         if x.kind is BOOL_OBJECTS:
             return pd.Series([bool(v) if ok else None for v, ok in zip(*_parts(array), strict=True)], dtype=object)
+        if isinstance(x.kind, DecimalObjects):
+            return pd.Series(_decimals(array, x.kind.scale), dtype=object)
         if x.kind is DATES:
             return pd.Series(_dates(array), dtype=object)
         if x.kind is ARRAY_OBJECTS:
@@ -269,6 +273,10 @@ def _arrays_series(array: Array) -> pd.Series:
     for at, row in enumerate(made):
         objects[at] = row
     return pd.Series(objects)
+
+
+def _decimals(array: Array, scale: int) -> list[Decimal | None]:
+    return [Decimal(int(v)).scaleb(-scale) if ok else None for v, ok in zip(*_parts(array), strict=True)]
 
 
 def _dates(array: Array) -> list[datetime.date | None]:

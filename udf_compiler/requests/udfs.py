@@ -361,7 +361,7 @@ class UdfTracer:
 
     def _field(self, kind: Kind, loop: LoopBuilder, expr: Expression, title: str) -> Field:
         """Returns an argument's value and its state. A dense argument has no NULL; the kind guards it."""
-        if (expr.type == "binary" or decimal_of(expr.type) is not None) and not kind.takes_parts:
+        if (expr.type == "binary" and not kind.takes_parts) or (decimal_of(expr.type) and not kind.takes_decimals):
             raise refusal("SW101", column=self._columns[expr.name].title if expr.op == "Column" else title, type=expr.type)
         if not kind.sees_batch_state:
             return self._plain_field(loop, expr, title)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql.functions import udf
+from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DecimalType
 
 from tests.helpers.differential import check
@@ -95,3 +95,19 @@ def test_numbers_that_are_pickled_in_other_words(spark, parquet):
     for arrow, function in text:
         what = check(spark, lambda f=function: frame.select("id", f("d").alias("r")), deopt=None)
         assert what.guarded_rows == (0 if arrow else 20)
+
+
+def test_pandas_functions(spark, parquet):
+    values = prices(10, 2)
+    frame = parquet({"id": np.arange(ROWS), "d": values, "e": values.fill_null(Decimal(0)), "x": np.linspace(-2, 2, ROWS)})
+    float_of = pandas_udf(lambda d: d.astype(float), "double")
+    total = pandas_udf(lambda d, x: d.astype(float).fillna(0) * x, "double")
+    text = pandas_udf(lambda d: d.map(lambda v: "none" if v is None else f"{v:,.2f}"), "string")
+    queries = [
+        lambda: frame.select("id", float_of("d").alias("a"), total("e", "x").alias("b"), text("d").alias("c")),
+        lambda: frame.where("e > 1").repartition(2).select("id", float_of("e").alias("a"), total("d", "x").alias("b")),
+    ]
+    for query in queries:
+        assert check(spark, query).kernel_batches
+    double = pandas_udf(lambda d: d * 2, "double")
+    check(spark, lambda: frame.select(double("d").alias("r")), refused="SW251")

@@ -49,7 +49,7 @@ def test_strings_of_a_declared_length(spark, parquet):
 _OF_PICKLED = None if LINE >= (4, 2) else "SW101"
 #: Name -> an argument that Spark computes, and why a plain and a pandas function of it are refused; None where one compiles.
 SELDOM = {
-    "decimal": ("cast(id as decimal(12, 2))", None, "SW101"),
+    "decimal": ("cast(id as decimal(12, 2))", None, "SW262"),
     "large decimal": ("cast(id as decimal(19, 2))", "SW101", "SW101"),
     "binary": ("cast(cast(id as string) as binary)", _OF_PICKLED, "SW101"),
     "array": ("array(id, id + 1)", None, "SW262"),

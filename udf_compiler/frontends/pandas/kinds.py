@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from udf_compiler.frontends.pandas import masked, string_dtype
+from udf_compiler.frontends.pandas import decimal_series, masked, string_dtype
 from udf_compiler.frontends.pandas.apply.positions import Located
 from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
 from udf_compiler.frontends.pandas.calls import (
@@ -86,6 +86,7 @@ def _supply() -> None:
     for kind, methods in _METHODS.items():
         kind.methods, kind.properties = methods, _PROPERTIES.get(kind, series_methods.PROPERTIES)
     ARRAY_OBJECTS.operator = lists.operator
+    decimal_series.DecimalObjects.methods, decimal_series.DecimalObjects.properties = decimal_series.METHODS, {}
     BATCH_DEPENDENT.independent = frozenset(_INDEPENDENT)
     STRINGS.unsupported = frozenset(series_methods.METHODS) | frozenset(series_methods.PROPERTIES)
     DATETIMES.fields, TIMEDELTAS.fields = datetime_accessor.DATETIME_FIELDS, datetime_accessor.TIMEDELTA_FIELDS

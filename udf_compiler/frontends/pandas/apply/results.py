@@ -30,7 +30,7 @@ from udf_compiler.frontends.python.path_explorer import Node, decided, guards_of
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
-from udf_compiler.frontends.python.values import TIME_KINDS, TYPES, is_scalar
+from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TYPES, is_scalar, shown
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import current, place_of, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
@@ -81,7 +81,7 @@ class RowSeries(Traced):
         return TracedSeries(loop, loop.select(loop.is_valid(self.value), loop.value_of(self.value), missing), F64.dtype)
 
     def _refuse(self, call: str) -> NoReturn:
-        refuse("SW297", call=call, kinds=_listed(self.kinds))
+        refuse("SW297", call=call, kinds=shown(self.kinds))
 
     def _other(self) -> NoReturn:
         self._refuse("A method of a DataFrame with this column")
@@ -157,6 +157,8 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     if narrow is not None:
         return _of_dtype(loop, tree, narrow)
     kinds = kinds_of(tree)
+    if not kinds.isdisjoint(DECIMALS):
+        refuse("SW293", type=shown(kinds))
     if not kinds.isdisjoint(TIME_KINDS):
         return _times(loop, tree, kinds)
     if kinds & LISTS.keys():
@@ -174,7 +176,7 @@ def series_of_tree(loop: LoopBuilder, tree: Node) -> TracedSeries | RowSeries:
     if kinds == {"str", "float"} and all(_is_nan(leaf.value) for leaf in leaves(tree) if kind_of_result(leaf.value) == "float"):
         return _texts(loop, tree, Missing(nan=True, void=True))  # a batch of NaN alone is float64
     if kinds & {"str", "date"} or ("bool" in kinds and len(kinds - {"None"}) > 1):
-        refuse("SW293", type=_listed(kinds))
+        refuse("SW293", type=shown(kinds))
     type = BOOL if "bool" in kinds else F64
     if "int" in kinds:
         loop.guard(merged(loop, tree, BOOL, lambda x: _is_exact(loop, x)))
@@ -193,7 +195,7 @@ def _times(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSeries
     """
     kind = next(iter(kinds - {"None"}))
     if len(kinds - {"None"}) > 1 or kind not in _TIMES or int(pd.__version__.partition(".")[0]) >= 3:
-        refuse("SW293", type=_listed(kinds))
+        refuse("SW293", type=shown(kinds))
     value = loop.cast(merged(loop, tree, TYPES[kind], lambda x: value_as(loop, x, TYPES[kind])), I64)
     limit = loop.const((2**63 - 1) // 1000, I64)
     inside = both(loop, loop.call("less_equal", value, limit), loop.call("greater_equal", value, loop.call("negative", limit)))
@@ -229,7 +231,7 @@ def _arrays(loop: LoopBuilder, tree: Node, kinds: frozenset[str]) -> TracedSerie
     found = kinds - {"None"}
     classes = {leaf.value.is_ndarray for leaf in leaves(tree) if leaf.error is None and is_scalar(leaf.value)}
     if len(found) > 1 or len(classes) > 1:
-        refuse("SW293", type=_listed(kinds))
+        refuse("SW293", type=shown(kinds))
     type = TYPES[next(iter(found))]
     value = merged(loop, tree, type, lambda x: loop.const(type.zero, type) if x is None else x.value)
     if "None" in kinds:
@@ -257,10 +259,6 @@ def _is_exact(loop: LoopBuilder, x: Any) -> Value:
         return loop.const(True, BOOL)
     above = loop.call("greater_equal", x.value, loop.const(-_EXACT, I64))
     return loop.call("logical_and", above, loop.call("less_equal", x.value, loop.const(_EXACT, I64)))
-
-
-def _listed(kinds: frozenset[str]) -> str:
-    return " and ".join(sorted(kinds))
 
 
 __all__ = ["ListSeries", "RowSeries", "explored", "kinds_of", "merged", "series_of_tree"]

@@ -25,6 +25,7 @@ from udf_compiler.frontends.pandas.calls.attributes import ROW_MIXING
 from udf_compiler.frontends.pandas.calls.constructors import Index, make_series
 from udf_compiler.frontends.pandas.calls.numpy_ import has_traced
 from udf_compiler.frontends.pandas.calls.strings.convert import to_numeric as text_to_numeric
+from udf_compiler.frontends.pandas.decimal_series import DecimalObjects, floats
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
@@ -96,6 +97,8 @@ def to_numeric(arg: Any, errors: str = "raise", downcast: Any = None) -> Any:
         refuse("SW262", call=call, what=raw(arg) if downcast is None else "the argument downcast=")
     if arg.kind is STRINGS:
         return text_to_numeric(arg, errors, call)
+    if isinstance(arg.kind, DecimalObjects):
+        return arg.new(floats(arg))
     arg.kind.check_numeric(call)
     arg.shared = arg.viewed = True
     return TracedSeries(arg.loop, arg.value, arg._dtype, arg.kind, shared=True, batch_dependent=arg.batch_dependent)

@@ -255,7 +255,7 @@ final class PipelineBuilder(
   private def partwise(path: Seq[Int], title: String, dataType: DataType, nullable: Boolean): contract.Expression = {
     def column(part: Seq[Int], name: String, of: DataType): contract.Expression = {
       val input = inputAt(path, name, of, nullable, part)
-      input.nulls = NullPolicy.Read
+      if (!ColumnLayout.isUnscaled(of)) input.nulls = NullPolicy.Read // pandas functions take decimals, too
       ExpressionCodec.column(input.name, of, nullable)
     }
     if (ColumnLayout.isOfFunctions(dataType)) column(Nil, title, dataType) else new PartExpressions(nullable, column).of(dataType, title)
