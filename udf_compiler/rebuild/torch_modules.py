@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import sys
 import types
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from udf_compiler.frontends.models.loaders import Memory, OpenFile, allowed, path_named, unpickled
 from udf_compiler.frontends.models.tested_versions import refusal_of
 from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS, PARTS, Module, created, layer_of, qualified
 from udf_compiler.frontends.torch.namespace import stand_in, within
+from udf_compiler.frontends.torch.scripts import script_of
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.function.bytecode import Use
@@ -28,13 +30,15 @@ def rebuild(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "nn"):
         return None
+    if isinstance(original, torch.jit.ScriptModule):
+        return script_of(original)
     if isinstance(original, torch.nn.Module):
         return _module(rebuilder, original, use)
     if isinstance(original, types.FunctionType) and (found := _decorated(torch, original)) is not None:
         return within(found[0], rebuilder.value(found[1], use))
     if isinstance(original, type) and issubclass(original, torch.nn.Module) and not is_library(original):
         return None  # a class of the user's
-    return rebuilder.lazily(lambda: stand_in(original, _loader(rebuilder, torch.load, use)))
+    return rebuilder.lazily(lambda: stand_in(original, partial(_loader, rebuilder, use)))
 
 
 def base_of(kind: type) -> type | None:
@@ -42,12 +46,14 @@ def base_of(kind: type) -> type | None:
     return CONTAINERS.get(qualified(kind)) if kind.__module__.startswith("torch.nn.modules.") else None
 
 
-def _loader(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
-    """Returns the stand-in of torch.load, for constant paths and bytes."""
-    call = "torch.load"
+def _loader(rebuilder: Rebuilder, use: Use, original: Any) -> Any:
+    """Returns the stand-in of torch.load or torch.jit.load, for constant paths and bytes."""
+    script = original is sys.modules["torch"].jit.load
+    call = "torch.jit.load" if script else "torch.load"
 
     def load(f: Any, map_location: Any = None, *, weights_only: Any = None, mmap: Any = None) -> Any:
-        if (map_location is not None and str(map_location) != "cpu") or weights_only not in (None, True, False) or mmap:
+        wrong = weights_only not in (None, True, False) or (script and weights_only is not None)
+        if (map_location is not None and str(map_location) != "cpu") or wrong or mmap:
             refuse("SW840", call=call, option="map_location, weights_only or mmap")
         options = {} if weights_only is None else {"weights_only": weights_only}
 

@@ -22,6 +22,8 @@ from udf_compiler.frontends.tracing.session import check_size, current
 _ACTIVATION_EPS = 8
 #: The error of a weight that a normalization after the layer multiplies, in eps of the product.
 _FOLDED_EPS = 16
+#: What softmax adds: PyTorch's exp may be of 20 ULP there.
+_SOFTMAX_EPS = 24
 #: Activations whose results are at most 1.
 _BOUNDED = ("tanh", "logistic", "softmax")
 #: Activation -> its largest slope, if that is above 1.
@@ -113,7 +115,7 @@ def after_activation(loop: LoopBuilder, bounds: Accuracy, name: str, type: Type,
         return bounds
     if name not in (*_BOUNDED, "logistic"):  # the absolute value is at most that of x, times the slope
         return bounds.scaled(loop, slope, 0.0, _ACTIVATION_EPS * eps_of(type))
-    terms = 2 * shape[-1] if name == "softmax" else 0
+    terms = _SOFTMAX_EPS + 2 * shape[-1] if name == "softmax" else 0
     rounding = loop.const((_ACTIVATION_EPS + terms) * eps_of(type), F64)
     factor = 3.0 if name == "softmax" else 1.0
     error = loop.call("add", loop.call("multiply", bounds.error, loop.const(factor, F64)), rounding)

@@ -228,7 +228,7 @@ def _log_softmax(step: Step, input: RowTensor, dim: Any = None, _stacklevel: int
     def bounds() -> Accuracy:
         count = input.shape[axis]
         size = total(loop, scaled(loop, given.bounds.size, 2.0), loop.const(math.log(count) + 1, F64))
-        rounding = scaled(loop, size, (LIBM + 2 * count) * eps_of(given.type))
+        rounding = scaled(loop, size, (4 * LIBM + 2 * count) * eps_of(given.type))
         return Accuracy(size, total(loop, scaled(loop, given.bounds.error, 2.0), rounding))
 
     return made(step, input, _along(input, axis, of), input.shape, bounds)

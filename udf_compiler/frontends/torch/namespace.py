@@ -28,7 +28,7 @@ _WITHOUT_EFFECT = ("set_num_threads", "set_num_interop_threads")
 _MODES = ("no_grad", "inference_mode", "enable_grad")
 #: Old names of constructors -> the dtype of their tensors.
 _TYPED = {"Tensor": "float32", "FloatTensor": "float32", "DoubleTensor": "float64", "LongTensor": "int64", "IntTensor": "int32"}
-_MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.special", "torch.cuda", "torch.nn.init")
+_MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.special", "torch.cuda", "torch.nn.init", "torch.jit")
 
 
 class Mode(StandIn):
@@ -150,7 +150,7 @@ def _no_tensor(*args: Any, **kwargs: Any) -> NoReturn:
 def stand_in(obj: Any, load: Any = None) -> Any:
     """Returns what compiled functions see of an object of PyTorch; None for other objects, and for unsupported ones.
 
-    `load`: that of torch.load.
+    `load`: returns that of torch.load or torch.jit.load.
     """
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "nn"):
@@ -163,7 +163,9 @@ def stand_in(obj: Any, load: Any = None) -> Any:
         return obj if isinstance(obj, torch.dtype) or str(obj) == "cpu" else None
     if type(obj) in (torch.Tensor, torch.nn.Parameter):
         return _captured(torch, obj)
-    return load if obj is torch.load else _callable(torch, obj)
+    if load is not None and obj in (torch.load, torch.jit.load):
+        return load(obj)
+    return _callable(torch, obj)
 
 
 def _captured(torch: Any, x: Any) -> Any:

@@ -71,6 +71,9 @@ class TracedTensor(Traced):
         return call_function("matmul", library().matmul, (other, self), {}, "@ of a tensor")
 
     def __getitem__(self, key: Any) -> Any:
+        for part in key if type(key) is tuple else (key,):
+            if isinstance(part, StandIn):
+                refuse("SW843", call="a tensor [...]", what="an index that is not constant")
         object.__setattr__(self, "viewed", True)
         return TracedTensor(item_of(self.data, key))
 

@@ -11,6 +11,7 @@ from pyspark.sql.types import FloatType
 
 from tests.helpers.models import compare, numbers
 from tests.helpers.pytorch import pytorch
+from udf_compiler.process.process_state import ProcessState
 
 torch = pytorch()
 nn, F = torch.nn, torch.nn.functional
@@ -153,6 +154,18 @@ def lazily(d):
 def test_a_global_that_is_loaded_once(monkeypatch):
     monkeypatch.setitem(lazily.__globals__, "__name__", "__main__")
     assert compare(lazily, BATCH, FloatType(), rtol=1e-4, atol=1e-4).rows == 200
+
+
+@pytest.mark.parametrize("change", [
+    lambda: torch.set_default_dtype(torch.float64), lambda: torch.set_grad_enabled(False),
+    lambda: torch.set_float32_matmul_precision("medium"), lambda: torch.set_default_device("meta"),
+], ids=["dtype", "gradients", "precision", "device"])  # fmt: skip
+def test_defaults_that_a_module_changes(change):
+    """The compile service reverts and refuses them: they would hold for all later functions."""
+    before = ProcessState()
+    change()
+    assert before.taken_back() == ["the defaults of PyTorch"]
+    assert before.taken_back() == []
 
 
 def random_weights(d):
