@@ -94,6 +94,20 @@ def lists_of_counts(f):
     return pd.DataFrame({"k": f["k"].iloc[0], "kind": list(counts.keys()), "n": list(counts.values())})
 
 
+def joined_keys(f):
+    text = "-".join([f["kind"].iloc[0], "x", str(f["w"].iloc[0])])
+    return one(f, r=text + ";" + ",".join(sorted(f["kind"].unique())))
+
+
+def lists_in_loops(f):
+    doubled, some, total = [x * 2 for x in f["x"]], [w for w in f["w"] if w > 0], 0.0
+    for i, x in enumerate(doubled):
+        total += i * x
+    for w, x in zip(some, doubled):  # noqa: B905 - as people write it
+        total += w * x
+    return one(f, r=total + sum(a * b for a, b in zip(doubled, f["x"])))  # noqa: B905
+
+
 def largest_counts(f):
     counts = collections.defaultdict(int)
     for kind in f["kind"]:
@@ -167,6 +181,7 @@ COMPILED = {
     of_several_columns: (BOTH, 6, 0), raises_in_comprehension: (COUNT, 1, 5), caught: (NUMBER, 3, 0),
     cell_of_values: ("k long, r doubles", 6, 0), array_of_values: (NUMBER, 3, 0), in_condition: (NUMBER, 5, 0),
     items_of_counts: (KIND, 6, 0), lists_of_counts: (KIND, 6, 0), in_helper: (BOTH, 6, 0), of_captured: (COUNT, 6, 0),
+    joined_keys: (TEXT, 6, 0), lists_in_loops: (NUMBER, 6, 0),
     largest_counts: ("k long, r double, kind string", 6, 0), ordered_counts: (KIND, 6, 0), missing_key: (COUNT, 0, 0),
     large_ints: (NUMBER, 1, 1),
     helpers_that_return: ("k long, r long, n long, s string", 6, 0),

@@ -132,6 +132,9 @@ def enumerate_(iterable: Any, start: Any = 0) -> Any:
         iterable = iterable.values
     if is_column(iterable):
         rows = rows_of([_column_of(iterable)], single=True)
+    group = current().group
+    if group is not None and group.is_made(iterable) and type(start) is int and start == 0:
+        return group.together([iterable], single=True)
     if rows is None:
         return as_python(enumerate, iterable, start)
     if type(start) is not int or start != 0:
@@ -287,6 +290,9 @@ def zip_(*columns: Any, strict: bool = False) -> Any:
         return as_python(zip, *columns, strict=strict)
     if any(is_scalar(c) or is_lazy(c) for c in columns):
         refuse("SW223")
+    group = current().group
+    if group is not None and any(map(group.is_made, columns)) and all(is_column(c) or group.is_made(c) for c in columns):
+        return group.together([_column_of(c) for c in columns])
     if not all(map(is_column, columns)):
         refuse("SW600")
     return rows_of([_column_of(c) for c in columns], single=False)

@@ -329,7 +329,15 @@ class FrameGroup(Operands):
 
     def is_joined(self, items: Any) -> bool:
         """Whether `str.join` receives values of the group."""
-        return list_calls.is_column(items) or list_calls.takes((items,))
+        return list_calls.is_column(items) or list_calls.takes((items,)) or list_calls.has_strings(items)
+
+    def together(self, columns: Sequence[Any], single: bool = False) -> Any:
+        """Returns ``zip(*columns)``, some of which are lists that a loop has made; the numbers beside a `single` one."""
+        return elements.rows_in_region(lambda to: to.together(columns, single))
+
+    def is_made(self, x: Any) -> bool:
+        """Whether `x` is a list that a loop over the group has made."""
+        return type(x) in (GroupList, GroupRecords)
 
     def joined(self, text: str, items: Any) -> GroupElement:
         """Returns ``text.join(items)`` of the values of a group."""

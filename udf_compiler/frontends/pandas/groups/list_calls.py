@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from types import GeneratorType, NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def plain_dict(args: tuple[Any, ...]) -> bool:
 
 def takes(args: tuple[Any, ...]) -> bool:
     """Whether some argument is a list of a group, or a generator expression over its rows."""
-    return any(type(x) in _LISTS or _is_generator(x) for x in args)
+    return any(type(x) in (*_LISTS, TracedTexts, KeptElements) or _is_generator(x) for x in args)
 
 
 def _is_generator(x: Any) -> bool:
@@ -126,8 +127,18 @@ def is_column(x: Any) -> bool:
     return type(x) in (TracedSeries, TracedArray, TracedTexts, KeptElements)
 
 
+def has_strings(x: Any) -> bool:
+    """Whether `x` is a list or tuple with a string of the group among strings."""
+    if type(x) not in (list, tuple):
+        return False
+    elements = [part for part in x if type(part) is GroupElement]
+    return bool(elements) and all(type(part) in (GroupElement, str) for part in x)
+
+
 def joined(group: FrameGroup, text: str, items: Any) -> Any:
     """Returns ``text.join(items)``."""
+    if has_strings(items):
+        return reduce(lambda made, part: made + text + part, items)
     if is_column(items):
         items = Values(items.alone() if type(items) is KeptElements else texts_of(items))
     items = _listed(group, items)
@@ -138,6 +149,8 @@ def joined(group: FrameGroup, text: str, items: Any) -> Any:
 
 def _listed(group: FrameGroup, x: Any) -> Any:
     """Returns a generator or the results of a map as a list."""
+    if type(x) in (TracedTexts, KeptElements):
+        return Values(x.alone() if type(x) is KeptElements else texts_of(x))
     if type(x) in (Mapped, MappedList):
         return (MappedList(x) if type(x) is Mapped else x).values
     return run_generator(group, x) if _is_generator(x) else x

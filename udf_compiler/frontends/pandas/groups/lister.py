@@ -148,6 +148,11 @@ class Lister:
         """Returns the tuples of the elements of columns, or the elements of a single one."""
         return Elements(ListedTuples(tuple(self.listed(column, {}) for column in columns), single), 0)
 
+    def together(self, columns: Sequence[Any], single: bool) -> Together:
+        """Returns the tuples of the elements of columns and lists; the numbers from 0 on beside those of a `single` one."""
+        parts = tuple(Elements(self.listed(column, {}), 0) for column in columns)
+        return Together((Counter(0, 2**62, 1), *parts) if single else parts)
+
     def elements(self, items: Any) -> Elements:
         """Returns the elements of a list that another loop has made."""
         return Elements(self.listed(items, {}), 0)

@@ -19,6 +19,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.state import reachable
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import offset_of
 from udf_compiler.frontends.tracing.session import current, refuse
 
@@ -66,7 +67,7 @@ class Separator:
         """Returns ``text.join(items)``, also of the values of a group."""
         group = current().group
         if group is None or not group.is_joined(items):
-            return self.text.join(items)
+            return as_python(self.text.join, items)
         return group.joined(self.text, items)
 
 
