@@ -315,7 +315,7 @@ def test_assignments_and_rows_equal_those_of_the_worker(function):
     check(function, 17 if function is smoothed else 0)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_assignments_and_rows_equal_those_of_the_worker")
 @pytest.mark.parametrize("function", COMPILED, ids=lambda function: function.__name__)
 def test_kernels_of_assignments_and_rows(function):
     check(function, 17)

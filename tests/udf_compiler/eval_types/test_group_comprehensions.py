@@ -268,7 +268,7 @@ def test_comprehensions_and_joins_equal_those_of_the_worker(function):
     check(function, *COMPILED[function], kernel=17 if function is joined else 0)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_comprehensions_and_joins_equal_those_of_the_worker")
 @pytest.mark.parametrize("function", [*COMPILED, *OTHERS], ids=lambda function: function.__name__)
 def test_kernels_of_comprehensions(function):
     check(function, *(COMPILED | OTHERS)[function], kernel=17)

@@ -149,7 +149,7 @@ def test_times_equal_those_of_the_worker(function):
     check(function, 17 if function is spans else 0)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly("test_times_equal_those_of_the_worker")
 @pytest.mark.parametrize("function", COMPILED, ids=lambda function: function.__name__)
 def test_kernels_of_times(function):
     check(function, 17)
