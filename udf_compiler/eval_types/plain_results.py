@@ -214,7 +214,7 @@ def column_of_row(
     if return_type == "binary":
         return bytes_of_row(loop, tree if pruned is None else pruned, tree, return_type, place)
     digits = decimal_of(return_type)
-    if digits is not None and not field:
+    if digits is not None:
         return decimal_of_row(loop, tree, pruned, DecimalColumn(loop, *digits, eval_type == BATCHED), place, return_type)
     if return_type not in _TYPES:
         raise refusal("SW104", place, type=return_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
@@ -111,3 +112,24 @@ def test_pandas_functions(spark, parquet):
         assert check(spark, query).kernel_batches
     double = pandas_udf(lambda d: d * 2, "double")
     check(spark, lambda: frame.select(double("d").alias("r")), refused="SW251")
+
+
+def parts(d):
+    return None if d is None else (d / 100, f"{d:.1f}", round(d, 1))
+
+
+def shown_fields(s):
+    return "none" if s is None else json.dumps(s.asDict(), default=str)
+
+
+@pytest.mark.parametrize("arrow", WIRES)
+def test_fields_of_structs(spark, parquet, arrow):
+    given = [Decimal("7.25") if v is not None and abs(v) < 1 else v for v in prices(6, 2).to_pylist()]
+    values = pa.array(given, pa.decimal128(6, 2))
+    structs = [{"d": d, "k": i % 3} for i, d in enumerate(values.to_pylist())]
+    frame = parquet({"id": np.arange(ROWS), "d": values, "s": pa.array(structs, pa.struct({"d": values.type, "k": pa.int64()}))})
+    made = udf(parts, "struct<a:decimal(12,4),b:string,c:decimal(7,1)>", useArrow=arrow)
+    text = udf(shown_fields, "string", useArrow=arrow)
+    what = check(spark, lambda: frame.select("id", made("d").alias("r")).select("id", "r.a", "r.c", "r"), deopt=None)
+    assert what.kernel_batches
+    assert check(spark, lambda: frame.select("id", text("s").alias("t"))).kernel_batches

@@ -14,7 +14,7 @@ from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import decimals
 from udf_compiler.frontends.python.decimals import new, parts_of, quantized
 from udf_compiler.frontends.python.durations import number_op
-from udf_compiler.frontends.python.operands import as_text, make_bool
+from udf_compiler.frontends.python.operands import as_int, as_text, make_bool, span_of
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import DECIMALS, is_scalar
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
@@ -89,8 +89,19 @@ def fixed(x: Any, separator: str, digits: int | None, kind: str) -> Value:
         refuse("SW602", spec=f"the format '.{digits}' of a Decimal")
     elif kind == "":
         decimals.guard_plain(x)
-    made = decimals.text_of(loop, x if digits is None else quantized(x, digits, decimal.ROUND_HALF_EVEN), separator)
+    made = decimals.text_of(loop, x, separator) if digits is None else _rounded_text(x, digits, separator)
     return loop.emit(StrCall("concat"), made, as_text("%")) if kind == "%" else made
+
+
+def _rounded_text(x: Any, digits: int, separator: str) -> Value:
+    """Returns the string of a Decimal that is rounded half to even. A negative one that becomes zero keeps its sign."""
+    loop, number = explorer().loop, decimals.rounded(x, digits, decimal.ROUND_HALF_EVEN)
+    made = decimals.text_of(loop, new(number, digits), separator)
+    if digits >= DECIMALS[x.kind] or span_of(parts_of(x)[0])[0] >= 0:
+        return made
+    zero = loop.const(0, I64)
+    signed = loop.call("logical_and", loop.call("equal", as_int(number), zero), loop.call("less", x.value, zero))
+    return loop.select(signed, loop.emit(StrCall("concat"), as_text("-"), made), made)
 
 
 def refuse_ufunc(ufunc: Any, inputs: Any) -> Any:

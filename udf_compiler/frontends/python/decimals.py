@@ -247,13 +247,13 @@ def to_int(x: TracedScalar) -> TracedScalar:
 
 def whole(x: TracedScalar, fn: str) -> TracedScalar:
     """Returns the int of ``math.trunc(x)`` and similar."""
-    return _rounded(x, 0, _WHOLE[fn])
+    return rounded(x, 0, _WHOLE[fn])
 
 
 def round_(x: TracedScalar, ndigits: Any = None) -> Any:
     """Returns ``round(x)``, an int, or ``round(x, ndigits)``, a Decimal."""
     if ndigits is None:
-        return _rounded(x, 0, decimal.ROUND_HALF_EVEN)
+        return rounded(x, 0, decimal.ROUND_HALF_EVEN)
     if type(ndigits) is not int:
         refuse("SW262", call="round()", what="a number of digits that is not constant")
     return quantized(x, ndigits, decimal.ROUND_HALF_EVEN)
@@ -263,13 +263,13 @@ def quantized(x: TracedScalar, scale: int, rounding: str) -> Any:
     """Returns the Decimal rounded to a number of decimals; refuses (SW262) one below 0 or above 28."""
     if not 0 <= scale <= MOST_DECIMALS:
         refuse("SW262", call="Decimal.quantize", what=f"{scale} decimals")
-    made = _rounded(x, scale, rounding)
+    made = rounded(x, scale, rounding)
     if scale < DECIMALS[x.kind]:
         guard_zero(made, parts_of(x)[0])
     return new(made, scale)
 
 
-def _rounded(x: TracedScalar, scale: int, rounding: str) -> Any:
+def rounded(x: TracedScalar, scale: int, rounding: str) -> Any:
     """Returns the int without the decimal point of a Decimal that is rounded to a number of decimals."""
     number, known = parts_of(x)
     if scale >= known:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import decimal
+import json
 import math
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import BooleanType, DecimalType, DoubleType, LongType, StringType
+from pyspark.sql.types import BooleanType, DecimalType, DoubleType, LongType, StringType, StructField, StructType
 
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
 from tests.helpers.compiled import Compared, compare_with_worker
@@ -40,8 +41,8 @@ def compared(function: Any, returns: Any, given: pa.RecordBatch | None = None, k
 #: A function, the type of its result, and whether it leaves a row of EDGES to Python.
 CASES = [
     (lambda d: None if d is None else float(d) * 1.2, F, 0), (lambda d: float(d or 0), F, 0), (lambda d: str(d), S, 0),
-    (lambda d: f"{d}", S, 0), (lambda d: f"{d or 0:,.2f} EUR", S, 0), (lambda d: f"{d or 0:.1f}", S, 1),
-    (lambda d: "" if d is None else f"{d:,.2f} EUR", S, 0), (lambda d: "" if d is None else f"{d:.1f}", S, 1),
+    (lambda d: f"{d}", S, 0), (lambda d: f"{d or 0:,.2f} EUR", S, 0), (lambda d: f"{d or 0:.1f}", S, 0),
+    (lambda d: "" if d is None else f"{d:,.2f} EUR", S, 0), (lambda d: "" if d is None else f"{d:.1f}", S, 0),
     (lambda d: "" if d is None else f"{d:>14,.3f}|{d:f}|{d:012.3f}|{d:,}|{d:+.4f}", S, 0),
     (lambda d: "" if d is None else f"{d:.0%}", S, 0), (lambda d: "" if d is None else "%.3f, %d, %s" % (d, d, d), S, 0),
     (lambda d: "" if d is None else "{:.2f}/{}".format(d, d), S, 0), (lambda d: None if d is None else int(d), L, 0),
@@ -118,6 +119,29 @@ def test_quotients_at_the_limits():
     assert [x.decided for x in found] == [1] * 7 and [x.flagged for x in found] == [1] * 7
     found = [compared(lambda d, e: str((d / e).quantize(Decimal("0.0000001"))), S, pair) for pair in pairs]
     assert [x.decided for x in found] == [1] * 7
+
+
+STRUCT = StructType([StructField("a", DecimalType(12, 3)), StructField("b", S), StructField("c", DecimalType(7, 1))])
+
+
+def test_fields_of_structs():
+    table = batch("1.50", "-0.01", None, "12345.67", "0.25")
+    for function in (lambda d: (d, str(d), d), lambda d: None if d is None else {"a": d / 4, "b": f"{d:.1f}", "c": d * 2}):
+        found = compared(function, STRUCT, table, kernel=True)
+        assert (found.refused, found.decided, found.flagged) == ("", 1, 0), found
+    found = compared(lambda d: (d, "", d), STRUCT, batch("1.50", "1234567.89"))
+    assert (found.refused, found.flagged, found.raised) == ("", 1, 1)
+
+
+def test_fields_of_arguments():
+    table = batch("1.50", "-0.01", None, "12345.67", "0.25")
+    rows = pa.RecordBatch.from_arrays([pa.StructArray.from_arrays([table["d"], table["n"]], ["d", "n"])], ["s"])
+    for function in (
+        lambda s: json.dumps(s.asDict(), default=str), lambda s: json.dumps({"d": s["d"], "n": s.n}, default=float),
+        lambda s: f"{s.d}/{s.n}", lambda s: "" if s["d"] is None or s["n"] is None else str(s["d"] * (s["n"] * s["n"] + 1)),
+    ):  # fmt: skip
+        found = compared(function, S, rows)
+        assert (found.refused, found.decided, found.flagged) == ("", 1, 0), found
 
 
 MODES = [name for name in vars(decimal) if name.startswith("ROUND_") and name != "ROUND_05UP"]
