@@ -10,7 +10,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, F32, F64, I64, Type
+from sparkweld.ir.types import BOOL, F32, F64, I32, I64, Type
 from udf_compiler.frontends.models.traced import rows_argument
 from udf_compiler.frontends.networks.tensors import Tensor
 from udf_compiler.frontends.pandas.apply.comprehensions import python_values
@@ -107,6 +107,8 @@ def of_array(x: TracedArray, dtype: Any, call: str) -> RowTensor:
     shape = (SAMPLES,) if x.ndim == 1 else (SAMPLES, len(x.columns))
     sample = run_prototype(call, library().tensor, np.ones(shape, x.dtype), dtype=dtype)
     type = type_of(sample.dtype, call)
+    if type == BOOL and x.dtype != np.bool_:
+        refuse("SW843", call=call, what="numbers that become booleans")
     rows = Tensor(x.loop, [cast(v, type) for v in x.columns], shape[1:])
     return RowTensor(rows, True, sample)
 
@@ -131,6 +133,13 @@ def _of_row(data: Any, dtype: Any, call: str) -> RowTensor:
     else:
         kinds = {v.type for v in flat}
         type = F32 if kinds & {F64, F32} else I64 if I64 in kinds else BOOL
+    for value in flat:
+        if value.type != type and (type == BOOL or (type == I32 and value.type.is_int)):
+            refuse("SW843", call=call, what="numbers that become booleans, or integers for which PyTorch raises")
+        if numpy is None and type.is_float and value.type.is_int:
+            # PyTorch converts an int of Python to a float of Python first.
+            flat = grid_of([loop.cast(v, F64) for v in flat], flat.shape)
+            break
     sample = library().ones(values.shape, dtype=dtype or _torch_type(type))
     return RowTensor(Tensor(loop, [cast(v, type) for v in flat], values.shape), False, sample)
 

@@ -239,3 +239,35 @@ def make_array():
 def test_predict_batch_udf(make, returns, batch):
     function = predict_batch_udf(make, return_type=returns, batch_size=7, input_tensor_shapes=[[3]]).func
     decided(function, batch, returns, SCALAR_PANDAS_ITERATOR)
+
+
+def of_integer(n):
+    return (torch.tensor([n], dtype=torch.float32) / 2).item()
+
+
+def of_mixed(n):
+    return torch.tensor([n, 0.5]).square().sum().item()
+
+
+def as_integer(x):
+    return torch.tensor([x], dtype=torch.long).item()
+
+
+def as_bool(x):
+    return torch.tensor([x], dtype=torch.bool).item()
+
+
+def narrowed(n):
+    return torch.tensor([n], dtype=torch.int32).item()
+
+
+def test_numbers_of_python():
+    """A float that no integer holds raises in PyTorch, and an integer becomes a 64-bit float before a 32-bit one."""
+    integers = pa.record_batch({"n": pa.array([0, -3, 2**24 + 1, 2**60 + 2**36 + 1, -(2**62) - 2**38 - 1])})
+    decided(of_integer, integers, DoubleType(), ARROW_BATCHED)
+    decided(of_mixed, integers.slice(0, 2), DoubleType(), ARROW_BATCHED)
+    floats = pa.record_batch({"x": pa.array([1.5, -1.5, 1e30, float("nan")])})
+    compared = compare_with_worker(as_integer, [floats.slice(0, 2), floats], LongType(), ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged, compared.raised) == ("", 1, 1, 1)
+    assert compare_with_worker(as_bool, [floats], LongType(), ARROW_BATCHED).refused == "SW843"
+    assert compare_with_worker(narrowed, [integers], LongType(), ARROW_BATCHED).refused == "SW843"
