@@ -101,6 +101,7 @@ from udf_compiler.frontends.pandas.groups import (
     list_calls,
     listed,
     listed_times,
+    made_lists,
     neighbours,
     orders,
     single_values,
@@ -349,6 +350,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         listed.Unlabelled: [(listed.Unlabelled(), 0)],
         group_results.GroupList: [(group_results.GroupList(read("v")), [1.5])],
         group_results.GroupSet: [(group_results.GroupSet(read("v"), "set"), {1.5})],
+        made_lists.DictGet: [(made_lists.DictGet(group_results.GroupDict(read("v"), read("v"))), {1.5: 1.5}.get)],
         group_results.GroupDict: [(group_results.GroupDict(read("v"), read("v")), {1.5: 1.5})],
         group_results.GroupRecords: [
             (group_results.GroupRecords(records.Records("tuple", ("0",), (("list<f64>", False),)), [read("v")]), [(1.5,)]),
