@@ -284,7 +284,7 @@ REFUSED: list[tuple[str, Callable[..., Any], str, str]] = [
     ("SW231", lambda a: a.apply(endlessly), "integer", "long"),
     ("SW296", lambda a: pd.Series([sum([1 for _ in range(x)]) for x in a]), "integer", "long"),
     ("SW293", lambda a: a.apply(lambda x: x if x > 1 else x > 0), "double", "double"),
-    ("SW293", lambda a: a.apply(lambda x: (x, x)), "double", "double"),
+    ("SW106", lambda a: a.apply(lambda x: (x, x)), "double", "double"),
     ("SW294", lambda a: a.apply(lambda x: x & 0xFFFF_FFFF_FFFF_FFFF), "long", "long"),
     ("SW294", lambda a: a.apply(lambda x: 2**63 if x > 1 else 0), "long", "long"),
     ("SW297", lambda a: a.apply(lambda x: 0 if x < 1 else x) + 1, "double", "double"),
