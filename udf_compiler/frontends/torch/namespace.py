@@ -163,7 +163,7 @@ def stand_in(obj: Any, load: Any = None) -> Any:
         return obj if isinstance(obj, torch.dtype) or str(obj) == "cpu" else None
     if type(obj) in (torch.Tensor, torch.nn.Parameter):
         return _captured(torch, obj)
-    if load is not None and obj in (torch.load, torch.jit.load):
+    if load is not None and any(obj is known for known in (torch.load, torch.jit.load)):
         return load(obj)
     return _callable(torch, obj)
 
