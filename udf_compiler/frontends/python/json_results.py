@@ -63,28 +63,20 @@ def _row(x: Any) -> Any:
     return tuple(made) if type(x) is tuple else dict(zip(x, made, strict=True))
 
 
-def collected(x: Any) -> Any:
-    """Returns a value as an element of a list that grows in a loop over JSON; rows with null run in Python.
+def collected(x: Any, declared: str | None = None) -> Any:
+    """Returns a value as an element of a list, or a part of a dict, that grows in a loop over JSON; rows with null run in Python.
 
-    A value of JSON has the class of the elements that the function is declared to return, else it is a string.
+    A value of JSON has the `declared` class: that of the elements that the function is declared to return, else it is a string.
     """
     if type(x) is Undecided and type(x.value) is TracedJson:
         explorer().guard(x.valid.value)
         x = x.value
     x, elements = decided(x), current().elements
-    declared = elements if type(elements) is str and elements in _FIELDS else "string"
+    declared = declared or (elements if type(elements) is str and elements in _FIELDS else "string")
     if x is None:
         leave()
         return _NOTHING[declared]
     return element(of_field(x, declared))
-
-
-def string_key(x: Any) -> Any:
-    """Returns a value of JSON, or None, as a key of a dict that grows in a loop. Rows with other keys run in Python."""
-    if x is None:
-        leave()
-        return ""
-    return of_field(x, "string")
 
 
 def collected_parts(names: Sequence[str] | None, parts: Sequence[Any]) -> list[Any]:

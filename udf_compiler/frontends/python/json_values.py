@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.json_kinds import NOTHING, call, decide, free
 from udf_compiler.frontends.python.json_scalars import json_of
 from udf_compiler.frontends.python.operands import as_text, is_number, is_text, kind_of, make_bool, make_text
 from udf_compiler.frontends.python.path_explorer import explorer, rounds
-from udf_compiler.frontends.python.undecided import Undecided
+from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import called_by_user, in_place
@@ -151,8 +151,8 @@ class TracedJson(Changeable):
         x, y = plain(x), plain(other)
         if not is_scalar(x) and not is_scalar(y):
             refuse("SW262", call=name, what="a value of JSON")
-        if name == "mul" and is_text(x) != is_text(y):
-            leave()  # the text as often as the number says
+        if name == "mul" and is_scalar(x) and is_scalar(y) and is_text(x) != is_text(y):
+            leave()  # a string that is repeated by a number of the row, for which there is no kernel
             return x if is_text(x) else y
         return binary(name, y, x) if reflected else binary(name, x, y)
 
@@ -331,23 +331,13 @@ def _get(x: TracedJson) -> Callable[..., Any]:
         key = settled(key)
         if not is_text(key):
             refuse("SW262", call="dict.get", what=raw(key))
-        if explorer().inside and (default is None or type(default) in (bool, int, float, str)):
-            return _optional(x, key, default)
-        if default is None:
-            return _value_or_none(x, key)
+        if default is None or (explorer().inside and type(default) in (bool, int, float, str)):
+            found = _optional(x, key, default)
+            return found if explorer().inside else decided(found)
         found = member(x, key, "dict.get")
         return default if found is NOTHING else found
 
     return get
-
-
-def _value_or_none(x: TracedJson, key: Any) -> Any:
-    """Returns ``x.get(key)``: None, by one fork, both where there is no such key and where its value is null."""
-    run, loop = explorer(), explorer().loop
-    found = call("json_member", text_of(x), as_text(key))
-    value = TracedJson(loop.value_of(found))
-    present = both(loop, loop.is_valid(found), loop.call("logical_not", is_class(value, kinds.NULL)))
-    return value if run.decide(present) else None
 
 
 def _optional(x: TracedJson, key: Any, default: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sparkweld.errors import InternalError, SparkWeldError
 from udf_compiler.frontends.tracing.frames import instruction
-from udf_compiler.frontends.tracing.handlers import protected
+from udf_compiler.frontends.tracing.handlers import is_protected
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, OURS, ErrorText, in_user_words, of_python
 
@@ -197,8 +197,7 @@ def catches(entry: CodeType) -> bool:
     """Whether a function that runs, called since `entry`, may catch an exception that its present instruction raises."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code is not entry:
-        code, at = frame.f_code, frame.f_lasti
-        if _package(frame) not in OURS and any(start <= at < end for start, end in protected(code)):
+        if _package(frame) not in OURS and is_protected(frame):
             return True
         frame = frame.f_back
     return frame is None

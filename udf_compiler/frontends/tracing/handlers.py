@@ -40,7 +40,7 @@ class Handlers:
             frame.f_trace_opcodes = True
             return
         self._watched.add(code)
-        if not exploring and any(start <= frame.f_lasti < end for start, end in protected(code)):
+        if not exploring and is_protected(frame):
             self._exposed.add(code)
 
     def refusal(self) -> Refusal | None:
@@ -51,8 +51,13 @@ class Handlers:
         return None
 
 
+def is_protected(frame: FrameType) -> bool:
+    """Whether an exception of the instruction that a frame executes reaches a handler in its code."""
+    return any(start <= frame.f_lasti < end for start, end in _protected(frame.f_code))
+
+
 @cache
-def protected(code: CodeType) -> tuple[tuple[int, int], ...]:
+def _protected(code: CodeType) -> tuple[tuple[int, int], ...]:
     """Returns where exceptions reach a handler. Other entries of the table only clean up after a handler, and raise again."""
     entries = getattr(dis.Bytecode(code), "exception_entries", None)
     if entries is None:  # CPython 3.10 has no table of exceptions

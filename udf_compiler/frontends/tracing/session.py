@@ -48,7 +48,7 @@ class Session:
     - `group`: computes what a function of a whole group asks of all its rows (`udf_compiler.frontends.pandas.groups`).
     - `tables`: the ops of large constant dicts and sets, which the function reads on many paths.
     - `dispatch`: the operations of the frontends above.
-    - `elements`: the type of the elements of an array that a scalar function is declared to return, or the fields of a struct.
+    - `elements`: the type of the values of an array or map that a scalar function is declared to return, or an array's fields.
     - `of_columns`: lists of a scalar function become columns. So they may have None among their elements, and NumPy's scalars
       beside Python's. `list_rows`: lists within these lists are rows of a table.
     - `originals`: rewritten code of the function -> the user's (`udf_compiler.frontends.pandas.groups.rewriting`).

@@ -95,6 +95,7 @@ READ = [
     "isinstance(json.loads(a)['a'], (int, float))", "'yes' if json.loads(a).get('a') else 'nothing'",
     "f\"<{json.loads(a)['a']}>\"", "json.loads(a)['a'] + 1", "json.loads(a)['n'] > 50", "str(json.loads(a)['a'] or 'empty')",
     "json.loads(a)['a'] != 'x' and json.loads(a)['a'] is not None", "','.join([json.loads(a)['a'], 'z'])",
+    "json.loads(a)['a'] * json.loads(a)['n'] > 20", "len(str(json.loads(a)['a'] * 2))",
     "round(json.loads(a)['a'])", "json.loads(a)['b']['name'].startswith('q')", "{'a': 1, '7': 2}.get(json.loads(a)['a'])",
     "-json.loads(a)['n']", "json.loads(a) is None",
 ]  # fmt: skip

@@ -106,7 +106,8 @@ def _arguments(s: State, count: int) -> list[Any]:
     if (count == 1 and is_builtin(function, str)) or fills_plainly(function):
         s.stack[at:] = map(with_text, s.stack[at:])
     args = pop_arguments(s, count)
-    return list(map(contents, args)) if is_dumps(function) else args
+    updates = type(function) is Method and function.name == "update" and type(function.owner) is TracedJson
+    return list(map(contents, args)) if updates or is_dumps(function) else args
 
 
 def _call_kw(machine: Machine, i: Instruction, s: State) -> None:
@@ -159,8 +160,6 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         return _of_user(machine, s, function, args, kwargs, shares)
     kept = not (only_reads(function) or copies(function))
     args, kwargs = [constant(x, kept) for x in args], {name: constant(x, kept) for name, x in kwargs.items()}
-    if type(function) is Method and function.name == "update" and type(function.owner) is TracedJson:
-        args = [dict(x.known) if type(x) is Mapping and x.log is None else x for x in args]
     if any(type(x) is Mapping for x in (*args, *kwargs.values())):
         refuse("SW282", what="a dict that it makes, for another function")
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):

@@ -7,7 +7,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.builtin_calls import is_builtin
-from udf_compiler.frontends.python.json_results import collected, string_key
+from udf_compiler.frontends.python.json_results import collected
 from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_lists, lists_of
@@ -177,7 +177,7 @@ def item(machine: Machine, s: State, key: Any, value: Any) -> tuple[Any, Any]:
         return decide(s, key), value_of(machine, s, decide(s, value))
     key = decide(s, key)
     if key is None or type(key) is TracedJson:
-        key = string_key(key)
+        key = collected(key, "string")
     return key, collected(value) if value is None or type(value) in (Undecided, TracedJson) else value_of(machine, s, value)
 
 
