@@ -7,15 +7,14 @@ each of which is a whole run of the function.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any
 
-from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL
-from udf_compiler.frontends.python.conditions import both, choose
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, guards_of, leaves
+from udf_compiler.frontends.python.path_explorer import Leaf, explorer, guards_of, leaves
 from udf_compiler.frontends.python.result_kinds import merged, value_as
+from udf_compiler.frontends.python.trees import reached
 from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.stand_ins import ErrorText, in_place
+from udf_compiler.frontends.tracing.stand_ins import ErrorText
 
 _KINDS = ("bool", "int", "float", "str")
 #: Classes of exceptions that a message, and nothing else, makes.
@@ -39,10 +38,10 @@ def joined(call: Callable[[], Any], *key: Hashable) -> Any:
     if kind is None or not all(map(_has_message, errors)):
         return call()
     loop = run.loop
-    run.guard(_holds(loop, tree), local=all(guard.local for guard in guards_of(tree)))
+    run.guard(reached(loop, tree, lambda leaf: True), local=all(guard.local for guard in guards_of(tree)))
     for class_ in dict.fromkeys(map(type, errors)):
         text = next(error.args[0].text for error in errors if type(error) is class_)
-        run.raise_if(_raises(loop, tree, class_), lambda class_=class_, text=text: in_place(class_(text)))  # type: ignore[misc]
+        run.raise_if(reached(loop, tree, partial(_raises, class_)), partial(class_, text))
     value = merged(loop, tree, TYPES[kind], lambda x: value_as(loop, x, TYPES[kind]))
     return TracedScalar(kind, value, _span(values)) if kind == "int" else TracedScalar(kind, value)
 
@@ -58,24 +57,10 @@ def _has_message(error: Exception) -> bool:
     return type(error) in _ERRORS and len(error.args) == 1 and type(error.args[0]) is ErrorText
 
 
+def _raises(class_: type, leaf: Leaf) -> bool:
+    return type(leaf.error) is class_
+
+
 def _span(values: list[Any]) -> tuple[int, int]:
     spans = [x.span if is_scalar(x) else (x, x) for x in values]
     return min(low for low, _ in spans), max(high for _, high in spans)
-
-
-def _holds(loop: LoopBuilder, tree: Node) -> Value:
-    """Returns the condition that all guards of the row's path hold."""
-    if isinstance(tree, Fork):
-        result = choose(loop, tree.condition, _holds(loop, tree.yes), _holds(loop, tree.no))
-    else:
-        result = loop.const(True, BOOL)
-    for guard in tree.guards:
-        result = both(loop, result, guard.condition)
-    return result
-
-
-def _raises(loop: LoopBuilder, tree: Node, class_: type) -> Value:
-    """Returns the condition that the row's path raises an exception of a class."""
-    if isinstance(tree, Leaf):
-        return loop.const(type(tree.error) is class_, BOOL)
-    return choose(loop, tree.condition, _raises(loop, tree.yes, class_), _raises(loop, tree.no, class_))

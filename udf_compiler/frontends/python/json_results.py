@@ -64,7 +64,7 @@ def _row(x: Any) -> Any:
 
 
 def collected(x: Any, declared: str | None = None) -> Any:
-    """Returns a value as an element of a list, or a part of a dict, that grows in a loop over JSON; rows with null run in Python.
+    """Returns a value as a part of a list or dict that grows in a loop over JSON; rows with null run in Python.
 
     A value of JSON has the `declared` class: that of the elements that the function is declared to return, else it is a string.
     """

@@ -6,12 +6,11 @@ which has another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from udf_compiler.frontends.python.maps import is_map
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.path_explorer import Leaf, Node, leaves
+from udf_compiler.frontends.python.trees import with_ends, with_results
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -31,23 +30,19 @@ def dict_tree(tree: Node, place: str, type: str) -> Node:
         return tree
     if not any(leaf.error is None and _is_dict(leaf.value) for leaf in leaves(tree)):
         refuse("SW226", at=place, what=raw(others[0]), type=type)
-    return _without_others(tree)
+    return with_ends(tree, lambda leaf: leaf if leaf.value is None or _is_dict(leaf.value) else Leaf(None, NoMap(), leaf.guards))
 
 
 def _is_dict(x: Any) -> bool:
     return is_map(x) or isinstance(unwrapped(x), dict)
 
 
-def _without_others(tree: Node) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_without_others(tree.yes), no=_without_others(tree.no))
-    fits = tree.error is not None or tree.value is None or _is_dict(tree.value)
-    return tree if fits else Leaf(None, NoMap(), tree.guards)
-
-
 def map_trees(tree: Node) -> tuple[Node, Node, Node]:
     """Returns the trees of the arrays that a map is stored as (`MAP_PARTS`); None where the function returns None."""
-    return _mapped(tree, _keys), _mapped(tree, _values), _mapped(tree, _absent)
+    keys, values, absent = (
+        with_results(tree, lambda x, part=part: part(unwrapped(x))) for part in (_keys, _values, _absent)  # type: ignore[misc]
+    )
+    return keys, values, absent
 
 
 def _keys(x: Any) -> Any:
@@ -61,11 +56,3 @@ def _values(x: Any) -> Any:
 def _absent(x: Any) -> list[bool] | None:
     found = [] if is_map(x) else [value is None for value in x.values()]
     return found if any(found) else None
-
-
-def _mapped(tree: Node, of: Callable[[Any], Any]) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_mapped(tree.yes, of), no=_mapped(tree.no, of))
-    if tree.error is not None or tree.value is None:
-        return tree
-    return Leaf(of(unwrapped(tree.value)), None, tree.guards)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,8 @@ from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node
+from udf_compiler.frontends.python.path_explorer import Node
+from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -35,7 +35,7 @@ class ListsResult:
 
         Refuses (SW226) other results, and a None among the lists.
         """
-        return [_mapped(tree, partial(self._part, at)) for at in range(2 * self.depth - 1)]
+        return [with_results(tree, partial(self._part, at)) for at in range(2 * self.depth - 1)]
 
     def _part(self, at: int, x: Any) -> Any:
         return self._parts(x, self.depth)[at]
@@ -84,16 +84,8 @@ _NO_INDICES: Any = []
 
 def values_of_maps(tree: Node) -> Node:
     """Returns the tree of the values of dicts, as a list; None where the function returns None."""
-    return _mapped(tree, _values)
+    return with_results(tree, _values)
 
 
 def _values(x: Any) -> Any:
     return x.value_list if is_map(x) else list(unwrapped(x).values())
-
-
-def _mapped(tree: Node, of: Callable[[Any], Any]) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_mapped(tree.yes, of), no=_mapped(tree.no, of))
-    if tree.error is not None or tree.value is None:
-        return tree
-    return Leaf(of(tree.value), None, tree.guards)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list, present
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_int
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, explorer, leaves
+from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
+from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -110,15 +110,13 @@ def with_lists(loop: LoopBuilder, tree: Node) -> Node:
     if not any(type(x) is list for x in values) or len(kinds) != 1:
         return tree
     (kind,) = kinds
-    return tree if kind is None else _with(loop, tree, kind)
-
-
-def _with(loop: LoopBuilder, tree: Node, kind: tuple[str, str]) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_with(loop, tree.yes, kind), no=_with(loop, tree.no, kind))
-    if tree.error is not None or type(tree.value) is not list:
+    if kind is None:
         return tree
-    return Leaf(list_of(loop, kind, [element_value(loop, x) for x in tree.value]), None, tree.guards)
+
+    def of_row(x: Any) -> Any:
+        return list_of(loop, kind, [element_value(loop, item) for item in x]) if type(x) is list else x
+
+    return with_results(tree, of_row)
 
 
 def number_binary(name: str, a: Any, b: Any) -> Any:

@@ -20,7 +20,6 @@ from sparkweld.errors import SparkWeldError
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import Const, StrCall
 from sparkweld.ir.types import BOOL, STR
-from udf_compiler.frontends.python.conditions import both, choose
 from udf_compiler.frontends.python.facts import Facts
 from udf_compiler.frontends.tracing.exceptions import catches, check_exception, watched_exceptions
 from udf_compiler.frontends.tracing.session import check_size, current, refuse, refuse_again
@@ -383,18 +382,3 @@ def guards_of(node: Node) -> Iterator[Guard]:
     if isinstance(node, Fork):
         yield from guards_of(node.yes)
         yield from guards_of(node.no)
-
-
-def decided(loop: LoopBuilder, node: Node) -> Value:
-    """Returns the condition that the row's path ends in a value and all its guards hold."""
-    return _decided(loop, node)
-
-
-def _decided(loop: LoopBuilder, node: Node) -> Value:
-    if isinstance(node, Leaf):
-        result = loop.const(node.error is None, BOOL)
-    else:
-        result = choose(loop, node.condition, _decided(loop, node.yes), _decided(loop, node.no))
-    for guard in node.guards:
-        result = both(loop, result, guard.condition)
-    return result

@@ -7,13 +7,15 @@ the order of the fields, or a dict by their names. Only the pickled format also 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Row
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.trees import with_ends
 from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -114,13 +116,7 @@ def struct_tree(tree: Node) -> Node:
         return tree
     if all(leaf.value is None for leaf in ends):
         refuse("SW310")
-    return _without_none(tree)
-
-
-def _without_none(tree: Node) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_without_none(tree.yes), no=_without_none(tree.no))
-    return Leaf(None, NullStruct(), tree.guards) if tree.error is None and tree.value is None else tree
+    return with_ends(tree, lambda leaf: Leaf(None, NullStruct(), leaf.guards) if leaf.value is None else leaf)
 
 
 class NoStruct(Exception):
@@ -134,14 +130,13 @@ def fitting_tree(tree: Node, names: Sequence[str], lists: bool) -> Node:
     """
     ends = [leaf.value for leaf in leaves(tree) if leaf.error is None and leaf.value is not None]
     fits = [_fits(x, names, lists) for x in ends]
-    return tree if all(fits) or not any(fits) else _without_others(tree, names, lists)
+    if all(fits) or not any(fits):
+        return tree
 
+    def fitting(leaf: Leaf) -> Leaf:
+        return leaf if leaf.value is None or _fits(leaf.value, names, lists) else Leaf(None, NoStruct(), leaf.guards)
 
-def _without_others(tree: Node, names: Sequence[str], lists: bool) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_without_others(tree.yes, names, lists), no=_without_others(tree.no, names, lists))
-    keeps = tree.error is not None or tree.value is None or _fits(tree.value, names, lists)
-    return tree if keeps else Leaf(None, NoStruct(), tree.guards)
+    return with_ends(tree, fitting)
 
 
 def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
@@ -152,19 +147,15 @@ def field_trees(tree: Node, names: Sequence[str], lists: bool) -> list[Node]:
     for leaf in leaves(tree):
         if leaf.error is None and leaf.value is not None:
             _check(leaf.value, names, lists)
-    return [_field_tree(tree, at, name) for at, name in enumerate(names)]
+    return [with_ends(tree, partial(_field_end, at, name)) for at, name in enumerate(names)]
 
 
-def _field_tree(tree: Node, at: int, name: str) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_field_tree(tree.yes, at, name), no=_field_tree(tree.no, at, name))
-    if tree.error is not None:
-        return tree
-    x = _field_of(tree.value, at, name)
+def _field_end(at: int, name: str, leaf: Leaf) -> Node:
+    x = _field_of(leaf.value, at, name)
     if type(x) is not Undecided:
-        return Leaf(x, None, tree.guards)
+        return Leaf(x, None, leaf.guards)
     valid, value = (object.__getattribute__(x, part) for part in ("valid", "value"))
-    return Fork(valid.value, tree.guards, Leaf(value, None, ()), Leaf(None, None, ()))
+    return Fork(valid.value, leaf.guards, Leaf(value, None, ()), Leaf(None, None, ()))
 
 
 def _field_of(value: Any, at: int, name: str) -> Any:

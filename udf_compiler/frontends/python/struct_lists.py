@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.contract.spark_types import StructField
@@ -16,9 +16,10 @@ from sparkweld.ir import LoopBuilder, Type
 from sparkweld.ir.types import BOOL, list_of
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list, of_list
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.row_lists import TracedElement
+from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -59,8 +60,8 @@ class StructLists:
         for leaf in leaves(tree):
             if leaf.error is None and leaf.value is not None:
                 self._check(leaf.value)
-        found = [_mapped(tree, of) for at, field in enumerate(self.fields) for of in self._of_field(at, field)]
-        return [*found, _mapped(tree, self._gone)]
+        found = [with_results(tree, of) for at, field in enumerate(self.fields) for of in self._of_field(at, field)]
+        return [*found, with_results(tree, self._gone)]
 
     def _check(self, x: Any) -> None:
         x = as_records(x)
@@ -169,11 +170,3 @@ def _part(element: Any, at: int, name: str) -> Any:
     if type(element) is TracedRecord:
         return dict(zip(element.names, element.values_, strict=True)).get(name)
     return unwrapped(element).get(name) if _is_dict(element) else _items(element)[at]
-
-
-def _mapped(tree: Node, of: Callable[[Any], Any]) -> Node:
-    if isinstance(tree, Fork):
-        return replace(tree, yes=_mapped(tree.yes, of), no=_mapped(tree.no, of))
-    if tree.error is not None or tree.value is None:
-        return tree
-    return Leaf(of(tree.value), None, tree.guards)

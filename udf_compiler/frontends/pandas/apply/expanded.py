@@ -7,8 +7,6 @@ of its values. A Series of numbers alone has a dtype of its own: all columns hav
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -17,8 +15,9 @@ from sparkweld.ir import LoopBuilder
 from sparkweld.ir.types import F64
 from udf_compiler.frontends.pandas.apply.row_loops import frame_of_tree
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
-from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
+from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result
+from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class
@@ -79,7 +78,11 @@ def expanded(loop: LoopBuilder, tree: Node, call: str) -> TracedFrame | None:
     if len(classes) > 1 or "" in classes:
         refuse("SW262", call=call, what="a function that returns a Series of other values than strings and numbers,")
     (whole,) = classes
-    return fresh(loop, frame_of_tree(loop, _rows(tree, partial(_as_float, loop) if whole == "float" else lambda x: x)))
+
+    def row(x: Any) -> dict[str, Any]:
+        return {name: _as_float(loop, part) if whole == "float" else part for name, part in x[1].items()}
+
+    return fresh(loop, frame_of_tree(loop, with_results(tree, row)))
 
 
 def _class_of(row: dict[str, Any]) -> str:
@@ -97,10 +100,3 @@ def _as_float(loop: LoopBuilder, x: Any) -> Any:
     if is_scalar(x):
         return x if x.kind == "float" else TracedScalar("float", loop.cast(x.value, F64))
     return math.nan if x is None else float(x)
-
-
-def _rows(tree: Node, part: Callable[[Any], Any]) -> Node:
-    """Returns the tree of the rows, with a change of each of their values."""
-    if isinstance(tree, Fork):
-        return Fork(tree.condition, tree.guards, _rows(tree.yes, part), _rows(tree.no, part))
-    return tree if tree.error is not None else Leaf({k: part(x) for k, x in tree.value[1].items()}, None, tree.guards)

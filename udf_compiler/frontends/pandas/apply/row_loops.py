@@ -17,8 +17,9 @@ from udf_compiler.frontends.pandas.apply.interpreted_helpers import has_helpers,
 from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
-from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Fork, Leaf, Node, exploring, leaves
+from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Leaf, Node, exploring, leaves
 from udf_compiler.frontends.python.result_kinds import merged
+from udf_compiler.frontends.python.trees import with_ends
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
 from udf_compiler.frontends.tracing.values import moved
@@ -309,13 +310,12 @@ def _elements_at(at: int, ended: _Elements) -> Any:
 
 def _parts(tree: Node, part: Callable[[Any], Any]) -> Node:
     """Returns the tree of a part of each result."""
-    if isinstance(tree, Leaf):
-        if tree.error is not None:
-            return tree
-        if isinstance(tree.value, _Elements) and not tree.value.values:
-            return Leaf(None, _NoElement(), tree.guards)
-        return Leaf(part(tree.value), None, tree.guards)
-    return Fork(tree.condition, tree.guards, _parts(tree.yes, part), _parts(tree.no, part))
+
+    def end(leaf: Leaf) -> Leaf:
+        nothing = isinstance(leaf.value, _Elements) and not leaf.value.values
+        return Leaf(None, _NoElement(), leaf.guards) if nothing else Leaf(part(leaf.value), None, leaf.guards)
+
+    return with_ends(tree, end)
 
 
 def _decisions(tree: Node, leaf: Leaf) -> list[bool]:
