@@ -100,30 +100,26 @@ def _write_zone(zone: tuple[str | None, tuple[str, str]]) -> None:
     time.tzset()
 
 
-#: The defaults of the settings of PyTorch.
-_PYTORCH = ("torch.float32", "cpu", "True", "highest")
+#: The settings of PyTorch when it is imported.
+_PYTORCH = ("float32", "cpu", True, "highest")
 
 
-def _of_pytorch() -> tuple[Any, ...] | None:
+def _of_pytorch() -> tuple[Any, ...]:
     """Returns PyTorch's settings: the default dtype and device, whether gradients are computed, and the precision of products.
 
-    None without PyTorch: they are then at their defaults.
+    Without PyTorch, these are its defaults.
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "nn"):
-        return None
-    precision = torch.get_float32_matmul_precision()
-    return torch.get_default_dtype(), str(torch.empty(0).device), torch.is_grad_enabled(), precision
+        return _PYTORCH
+    dtype, precision = str(torch.get_default_dtype()).removeprefix("torch."), torch.get_float32_matmul_precision()
+    return dtype, str(torch.empty(0).device), torch.is_grad_enabled(), precision
 
 
-def _meaning_of_pytorch(settings: tuple[Any, ...] | None) -> list[str]:
-    return list(map(str, settings)) if settings else list(_PYTORCH)
-
-
-def _write_pytorch(settings: tuple[Any, ...] | None) -> None:
+def _write_pytorch(settings: tuple[Any, ...]) -> None:
     torch: Any = sys.modules["torch"]
-    dtype, device, gradients, precision = settings or (torch.float32, "cpu", True, "highest")
-    torch.set_default_dtype(dtype)
+    dtype, device, gradients, precision = settings
+    torch.set_default_dtype(getattr(torch, dtype))
     if str(torch.empty(0).device) != device:
         torch.set_default_device(device)
     torch.set_grad_enabled(gradients)
@@ -143,7 +139,7 @@ def _settings() -> tuple[Setting, ...]:
                 lambda value: {name: x for name, x in value.items() if name.partition(".")[0] not in _SHOWN}),
         Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)),
         Setting("the time zone", _zone, _write_zone, lambda value: value[1]),
-        Setting("the defaults of PyTorch", _of_pytorch, _write_pytorch, _meaning_of_pytorch),
+        Setting("the defaults of PyTorch", _of_pytorch, _write_pytorch),
         Setting("sys.setrecursionlimit", sys.getrecursionlimit, sys.setrecursionlimit, lambda value: min(value, _RECURSION)),
     )  # fmt: skip
 
