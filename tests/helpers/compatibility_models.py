@@ -10,7 +10,7 @@ from udf_compiler.frontends.models.estimators import ESTIMATORS
 from udf_compiler.frontends.models.translator import METHODS, Translator
 from udf_compiler.frontends.onnx.evaluation import OPERATORS
 from udf_compiler.frontends.spark_ml import KEPT, STAGES
-from udf_compiler.frontends.torch.functions import names
+from udf_compiler.frontends.torch.functions import NAMES
 from udf_compiler.frontends.torch.modules import LAYERS
 
 HEAD = """\
@@ -57,7 +57,7 @@ def operators_list() -> list[str]:
 def pytorch_list() -> list[str]:
     """Returns Markdown lines: the layers, and the functions and methods."""
     layers = sorted((q.rpartition(".")[2] for q in LAYERS), key=str.lower)
-    return [f"- layers: {', '.join(layers)}", f"- functions and methods: {', '.join(sorted(names()))}"]
+    return [f"- layers: {', '.join(layers)}", f"- functions and methods: {', '.join(sorted(NAMES))}"]
 
 
 def spark_table() -> list[str]:

@@ -31,7 +31,7 @@ _SLOPES = {"silu": 1.1, "gelu": 1.13, "gelu_tanh": 1.13}
 #: Activations that PyTorch and the op compute with the same bits, but for a product.
 _EXACT = ("identity", "relu", "leaky_relu")
 #: The largest sum of |weight * value| that no order of additions lets overflow.
-_LARGEST = {F32: 1e37, F64: 1e307}
+LARGEST = {F32: 1e37, F64: 1e307}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Layers:
             most = float(np.abs(weights.astype(np.float64)).sum(axis=0).max()) + float(np.abs(bias).max())
             factor *= max(1.0, most) if np.isfinite(most) else np.inf
         # The factor bounds sums of arguments of at least 1; a smaller limit, or NaN, would prove nothing.
-        largest = _LARGEST[self.given.type]
+        largest = LARGEST[self.given.type]
         limit = loop.const(largest / factor if factor <= largest else 0.0, self.given.type)
         loop.guard(all_of(loop, [loop.call("less", loop.call("absolute", v), limit) for v in self.given.columns]), local=True)
 
@@ -113,13 +113,13 @@ def after_activation(loop: LoopBuilder, bounds: Accuracy, name: str, type: Type,
     slope = max(_SLOPES.get(name, 1.0), abs(alpha))
     if name in _EXACT and slope == 1:
         return bounds
-    if name not in (*_BOUNDED, "logistic"):  # the absolute value is at most that of x, times the slope
+    if name not in _BOUNDED:  # the absolute value is at most that of x, times the slope
         return bounds.scaled(loop, slope, 0.0, _ACTIVATION_EPS * eps_of(type))
     terms = _SOFTMAX_EPS + 2 * shape[-1] if name == "softmax" else 0
     rounding = loop.const((_ACTIVATION_EPS + terms) * eps_of(type), F64)
     factor = 3.0 if name == "softmax" else 1.0
     error = loop.call("add", loop.call("multiply", bounds.error, loop.const(factor, F64)), rounding)
-    return Accuracy(loop.const(1.0, F64) if name in _BOUNDED else bounds.size, error)
+    return Accuracy(loop.const(1.0, F64), error)
 
 
 def activated(loop: LoopBuilder, values: Sequence[Value], name: str) -> list[Value]:

@@ -89,14 +89,14 @@ class Tensor:
         return Tensor(self.loop, columns, self.shape if shape is None else shape, self.accuracy)
 
 
+def largest_of(loop: LoopBuilder, each: Sequence[Accuracy]) -> Accuracy:
+    """Returns bounds that are at least each of several ones."""
+    return Accuracy(loop.fold("maximum", [b.size for b in each]), loop.fold("maximum", [b.error for b in each]))
+
+
 def joined(tensors: Sequence[Tensor]) -> Callable[[], Accuracy] | None:
     """Returns the bounds of the values of several tensors together."""
     loop = tensors[0].loop
     if all(t.exact for t in tensors):
         return None
-
-    def bounds() -> Accuracy:
-        each = [t.bounds for t in tensors]
-        return Accuracy(loop.fold("maximum", [b.size for b in each]), loop.fold("maximum", [b.error for b in each]))
-
-    return bounds
+    return lambda: largest_of(loop, [t.bounds for t in tensors])

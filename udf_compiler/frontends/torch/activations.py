@@ -15,7 +15,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import largest
 from udf_compiler.frontends.models.trees import expit, softmax
-from udf_compiler.frontends.networks.layers import Dense, after_activation, apply_activation
+from udf_compiler.frontends.networks.layers import Dense, activated, after_activation, apply_activation
 from udf_compiler.frontends.networks.tensors import Accuracy, eps_of
 from udf_compiler.frontends.torch.elementwise import LIBM, clamp, made, scaled, total
 from udf_compiler.frontends.torch.values import RowTensor, Step, grid_of
@@ -146,10 +146,7 @@ def _of_layers(name: str, step: Step, input: RowTensor, *, inplace: bool = False
         return found
     if name != "relu":
         return RowTensor(apply_activation(given, name), input.batched, step.expected, fresh=True)
-    loop = input.loop
-    zero = loop.const(0, given.type)
-    values = [loop.select(loop.call("less", v, zero), zero, v) for v in given.columns]
-    return made(step, input, values, input.shape, given.accuracy)
+    return made(step, input, activated(input.loop, given.columns, name), input.shape, given.accuracy)
 
 
 def _leaky_relu(step: Step, input: RowTensor, negative_slope: float = 0.01, inplace: bool = False) -> RowTensor:

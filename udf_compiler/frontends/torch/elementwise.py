@@ -12,8 +12,8 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, F32, F64, Type
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
-from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of
-from udf_compiler.frontends.torch.values import RowTensor, Step, cast, grid_of, library, type_of
+from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, largest_of
+from udf_compiler.frontends.torch.values import RowTensor, Step, cast, grid_of, is_traced, library, type_of
 from udf_compiler.frontends.tracing.lower import guard_zeros_agree
 
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}
@@ -22,11 +22,6 @@ _COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equa
 LIBM = 8
 #: Arguments of exp whose results are finite in any implementation.
 _EXPONENTS = {F32: 88.0, F64: 709.0}
-
-
-def is_traced(x: Any) -> bool:
-    """Whether an operand has values of the rows."""
-    return isinstance(x, RowTensor) and x.rows is not None
 
 
 def is_exact(*given: Any) -> bool:
@@ -94,6 +89,11 @@ def product_bounds(loop: LoopBuilder, x: Accuracy, y: Accuracy, type: Type) -> A
 def rounded(loop: LoopBuilder, bounds: Accuracy, rounding: float) -> Accuracy:
     """Returns the bounds after an operation that rounds by `rounding` of the size."""
     return Accuracy(bounds.size, total(loop, bounds.error, scaled(loop, total(loop, bounds.size, bounds.error), rounding)))
+
+
+def _either_bounds(loop: LoopBuilder, a: Any, b: Any) -> Callable[[], Accuracy] | None:
+    """Returns the bounds of values of which each is that of one operand."""
+    return None if is_exact(a, b) else lambda: largest_of(loop, [bounds_of(loop, a), bounds_of(loop, b)])
 
 
 def _arithmetic_bounds(loop: LoopBuilder, fn: str, type: Type, a: Any, b: Any) -> Accuracy:
@@ -164,14 +164,8 @@ def _where(step: Step, condition: RowTensor, input: Any, other: Any) -> RowTenso
     if condition.sample.dtype != library().bool:
         step.refuse("a condition of numbers")
     like, shape, (chosen, left, right) = spread(step, (condition, input, other), (BOOL, step.type, step.type))
-    loop = like.loop
-
-    def bounds() -> Accuracy:
-        both = [bounds_of(loop, x) for x in (input, other)]
-        return Accuracy(loop.fold("maximum", [b.size for b in both]), loop.fold("maximum", [b.error for b in both]))
-
-    values = [loop.select(c, x, y) for c, x, y in zip(chosen, left, right, strict=True)]
-    return made(step, like, values, shape, None if is_exact(input, other) else bounds)
+    values = [like.loop.select(c, x, y) for c, x, y in zip(chosen, left, right, strict=True)]
+    return made(step, like, values, shape, _either_bounds(like.loop, input, other))
 
 
 def _extreme(fn: str, step: Step, input: Any, other: Any) -> RowTensor:
@@ -182,13 +176,8 @@ def _extreme(fn: str, step: Step, input: Any, other: Any) -> RowTensor:
     if type.is_float:
         for x, y in zip(left, right, strict=True):
             guard_zeros_agree(loop, x, y)
-
-    def bounds() -> Accuracy:
-        both = [bounds_of(loop, x) for x in (input, other)]
-        return Accuracy(loop.fold("maximum", [b.size for b in both]), loop.fold("maximum", [b.error for b in both]))
-
     values = [loop.call(fn, x, y) for x, y in zip(left, right, strict=True)]
-    return made(step, like, values, shape, None if is_exact(input, other) else bounds)
+    return made(step, like, values, shape, _either_bounds(loop, input, other))
 
 
 def clamp(step: Step, input: RowTensor, min: Any = None, max: Any = None) -> RowTensor:

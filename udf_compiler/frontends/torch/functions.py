@@ -13,7 +13,7 @@ from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.torch import activations, elementwise, layers, shapes
 from udf_compiler.frontends.torch.elementwise import converted
 from udf_compiler.frontends.torch.shapes import Extremes, item, largest
-from udf_compiler.frontends.torch.values import SAMPLES, RowTensor, Step, library
+from udf_compiler.frontends.torch.values import SAMPLES, RowTensor, Step, constant, is_traced, type_of
 from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import check_size, refuse
@@ -25,11 +25,8 @@ _OF_CONSTANTS: dict[str, Callable[..., Any]] = {**elementwise.FUNCTIONS, **shape
 FUNCTIONS: dict[str, Callable[..., Any]] = {**_OF_CONSTANTS, **activations.FUNCTIONS, **layers.FUNCTIONS}
 #: Conversions between dtypes.
 _CONVERSIONS = ("float", "double", "long", "int", "bool", "to", "type", "type_as")
-
-
-def names() -> frozenset[str]:
-    """Returns the names of the translated functions and methods."""
-    return frozenset((*FUNCTIONS, *_CONVERSIONS, "max", "min"))
+#: Names of the translated functions and methods.
+NAMES = frozenset((*FUNCTIONS, *_CONVERSIONS, "max", "min"))
 
 
 def called(name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], call: str) -> Any:
@@ -41,9 +38,7 @@ def called(name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         if not any(map(_has_rows, (*args, *kwargs.values()))):
             if name not in _OF_CONSTANTS and name not in _CONVERSIONS and not _is_nan(expected):
                 refuse("SW843", call=call, what="constants only")
-            return Extremes(*(RowTensor(None, False, x) for x in expected)) if isinstance(expected, tuple) else (
-                RowTensor(None, False, expected)
-            )
+            return Extremes(*map(constant, expected)) if isinstance(expected, tuple) else constant(expected)
         made = _translated(name, args, kwargs, expected, call)
     for tensor in made if isinstance(made, Extremes) else (made,):
         _check(tensor, call)
@@ -88,7 +83,7 @@ def item_of(x: RowTensor, key: Any) -> RowTensor:
     with unwatched():
         expected = run_prototype(call, lambda: x.sample[key])
         if x.rows is None:
-            return RowTensor(None, False, expected)
+            return constant(expected)
         made = item(Step(call, expected), x, key)
     _check(made, call)
     return made
@@ -118,19 +113,15 @@ def _is_nan(x: Any) -> bool:
 def _has_rows(x: Any) -> bool:
     if type(x) in (list, tuple):
         return any(map(_has_rows, x))
-    return isinstance(x, RowTensor) and x.rows is not None
+    return is_traced(x)
 
 
 def _check(made: RowTensor, call: str) -> None:
     """Refuses (SW843) a result of another shape or dtype than PyTorch's."""
     shape = (SAMPLES, *made.shape) if made.batched else made.shape
-    if tuple(made.sample.shape) != shape or made.values.type.dtype != _dtype(made.sample):
+    if tuple(made.sample.shape) != shape or made.values.type != type_of(made.sample.dtype, call):
         refuse("SW843", call=call, what=f"a result of {made.sample.dtype} and shape {tuple(made.sample.shape)}")
     check_size(made.loop)
-
-
-def _dtype(sample: Any) -> Any:
-    return library().empty(0, dtype=sample.dtype).numpy().dtype
 
 
 def given_out(x: RowTensor, call: str) -> RowTensor:

@@ -15,14 +15,14 @@ from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.networks.layers import affine, dense
 from udf_compiler.frontends.networks.tensors import Accuracy, eps_of, joined
 from udf_compiler.frontends.torch.elementwise import made, scaled, total
-from udf_compiler.frontends.torch.values import RowTensor, Step
+from udf_compiler.frontends.torch.values import RowTensor, Step, is_traced
 
 #: The most numbers in the tables of embeddings.
 _MOST_ENTRIES = 1 << 14
 
 
 def _constant(step: Step, x: Any, what: str) -> np.ndarray:
-    if not isinstance(x, RowTensor) or x.rows is not None:
+    if not isinstance(x, RowTensor) or is_traced(x):
         step.refuse(f"{what} that is not constant")
     return x.array()
 
@@ -189,14 +189,14 @@ def _stack(step: Step, tensors: Sequence[RowTensor], dim: Any = 0) -> RowTensor:
 
 
 def _column_stack(step: Step, tensors: Sequence[RowTensor]) -> RowTensor:
-    if not all(isinstance(t, RowTensor) and t.rows is not None and t.batched and len(t.shape) < 2 for t in tensors):
+    if not all(is_traced(t) and t.batched and len(t.shape) < 2 for t in tensors):
         step.refuse("tensors that are not columns or matrices of the rows")
     grids = [t.grid.reshape(-1) for t in tensors]
     return _of_parts(step, tensors, np.concatenate(grids))
 
 
 def _joined(step: Step, tensors: Sequence[Any], dim: Any, join: Callable[..., np.ndarray]) -> RowTensor:
-    if type(tensors) not in (list, tuple) or not all(isinstance(t, RowTensor) and t.rows is not None for t in tensors):
+    if type(tensors) not in (list, tuple) or not all(map(is_traced, tensors)):
         step.refuse("tensors without values of the rows among its arguments")
     if len({t.batched for t in tensors}) > 1 or type(dim) is not int:
         step.refuse("tensors of rows beside tensors of one row")

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.models.tested_versions import refusal_of
-from udf_compiler.frontends.torch.tensors import StackedTensor, TracedTensor, call_function, changed
-from udf_compiler.frontends.torch.values import RowTensor, library
+from udf_compiler.frontends.torch.tensors import StackedTensor, TracedTensor, call_named, changed, constant_tensor
+from udf_compiler.frontends.torch.values import library
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, absent_of
 
 #: The attributes in which PyTorch stores the parts of a module.
 PARTS = ("_parameters", "_buffers", "_modules")
-#: Methods that leave a module on the CPU, in its dtype.
-_UNCHANGED = ("cpu", "requires_grad_", "share_memory")
 
 
 class Module:
@@ -96,7 +94,7 @@ class Module:
                 refuse("SW252", call=call, error="RuntimeError: Error(s) in loading state_dict: another shape or dtype")
             if isinstance(before, library().nn.Parameter):
                 after = library().nn.Parameter(after.detach(), requires_grad=before.requires_grad)
-            parts[key] = TracedTensor(RowTensor(None, False, after))
+            parts[key] = constant_tensor(after)
 
     def _named(self, prefix: str) -> Iterator[tuple[str, dict[str, Any], str]]:
         """Yields (the name in a state, the dict that holds it, its key) of all parameters and buffers."""
@@ -262,9 +260,7 @@ class Layer(Module):
 
 
 def _function(name: str, call: str, *args: Any, **kwargs: Any) -> Any:
-    functional, torch = library().nn.functional, library()
-    real = getattr(functional, name, None) or getattr(torch, name)
-    return call_function(name, real, args, kwargs, call)
+    return call_named(name, args, kwargs, call)
 
 
 def _activation(name: str, *settings: str) -> Callable[..., Any]:
@@ -351,12 +347,13 @@ def qualified(kind: type) -> str:
 def layer_of(original: Any, held: dict[str, dict[str, Any]]) -> Layer:
     """Returns the stand-in of a layer whose class `LAYERS` has."""
     run, width = LAYERS[qualified(type(original))]
-    plain = {k: v for k, v in vars(original).items() if k == "training" or not k.startswith("_")}
+    plain = {k: v for k, v in vars(original).items() if not k.startswith("_")}
     if "forward" in plain:
         refuse("SW801", estimator=f"{qualified(type(original))} with a forward of its own")
     inplace = bool(plain.pop("inplace", False)) and run is not _dropout
     attributes = {k: v for k, v in plain.items() if type(v) in (int, float, bool, str, tuple, type(None))}
-    attributes.pop("training", None) if original.training else None
+    if original.training:  # code that reads this mode is refused
+        attributes.pop("training", None)
     made: Layer = created(Layer, type(original), held, attributes)
     vars(made).update(_run=_in_place(run) if inplace else run, _width=vars(original).get(width))
     return made
@@ -371,7 +368,7 @@ def new_layer(kind: type, *args: Any, **kwargs: Any) -> Layer:
     untested = refusal_of(kind, ("forward",))
     if untested is not None:
         refuse(untested.code, **untested.params)
-    held = {part: {k: None if v is None else TracedTensor(RowTensor(None, False, v)) for k, v in vars(real)[part].items()}
+    held = {part: {k: None if v is None else constant_tensor(v) for k, v in vars(real)[part].items()}
             for part in PARTS}  # fmt: skip
     made = layer_of(real, held)
     vars(made)["_open"] = True

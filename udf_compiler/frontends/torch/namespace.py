@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.torch.conversions import Stacked, has_rows, tensor_of
-from udf_compiler.frontends.torch.functions import names
+from udf_compiler.frontends.torch.functions import NAMES
 from udf_compiler.frontends.torch.modules import CONTAINERS, LAYERS, new_layer, qualified
-from udf_compiler.frontends.torch.tensors import Function, StackedTensor, TracedTensor
-from udf_compiler.frontends.torch.values import RowTensor, is_constant, library
+from udf_compiler.frontends.torch.tensors import Function, StackedTensor, TracedTensor, constant_tensor
+from udf_compiler.frontends.torch.values import is_constant, library
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -78,7 +78,7 @@ def tensor(data: Any, dtype: Any, call: str, copies: bool = True) -> Any:
     if not has_rows(data):
         if is_exploring() and holds_none(data):
             leave_none()
-        return TracedTensor(RowTensor(None, False, run_prototype(call, library().tensor, data, dtype=dtype)))
+        return constant_tensor(run_prototype(call, library().tensor, data, dtype=dtype))
     found = tensor_of(data, dtype, call, copies)
     return StackedTensor(found) if isinstance(found, Stacked) else TracedTensor(found)
 
@@ -122,7 +122,7 @@ def _constant(name: str, *args: Any, **kwargs: Any) -> Any:
     if any(isinstance(x, StandIn) for x in (*args, *kwargs.values())):
         refuse("SW843", call=f"torch.{name}", what="an argument that is not constant")
     made = run_prototype(f"torch.{name}", getattr(library(), name), *args, **kwargs)
-    return TracedTensor(RowTensor(None, False, made))
+    return constant_tensor(made)
 
 
 def _nothing(*args: Any) -> None:
@@ -135,6 +135,14 @@ def _is_available() -> bool:
     if version.cuda is not None or getattr(version, "hip", None) is not None:
         refuse("SW843", call="torch.cuda.is_available", what="a result that depends on the machine")
     return False
+
+
+#: Name in torch -> what implements it, beside the functions of tensors.
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "tensor": _tensor, "as_tensor": _as_tensor, "from_numpy": _from_numpy, "device": _device,
+    **{name: partial(_constant, name) for name in _CONSTANTS},
+    **dict.fromkeys(_WITHOUT_EFFECT, _nothing),
+}  # fmt: skip
 
 
 def _attribute(module: str, load: Any, name: str) -> Any:
@@ -152,9 +160,7 @@ def stand_in(obj: Any, load: Any = None) -> Any:
 
     `load`: returns that of torch.load or torch.jit.load.
     """
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "nn"):
-        return None
+    torch = library()
     if isinstance(obj, types.ModuleType):
         name = obj.__name__
         known = name in _MODULES and sys.modules[name] is obj
@@ -172,13 +178,13 @@ def _captured(torch: Any, x: Any) -> Any:
     """Returns a captured tensor. Refuses (SW843) those of other devices and layouts."""
     if x.device.type != "cpu" or x.layout != torch.strided or x.is_quantized:
         refuse("SW843", call="a captured tensor", what=f"the device {x.device} or the layout {x.layout}")
-    return TracedTensor(RowTensor(None, False, x))
+    return constant_tensor(x)
 
 
 def _parameter(data: Any, requires_grad: bool = True) -> Any:
     if not isinstance(data, TracedTensor) or data.data.rows is not None:
         refuse("SW843", call="torch.nn.Parameter", what="something other than a constant tensor")
-    return TracedTensor(RowTensor(None, False, library().nn.Parameter(data.data.sample, requires_grad)))
+    return constant_tensor(library().nn.Parameter(data.data.sample, requires_grad))
 
 
 def _initialized(tensor: Any, *args: Any, **kwargs: Any) -> Any:
@@ -208,14 +214,11 @@ def _callable(torch: Any, obj: Any) -> Any:
             return class_stand_in(kind, f"torch.{known}", partial(_typed, known))
     if obj is torch.cuda.is_available:
         return _is_available
-    makers: dict[str, Any] = {"tensor": _tensor, "as_tensor": _as_tensor, "from_numpy": _from_numpy, "device": _device}
-    makers.update((known, partial(_constant, known)) for known in _CONSTANTS)
-    makers.update(dict.fromkeys(_WITHOUT_EFFECT, _nothing))
     for owner, label in ((torch, "torch"), (torch.nn.functional, "F"), (torch.special, "torch.special")):
         if getattr(owner, name, None) is obj:
-            if owner is torch and name in makers:
-                return makers[name]
+            if owner is torch and name in _MAKERS:
+                return _MAKERS[name]
             known = name if owner is not torch.special else f"special_{name}"
-            if known in names():
+            if known in NAMES:
                 return Function(obj, known, f"{label}.{name}")
     return None

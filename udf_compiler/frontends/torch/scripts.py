@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from udf_compiler.frontends.torch.functions import FUNCTIONS
 from udf_compiler.frontends.torch.modules import PARTS, Module, created, refuse_training
-from udf_compiler.frontends.torch.tensors import TracedTensor, call_function, changed
-from udf_compiler.frontends.torch.values import RowTensor, library
+from udf_compiler.frontends.torch.tensors import TracedTensor, call_named, changed, constant_tensor
+from udf_compiler.frontends.torch.values import library
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -84,7 +84,7 @@ def _value(node: Any, known: dict[str, Any]) -> Any:
     domain, _, name = node.kind().partition("::")
     if node.kind() == "prim::Constant":
         constant = node.output().toIValue()
-        return TracedTensor(RowTensor(None, False, constant)) if isinstance(constant, library().Tensor) else constant
+        return constant_tensor(constant) if isinstance(constant, library().Tensor) else constant
     given = [known[value.debugName()] for value in node.inputs()]
     if node.kind() == "prim::ListConstruct":
         return given
@@ -123,10 +123,7 @@ def _sliced(x: TracedTensor, dim: int, start: Any, end: Any, stride: int) -> Any
 
 
 def _called(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    torch = library()
-    owners = (torch.nn.functional, torch, torch.Tensor)
-    real = next(getattr(owner, name) for owner in owners if hasattr(owner, name))
-    return call_function(name, real, tuple(args), kwargs, f"aten::{name}")
+    return call_named(name, args, kwargs, f"aten::{name}")
 
 
 def _in_order(given: Sequence[Any]) -> Arguments:

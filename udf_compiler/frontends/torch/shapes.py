@@ -10,23 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, F32, F64
+from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
-from udf_compiler.frontends.networks.layers import clear_largest
+from udf_compiler.frontends.networks.layers import LARGEST, clear_largest
 from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of
 from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.torch.elementwise import made, scaled, total
-from udf_compiler.frontends.torch.values import RowTensor, Step
-
-#: The largest sum of absolute values that no order of additions lets overflow.
-_LARGEST = {F32: 1e37, F64: 1e307}
+from udf_compiler.frontends.torch.values import RowTensor, Step, grid_of
 
 
 def _view(step: Step, x: RowTensor, grid: np.ndarray) -> RowTensor:
     """Returns some of a row's values in another shape or order."""
-    tensor = x.values if grid.shape == x.shape and grid is x.grid else x.values.like(list(grid.ravel()), grid.shape)
-    return RowTensor(tensor, x.batched, step.expected)
+    return RowTensor(x.values.like(list(grid.ravel()), grid.shape), x.batched, step.expected)
 
 
 def _same(step: Step, x: RowTensor, *others: Any, **options: Any) -> RowTensor:
@@ -100,12 +96,7 @@ def item(step: Step, x: RowTensor, key: Any) -> RowTensor:
             step.refuse("an index of the batch's rows")
         parts = parts[1:]
     parts = [list(p) if type(p) is tuple else p for p in parts]
-    chosen = x.grid[tuple(parts)]
-    if not isinstance(chosen, np.ndarray):
-        single = np.empty((), object)
-        single[()] = chosen
-        chosen = single
-    return _view(step, x, chosen)
+    return _view(step, x, _as_grid(x.grid[tuple(parts)]))
 
 
 def _is_constant(part: Any) -> bool:
@@ -123,11 +114,7 @@ def _select(step: Step, x: RowTensor, dim: Any, index: Any) -> RowTensor:
 
 
 def _as_grid(chosen: Any) -> np.ndarray:
-    if isinstance(chosen, np.ndarray):
-        return chosen
-    single = np.empty((), object)
-    single[()] = chosen
-    return single
+    return chosen if isinstance(chosen, np.ndarray) else grid_of([chosen], ())
 
 
 def _axes(step: Step, x: RowTensor, dim: Any) -> tuple[int, ...]:
@@ -159,7 +146,7 @@ def _summed(fn: str, step: Step, input: RowTensor, dim: Any = None, keepdim: boo
     values = [loop.fold("add", group) for group in groups]
     if not type.is_float:
         return made(step, input, values, shape)
-    limit = loop.const(_LARGEST[type] / count, type)
+    limit = loop.const(LARGEST[type] / count, type)
     small = [loop.call("less", loop.call("absolute", v), limit) for group in groups for v in group]
     loop.guard(all_of(loop, small), local=True)
     if fn == "mean":

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
 
 from udf_compiler.frontends.pandas.row_counts import row_count
-from udf_compiler.frontends.python.operands import is_number
 from udf_compiler.frontends.torch import conversions
-from udf_compiler.frontends.torch.functions import called, item_of, names
+from udf_compiler.frontends.torch.functions import NAMES, called, item_of
 from udf_compiler.frontends.torch.shapes import Extremes
-from udf_compiler.frontends.torch.values import RowTensor, library, type_of
+from udf_compiler.frontends.torch.values import RowTensor, constant, library, type_of
 from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -120,7 +119,7 @@ class TracedTensor(Traced):
             return lambda *dims: _sizes(data, name, dims)
         if name in _IN_PLACE:
             return lambda *args, **kwargs: changed(self, lambda: self._called(_IN_PLACE[name], args, kwargs, call), call)
-        if name in names():
+        if name in NAMES:
             return lambda *args, **kwargs: self._called(name, args, kwargs, call)
         refuse("SW843", call=call, what="no translation")
 
@@ -178,8 +177,6 @@ def _of_operator(real: Callable[..., Any], name: str, reflected: bool) -> Callab
 def _operand(x: Any) -> Any:
     if isinstance(x, TracedTensor) or type(x) in (int, float, bool):
         return x
-    if is_number(x):
-        refuse("SW843", call="an operator of a tensor", what=f"{raw(x)} as operand")
     refuse("SW843", call="an operator of a tensor", what=f"{raw(x)} as operand")
 
 
@@ -222,6 +219,11 @@ _READERS: dict[str, Callable[[TracedTensor], Any]] = {
 }
 
 
+def constant_tensor(x: Any) -> TracedTensor:
+    """Returns the stand-in of a tensor of PyTorch that does not depend on the rows."""
+    return TracedTensor(constant(x))
+
+
 def data_of(x: Any) -> Any:
     """Returns an argument with the data of its tensors."""
     if isinstance(x, TracedTensor):
@@ -259,6 +261,13 @@ def call_function(name: str, real: Callable[..., Any], args: tuple[Any, ...], kw
         for tensor in tensors:
             object.__setattr__(tensor, "viewed", True)
     return TracedTensor(made)
+
+
+def call_named(name: str, args: Sequence[Any], kwargs: dict[str, Any], call: str) -> Any:
+    """Calls the function or method of PyTorch that has a name."""
+    torch = library()
+    real = next(getattr(owner, name) for owner in (torch.nn.functional, torch, torch.Tensor) if hasattr(owner, name))
+    return call_function(name, real, tuple(args), kwargs, call)
 
 
 class Function(StandIn):

@@ -65,6 +65,16 @@ class RowTensor:
         return made
 
 
+def constant(sample: Any) -> RowTensor:
+    """Returns a tensor that does not depend on the rows."""
+    return RowTensor(None, False, sample)
+
+
+def is_traced(x: Any) -> bool:
+    """Whether an operand has values of the rows."""
+    return isinstance(x, RowTensor) and x.rows is not None
+
+
 def grid_of(columns: Sequence[Value], shape: tuple[int, ...]) -> np.ndarray:
     """Returns values as an array of objects."""
     made = np.empty(len(columns), object)
@@ -112,11 +122,6 @@ def type_of(dtype: Any, call: str) -> Type:
     torch = library()
     known = {torch.float32: F32, torch.float64: F64, torch.int64: I64, torch.int32: I32, torch.bool: BOOL}
     return known[dtype] if dtype in known else refuse("SW843", call=call, what=f"tensors of {dtype}")
-
-
-def first_loop(given: Sequence[Any]) -> LoopBuilder:
-    """Returns the loop of the first tensor with values of rows."""
-    return next(x.loop for x in given if isinstance(x, RowTensor) and x.rows is not None)
 
 
 def cast(value: Value, to: Type) -> Value:
