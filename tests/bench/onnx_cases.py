@@ -7,31 +7,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from model_cases import BATCH, FEATURES, Contest, numbers
-from pyspark.sql.types import FloatType
+from kernels_of_functions import kernel_of_columns
+from model_cases import BATCH, Contest, numbers
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from sparkweld.ir import parse_program
-from sparkweld.kernels import Kernel, compile_program
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tests.helpers.compiled import inputs_of
-from tests.helpers.models import compiled
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
@@ -58,19 +47,8 @@ def contest(make: Callable[[], Any], output: int, about: str) -> Contest:
         session = library.InferenceSession(data)
         return pd.Series(session.run(None, {"X": frame.to_numpy(dtype=np.float32)})[output][:, -1])
 
-    rows = pa.RecordBatch.from_arrays([pa.array(batch[:, i]) for i in range(FEATURES)], [f"x{i}" for i in range(FEATURES)])
-    reply = compiled(scored, rows, FloatType())
-    if reply["status"] != "ok":
-        raise SystemExit(f"not compiled: {reply['refusals']}")
-    program = parse_program(reply["program"], reply["blocks"])
-    run = Kernel.load(compile_program(program), program).bound(inputs_of(program, rows), BATCH)
+    ours = kernel_of_columns(scored, batch)
     session = session_of(data)
-
-    def ours() -> np.ndarray:
-        made = run()
-        assert not made.flagged
-        values = made.columns[program.outputs[0]]
-        return values if isinstance(values, np.ndarray) else values.values
 
     peers = {"ONNX Runtime": lambda: session.run(None, {"X": batch})[output][:, -1]}
     return Contest(BATCH, ours, peers, {"ONNX Runtime": 1e-3}, about)

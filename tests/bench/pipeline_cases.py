@@ -7,16 +7,15 @@ timing starts.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
+from kernels_of_functions import kernel_of
 from model_cases import BATCH, Contest, by_joblib, numbers
 from pyspark.sql.types import DoubleType
 from sklearn.compose import make_column_transformer
@@ -25,14 +24,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-from sparkweld.ir import parse_program
-from sparkweld.kernels import Kernel, compile_program
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tests.helpers.compiled import inputs_of
-from tests.helpers.models import compiled
 
 
 def source(name: str) -> pd.DataFrame:
@@ -44,18 +35,7 @@ def contest(model: Any, batch: pd.DataFrame | pd.Series, tolerance: float, about
     """Returns a case that computes the last class's probabilities for a batch."""
     frame = batch.to_frame() if isinstance(batch, pd.Series) else batch
     rows = pa.RecordBatch.from_pandas(frame, preserve_index=False)
-    reply = compiled(lambda x: pd.Series(model.predict_proba(x)[:, -1]), rows, DoubleType(), not isinstance(batch, pd.Series))
-    if reply["status"] != "ok":
-        raise SystemExit(f"not compiled: {reply['refusals']}")
-    program = parse_program(reply["program"], reply["blocks"])
-    run = Kernel.load(compile_program(program), program).bound(inputs_of(program, rows), len(frame))
-
-    def ours() -> np.ndarray:
-        made = run()
-        assert not made.flagged
-        values = made.columns[program.outputs[0]]
-        return values if isinstance(values, np.ndarray) else values.values
-
+    ours = kernel_of(lambda x: pd.Series(model.predict_proba(x)[:, -1]), rows, DoubleType(), not isinstance(batch, pd.Series))
     peers = {"scikit-learn": lambda: model.predict_proba(batch)[:, -1]}
     return Contest(len(frame), ours, peers, {"scikit-learn": tolerance}, about)
 

@@ -15,17 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+from kernels_of_functions import kernel_of_columns
 from model_cases import BATCH, FEATURES, Contest, numbers
-from pyspark.sql.types import FloatType
-
-from sparkweld.ir import parse_program
-from sparkweld.kernels import Kernel, compile_program
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.helpers.compiled import inputs_of
-from tests.helpers.models import compiled
 from tests.helpers.pytorch import has_pytorch
 
 
@@ -54,18 +48,7 @@ def contest(make: Callable[[], Any], about: str) -> Contest:
             made: np.ndarray = net(torch.from_numpy(batch))[:, 0].numpy()
             return made
 
-    rows = pa.RecordBatch.from_arrays([pa.array(batch[:, i]) for i in range(FEATURES)], [f"x{i}" for i in range(FEATURES)])
-    reply = compiled(scored, rows, FloatType())
-    if reply["status"] != "ok":
-        raise SystemExit(f"not compiled: {reply['refusals']}")
-    program = parse_program(reply["program"], reply["blocks"])
-    run = Kernel.load(compile_program(program), program).bound(inputs_of(program, rows), BATCH)
-
-    def ours() -> np.ndarray:
-        made = run()
-        assert not made.flagged
-        values = made.columns[program.outputs[0]]
-        return values if isinstance(values, np.ndarray) else values.values
+    ours = kernel_of_columns(scored, batch)
 
     return Contest(BATCH, ours, {"PyTorch": peer}, {"PyTorch": 1e-4}, about)
 

@@ -18,16 +18,12 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sparkweld
-from tests.helpers.differential import session_conf
+from tests.helpers.approximate_queries import TABLE, assert_compiled, both, near
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 convert = pytest.importorskip("skl2onnx").to_onnx
 
-ROWS = 700
-RANDOM = np.random.default_rng(3)
-TABLE = pd.DataFrame({"a": RANDOM.normal(size=ROWS), "b": RANDOM.normal(size=ROWS), "c": RANDOM.integers(0, 9, ROWS)})
 NUMBERS = TABLE.to_numpy(np.float32)
 TARGET = NUMBERS @ [1.0, -2.0, 0.3]
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -48,23 +44,6 @@ OTHER = converted(Ridge(), -TARGET)
 @pytest.fixture
 def df(parquet):
     return parquet(pa.Table.from_pandas(TABLE))
-
-
-def both(spark, query):
-    """Returns the rows of a new query with the plugin off and on, and what explain says."""
-    with session_conf(spark, {"spark.sparkweld.enabled": "false"}):
-        off = query().collect()
-    return off, query().collect(), sparkweld.explain(query(), format="dict")
-
-
-def near(off, on):
-    assert len(off) == len(on)
-    for mine, theirs in zip(on, off, strict=True):
-        np.testing.assert_allclose(np.array(mine, float), np.array(theirs, float), rtol=1e-4, atol=1e-5)
-
-
-def assert_compiled(explained):
-    assert [entry["kind"] for entry in explained["entries"]] == ["compiled"], explained
 
 
 @F.pandas_udf(FloatType())

@@ -13,15 +13,11 @@ from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType, LongType
 
-import sparkweld
-from tests.helpers.differential import session_conf
+from tests.helpers.approximate_queries import TABLE, assert_compiled, both, near
 
 torch = pytest.importorskip("torch")  # conftest has added its folder: workers do not import the helper that finds it
 nn = torch.nn
 
-ROWS = 700
-RANDOM = np.random.default_rng(3)
-TABLE = pd.DataFrame({"a": RANDOM.normal(size=ROWS), "b": RANDOM.normal(size=ROWS), "c": RANDOM.integers(0, 9, ROWS)})
 
 
 def network(results):
@@ -37,23 +33,6 @@ CONVOLUTION = nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 2, 2), nn.Flat
 @pytest.fixture
 def df(parquet):
     return parquet(pa.Table.from_pandas(TABLE))
-
-
-def both(spark, query):
-    """Returns the rows of a new query with the plugin off and on, and what explain says."""
-    with session_conf(spark, {"spark.sparkweld.enabled": "false"}):
-        off = query().collect()
-    return off, query().collect(), sparkweld.explain(query(), format="dict")
-
-
-def near(off, on):
-    assert len(off) == len(on)
-    for mine, theirs in zip(on, off, strict=True):
-        np.testing.assert_allclose(np.array(mine, float), np.array(theirs, float), rtol=1e-4, atol=1e-5)
-
-
-def assert_compiled(explained):
-    assert [entry["kind"] for entry in explained["entries"]] == ["compiled"], explained
 
 
 def matrix(*columns):
