@@ -90,17 +90,15 @@ def _module(rebuilder: Rebuilder, original: Any, use: Use) -> Module:
         raise use.refusal(untested.code, **untested.params)
     if any(vars(original).get(hooks) for hooks in _HOOKS):
         raise use.refusal("SW843", call=kind.__name__, what="hooks")
-    of_library = library is kind
-    if qualified(library) not in (LAYERS if of_library else {}) and qualified(library) not in CONTAINERS:
-        what = "no translation" if of_library else f"the base class {library.__name__}"
+    if name in LAYERS:
+        return layer_of(original, _parts(rebuilder, original, use))
+    if qualified(library) not in CONTAINERS:
+        what = "no translation" if library is kind else f"the base class {library.__name__}"
         raise use.refusal("SW843", call=kind.__name__, what=what)
     held: dict[str, dict[str, Any]] = {}
-    if name in LAYERS:
-        held.update((part, _values(rebuilder, original, part, use)) for part in PARTS)
-        return layer_of(original, held)
     copy: Module = created(base_of(kind) or rebuilder.value(kind, use), kind, held, {})
-    rebuilder.remember(original, copy)
-    held.update((part, _values(rebuilder, original, part, use)) for part in PARTS)
+    rebuilder.remember(original, copy)  # before its parts, which may hold it
+    held.update(_parts(rebuilder, original, use))
     own = vars(sys.modules["torch"].nn.Module())
     for attribute, value in vars(original).items():
         if attribute not in own:
@@ -110,5 +108,5 @@ def _module(rebuilder: Rebuilder, original: Any, use: Use) -> Module:
     return copy
 
 
-def _values(rebuilder: Rebuilder, original: Any, part: str, use: Use) -> dict[str, Any]:
-    return {name: rebuilder.value(value, use) for name, value in vars(original)[part].items()}
+def _parts(rebuilder: Rebuilder, original: Any, use: Use) -> dict[str, dict[str, Any]]:
+    return {part: {name: rebuilder.value(value, use) for name, value in vars(original)[part].items()} for part in PARTS}

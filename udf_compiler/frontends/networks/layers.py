@@ -15,7 +15,7 @@ from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.models.sums import clear_argmax
 from udf_compiler.frontends.models.trees import expit, softmax
-from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of
+from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, scaled, total
 from udf_compiler.frontends.tracing.session import check_size, current
 
 #: The error that an activation adds, in eps: functions of libm are within 4 ULP, and some divide after it.
@@ -118,7 +118,7 @@ def after_activation(loop: LoopBuilder, bounds: Accuracy, name: str, type: Type,
     terms = _SOFTMAX_EPS + 2 * shape[-1] if name == "softmax" else 0
     rounding = loop.const((_ACTIVATION_EPS + terms) * eps_of(type), F64)
     factor = 3.0 if name == "softmax" else 1.0
-    error = loop.call("add", loop.call("multiply", bounds.error, loop.const(factor, F64)), rounding)
+    error = total(loop, scaled(loop, bounds.error, factor), rounding)
     return Accuracy(loop.const(1.0, F64), error)
 
 

@@ -35,13 +35,19 @@ class Accuracy:
 
     def scaled(self, loop: LoopBuilder, factor: float, more: float, rounding: float) -> Accuracy:
         """Returns the bounds of values that are at most ``factor * size + more``, and that are rounded by `rounding` of that."""
-        size = _affine(loop, self.size, factor, more)
-        return Accuracy(size, loop.call("add", _affine(loop, self.error, factor, 0.0), _affine(loop, size, rounding, 0.0)))
+        product = scaled(loop, self.size, factor)
+        size = total(loop, product, loop.const(more, F64)) if more else product
+        return Accuracy(size, total(loop, scaled(loop, self.error, factor), scaled(loop, size, rounding)))
 
 
-def _affine(loop: LoopBuilder, value: Value, factor: float, more: float) -> Value:
-    product = loop.call("multiply", value, loop.const(factor, F64))
-    return loop.call("add", product, loop.const(more, F64)) if more else product
+def total(loop: LoopBuilder, *terms: Value) -> Value:
+    """Returns the sum of values."""
+    return loop.fold("add", terms)
+
+
+def scaled(loop: LoopBuilder, value: Value, factor: float) -> Value:
+    """Returns a float64 value times a number."""
+    return loop.call("multiply", value, loop.const(factor, F64))
 
 
 class Tensor:

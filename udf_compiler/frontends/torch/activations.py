@@ -16,8 +16,8 @@ from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import largest
 from udf_compiler.frontends.models.trees import expit, softmax
 from udf_compiler.frontends.networks.layers import Dense, activated, after_activation, apply_activation
-from udf_compiler.frontends.networks.tensors import Accuracy, eps_of
-from udf_compiler.frontends.torch.elementwise import LIBM, clamp, made, scaled, total
+from udf_compiler.frontends.networks.tensors import Accuracy, eps_of, scaled, total
+from udf_compiler.frontends.torch.elementwise import LIBM, clamp, made
 from udf_compiler.frontends.torch.values import RowTensor, Step, grid_of
 
 _ROOT_HALF, _ROOT_TWO_PI = math.sqrt(0.5), math.sqrt(2 / math.pi)

@@ -226,7 +226,8 @@ def number_of(x: RowTensor) -> Any:
     call = "tensor.item"
     if x.rows is None:
         return x.sample.item()
-    if x.batched or x.grid.size != 1:
-        refuse("SW252" if not x.batched else "SW843", call=call,
-               **({"what": "a value for each row of the batch"} if x.batched else {"error": "RuntimeError: several elements"}))
+    if x.batched:
+        refuse("SW843", call=call, what="a value for each row of the batch")
+    if x.grid.size != 1:
+        refuse("SW252", call=call, error="RuntimeError: several elements")
     return of_value(given_out(x, call).grid.ravel()[0])

@@ -12,7 +12,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, F32, F64, Type
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
-from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, largest_of
+from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, largest_of, scaled, total
 from udf_compiler.frontends.torch.values import RowTensor, Step, cast, grid_of, is_traced, library, type_of
 from udf_compiler.frontends.tracing.lower import guard_zeros_agree
 
@@ -69,14 +69,6 @@ def bounds_of(loop: LoopBuilder, x: Any) -> Accuracy:
         return found
     array = x.array() if isinstance(x, RowTensor) else np.asarray(x)
     return Accuracy(loop.const(float(np.abs(array.astype(np.float64)).max(initial=0.0)), F64), loop.const(0.0, F64))
-
-
-def total(loop: LoopBuilder, *terms: Value) -> Value:
-    return loop.fold("add", terms)
-
-
-def scaled(loop: LoopBuilder, value: Value, factor: float) -> Value:
-    return loop.call("multiply", value, loop.const(factor, F64))
 
 
 def product_bounds(loop: LoopBuilder, x: Accuracy, y: Accuracy, type: Type) -> Accuracy:

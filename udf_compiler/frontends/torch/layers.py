@@ -13,8 +13,8 @@ from sparkweld.ir.types import F64, I64
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.networks.layers import affine, dense
-from udf_compiler.frontends.networks.tensors import Accuracy, eps_of, joined
-from udf_compiler.frontends.torch.elementwise import made, scaled, total
+from udf_compiler.frontends.networks.tensors import Accuracy, eps_of, joined, scaled, total
+from udf_compiler.frontends.torch.elementwise import made
 from udf_compiler.frontends.torch.values import RowTensor, Step, is_traced
 
 #: The most numbers in the tables of embeddings.

@@ -14,9 +14,9 @@ from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.models.features import guard_finite
 from udf_compiler.frontends.models.labels import all_of
 from udf_compiler.frontends.networks.layers import LARGEST, clear_largest
-from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of
+from udf_compiler.frontends.networks.tensors import Accuracy, Tensor, eps_of, scaled, total
 from udf_compiler.frontends.pandas.row_counts import RowCount
-from udf_compiler.frontends.torch.elementwise import made, scaled, total
+from udf_compiler.frontends.torch.elementwise import made
 from udf_compiler.frontends.torch.values import RowTensor, Step, grid_of
 
 
