@@ -47,6 +47,7 @@ from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.string_dtype import STRING_DTYPE
 from udf_compiler.frontends.pandas.strings import STRINGS, some_string, str_call, text_series
+from udf_compiler.frontends.tracing.integer_checks import between, within
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.process.spark_line import LINE, checks_results_by_default, unsupported
 
@@ -351,10 +352,9 @@ def _of_numbers(loop: LoopBuilder, x: Value, to: Type, checked: bool = True) -> 
     if of.is_float:
         return _of_floats(loop, x, to)
     if checked and of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
-        limits = np.iinfo(to.dtype)
-        _guard_between(loop, x, int(limits.min), int(limits.max))
+        loop.guard(within(loop, x, to), local=True)
     if checked and of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
-        _guard_between(loop, x, -_EXACT_RANGE[to], _EXACT_RANGE[to])
+        loop.guard(between(loop, x, -_EXACT_RANGE[to], _EXACT_RANGE[to]), local=True)
     return loop.cast(x, to)  # int32 to date as well: Arrow takes an int32 as the days of a date32
 
 
@@ -389,10 +389,4 @@ def _guard_python_date(loop: LoopBuilder, value: Value) -> None:
 
     NULL reads as day 0 here, which passes.
     """
-    _guard_between(loop, loop.value_of(value), _FIRST_DAY, _LAST_DAY)
-
-
-def _guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
-    above = loop.call("greater_equal", x, loop.const(low, x.type))
-    below = loop.call("less_equal", x, loop.const(high, x.type))
-    loop.guard(loop.call("logical_and", above, below), local=True)
+    loop.guard(between(loop, loop.value_of(value), _FIRST_DAY, _LAST_DAY), local=True)

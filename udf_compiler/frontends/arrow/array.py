@@ -16,6 +16,7 @@ from sparkweld.ir.types import BOOL, DATE, F32, F64, I32, STR, Type
 from udf_compiler.frontends.pandas.dates import days
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate
+from udf_compiler.frontends.tracing.integer_checks import between, within
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
@@ -194,17 +195,11 @@ def safe_cast(x: TracedArrow, to: Type, call: str) -> TracedArrow:
     if of.is_float and to.is_int:
         x.guard(_is_whole(loop, x.value, to))
     elif of.is_int and to.is_int and to.dtype.itemsize < of.dtype.itemsize:
-        limits = np.iinfo(to.dtype)
-        x.guard(_between(loop, x.value, int(limits.min), int(limits.max)))
+        x.guard(within(loop, x.value, to))
     elif of.is_int and to.is_float and of.dtype.itemsize >= to.dtype.itemsize:
-        x.guard(_between(loop, x.value, -_EXACT_RANGE[to], _EXACT_RANGE[to]))
+        x.guard(between(loop, x.value, -_EXACT_RANGE[to], _EXACT_RANGE[to]))
     return TracedArrow(loop, loop.cast(x.value, to), x.valid)
 
 
 def _is_whole(loop: LoopBuilder, x: Value, to: Type) -> Value:
     return loop.call("logical_and", loop.emit(Fits(to), x), loop.call("equal", loop.call("trunc", x), x))
-
-
-def _between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
-    above = loop.call("greater_equal", x, loop.const(low, x.type))
-    return loop.call("logical_and", above, loop.call("less_equal", x, loop.const(high, x.type)))

@@ -15,13 +15,13 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, F64, I64, Type
-from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.kind import SeriesKind
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import is_missing
 from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import COMPARISONS
+from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED
 
 _FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}

@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.decimals import check_context
 from udf_compiler.frontends.python.operands import EXACT
 from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.tracing.integer_checks import between
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -55,13 +56,8 @@ def kind_of(precision: int, scale: int) -> DecimalObjects:
 def decimal_series(loop: LoopBuilder, value: Value, precision: int, scale: int) -> TracedSeries:
     """Returns the Series of a decimal column. Numbers of more digits than the type has, which a file may hold, are guarded."""
     number, most = loop.cast(loop.value_of(value), I64), 10**precision - 1
-    _guard_between(loop, number, most)
+    loop.guard(between(loop, number, -most, most), local=True)
     return TracedSeries(loop, value, np.dtype(object), kind=kind_of(precision, scale))
-
-
-def _guard_between(loop: LoopBuilder, x: Value, most: int) -> None:
-    above, below = (loop.call(fn, x, loop.const(end, I64)) for fn, end in (("greater_equal", -most), ("less_equal", most)))
-    loop.guard(loop.call("logical_and", above, below), local=True)
 
 
 def astype(s: TracedSeries, dtype: Any, copy: Any = None, errors: str = "raise") -> TracedSeries:
@@ -81,7 +77,7 @@ def floats(s: TracedSeries) -> Value:
     assert isinstance(kind, DecimalObjects)
     number = loop.cast(loop.value_of(s.value), I64)
     if kind.scale > 0 and kind.precision > _EXACT_DIGITS:
-        _guard_between(loop, number, EXACT)
+        loop.guard(between(loop, number, -EXACT, EXACT), local=True)
     made = loop.cast(number, F64)
     if kind.scale > 0:
         made = loop.call("divide", made, loop.const(10.0**kind.scale, F64))

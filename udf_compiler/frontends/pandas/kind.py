@@ -16,9 +16,6 @@ from udf_compiler.frontends.tracing.session import refuse
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.series import TracedSeries
 
-#: Comparison operator -> that with the operands swapped.
-MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
-
 
 class SeriesKind:
     """What the elements of a Series are.

@@ -18,7 +18,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL
 from udf_compiler.frontends.pandas.array import TracedArray, into_array
 from udf_compiler.frontends.pandas.columns import ColumnLike, SeriesOperand, defers
-from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.kind import SeriesKind
 from udf_compiler.frontends.pandas.missing import PRESENT, Missing
 from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.tracing.lower import (
@@ -32,7 +32,7 @@ from udf_compiler.frontends.tracing.lower import (
     ufunc_call,
 )
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import BINARY, REFLECTED, UNARY, Traced, raw, series_class, symbol
+from udf_compiler.frontends.tracing.values import BINARY, MIRRORED, REFLECTED, UNARY, Traced, raw, series_class, symbol
 
 if TYPE_CHECKING:
     from udf_compiler.frontends.pandas.batch_dependent import BatchDependent

@@ -15,14 +15,14 @@ import numpy as np
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import BOOL, STR
-from udf_compiler.frontends.pandas.kind import MIRRORED, SeriesKind
+from udf_compiler.frontends.pandas.kind import SeriesKind
 from udf_compiler.frontends.pandas.missing import PRESENT, Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import of_value
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
-from udf_compiler.frontends.tracing.values import COMPARISONS, raw
+from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED, raw
 
 
 class _Strings(SeriesKind):

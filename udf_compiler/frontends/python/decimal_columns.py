@@ -20,6 +20,7 @@ from udf_compiler.frontends.python.path_explorer import Node, explorer
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import DECIMALS, TracedScalar, is_scalar, shown
+from udf_compiler.frontends.tracing.integer_checks import between
 
 #: Kinds of results that are NULL as a decimal column of pickled values.
 _NULL_WHERE_PICKLED = frozenset({"None", "bool", "int", "float", "str"})
@@ -59,7 +60,8 @@ class DecimalArgument(Parts):
         Also those that the JVM pickles with other digits than the column has, such as 100E-9 for 1E-7.
         """
         value = loop.cast(loop.value_of(self.value), I64)
-        loop.guard(_between(loop, value, 10**self.precision - 1))
+        most = 10**self.precision - 1
+        loop.guard(between(loop, value, -most, most))
         if not self.pickled or self.scale <= _MOST_ZEROS:
             return
         least = 10 ** (self.scale - _MOST_ZEROS)
@@ -95,8 +97,9 @@ class DecimalColumn:
             return loop.const(scale is None or self._of_constant(x) is not None, BOOL)
         most = 10**self.precision - 1
         if scale <= self.scale:
-            return _between(loop, x.value, most // 10 ** (self.scale - scale))
-        return _between(loop, self.number(x), most)
+            fitting = most // 10 ** (self.scale - scale)
+            return between(loop, x.value, -fitting, fitting)
+        return between(loop, self.number(x), -most, most)
 
     def holds(self, x: Any) -> Value:
         """Returns the condition that the result is not NULL."""
@@ -115,11 +118,6 @@ class DecimalColumn:
         exact = decimal.Context(prec=100, rounding=self._rounding)
         made = int(exact.to_integral_value(decimal.Decimal(number).scaleb(self.scale - scale, exact)))
         return made if abs(made) < 10**self.precision else None
-
-
-def _between(loop: LoopBuilder, x: Value, most: int) -> Value:
-    above = loop.call("greater_equal", x, loop.const(-most, I64))
-    return loop.call("logical_and", above, loop.call("less_equal", x, loop.const(most, I64)))
 
 
 def decimal_of_row(

@@ -37,7 +37,7 @@ from udf_compiler.frontends.python.operands import (
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import MIN, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import COMPARISONS, Traced
+from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED, Traced
 
 #: The most decimals to which a quotient is rounded, as 10**18 is an int64.
 _MOST_DECIMALS = 18
@@ -49,7 +49,6 @@ _LARGEST = 2**36
 _MOST_ADDED = 18
 
 _EVEN = decimal.ROUND_HALF_EVEN
-_SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 
 
 class Quotient(Traced):
@@ -91,7 +90,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     if type(a) is not Quotient and type(b) is not Quotient:
         return _quotient(a, b) if name == "truediv" and _are_exact(a, b) else decimals.binary(name, a, b)
     if name in COMPARISONS:
-        return _compare(name, a, b) if type(a) is Quotient else _compare(_SWAPPED[name], b, a)
+        return _compare(name, a, b) if type(a) is Quotient else _compare(MIRRORED[name], b, a)
     factor = b if type(a) is Quotient else a
     if name == "mul" and _is_power_of_ten(factor):
         return _scaled(a if factor is b else b, *parts_of(factor))

@@ -36,7 +36,7 @@ from udf_compiler.frontends.python.operands import (
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import DECIMALS, LOOSE, MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import COMPARISONS, raw
+from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED, raw
 
 #: The most decimals that one division by an exact power of ten turns into the nearest float.
 _MOST_EXACT = 22
@@ -115,7 +115,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
             refuse("SW262", call=f"{name} of a Decimal", what=raw(x))
     floats = [x for x in (a, b) if type(x) is float or (is_scalar(x) and x.kind == "float")]
     if floats and name in COMPARISONS:
-        return _compare_with_float(name, a, b) if is_decimal(a) else _compare_with_float(_SWAPPED.get(name, name), b, a)
+        return _compare_with_float(name, a, b) if is_decimal(a) else _compare_with_float(MIRRORED[name], b, a)
     if floats or not all(is_decimal(x) or is_number(x) for x in (a, b)):
         if all(is_decimal(x) or type(x) in (type(None), float, str, bool) or is_scalar(x) for x in (a, b)):
             return name == "ne" if name in ("eq", "ne") else undefined.no_operator(name, a, b)
@@ -126,9 +126,6 @@ def binary(name: str, a: Any, b: Any) -> Any:
     if name not in _ARITHMETIC:
         refuse("SW262", call="decimal.Decimal", what=f"the operator {name}")
     return _ARITHMETIC[name](a, b)
-
-
-_SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def _compare_with_float(name: str, a: Any, b: Any) -> Any:

@@ -15,6 +15,7 @@ from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.result_kinds import kind_of_result, merged, value_as
 from udf_compiler.frontends.python.values import SCALARS, is_scalar
+from udf_compiler.frontends.tracing.integer_checks import between, within
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
@@ -108,18 +109,8 @@ def _fits(loop: LoopBuilder, x: Any, element: Type, convert: Conversion | None) 
     if not element.is_int or element == I64:
         return found
     for item in x:
-        found = both(loop, found, _between(loop, value_as(loop, item, I64), element))
+        found = both(loop, found, within(loop, value_as(loop, item, I64), element))
     return found
-
-
-def _between(loop: LoopBuilder, value: Value, element: Type) -> Value:
-    bits = 8 * element.dtype.itemsize
-    return _within(loop, value, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-
-
-def _within(loop: LoopBuilder, value: Value, low: int, high: int) -> Value:
-    above = loop.call("greater_equal", value, loop.const(low, I64))
-    return loop.call("logical_and", above, loop.call("less_equal", value, loop.const(high, I64)))
 
 
 def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
@@ -131,10 +122,10 @@ def _converted(loop: LoopBuilder, x: Value, element: Type) -> Value:
         if element == STR:
             return block.emit(StrCall("int_to_str"), block.cast(elements[0], I64))
         if element == F64 and x.type.element.is_int:
-            block.guard(_within(block, block.cast(elements[0], I64), -_EXACT, _EXACT))
+            block.guard(between(block, block.cast(elements[0], I64), -_EXACT, _EXACT))
         wide = block.cast(elements[0], I64) if element.is_int else elements[0]
         if element.is_int and element != I64:
-            block.guard(_between(block, wide, element))
+            block.guard(within(block, wide, element))
         return block.cast(wide, element)
 
     return mapped(loop, [x], [], list_of(element), of)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F64, I32, I64
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.calls.datetime_accessor import DAY
@@ -20,6 +20,7 @@ from udf_compiler.frontends.pandas.datetimes import DATETIMES, TIMEDELTAS
 from udf_compiler.frontends.pandas.microseconds import MICROSECONDS
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
+from udf_compiler.frontends.tracing.integer_checks import between
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw, refuse_in_place
@@ -87,7 +88,7 @@ def _of_dates(s: TracedSeries, errors: str, call: str) -> TracedSeries:
         refuse("SW254", call=call, type=str(made.dtype))
     loop = s.loop
     days = loop.cast(loop.value_of(s.value), I32)
-    inside = _between(loop, days, _FIRST_DAY, _LAST_DAY)
+    inside = between(loop, days, _FIRST_DAY, _LAST_DAY)
     valid = loop.is_valid(s.value) if s.value.type.nullable else None
     if errors == "raise":
         loop.guard(inside)
@@ -108,7 +109,7 @@ def _of_numbers(s: TracedSeries, kind: datetimes.TimeKind, unit: Any, errors: st
     if s.dtype.kind == "i":
         number = s.loop.cast(s.value, I64)
         limit = _LIMIT // length
-        s.loop.guard(_between(s.loop, number, -limit, limit))
+        s.loop.guard(between(s.loop, number, -limit, limit))
         return datetimes.new(s.loop, s.loop.call("multiply", number, s.loop.const(length, I64)), kind)
     if s.dtype == np.float64:
         return _of_floats(s, kind, length)
@@ -140,11 +141,6 @@ def _nanoseconds(unit: Any, call: str) -> int:
     if made._value not in UNITS.values():
         refuse("SW262", call=call, what=f"unit={unit!r}")
     return int(made.as_unit("ns")._value)
-
-
-def _between(loop: LoopBuilder, x: Value, low: int, high: int) -> Value:
-    above = loop.call("greater_equal", x, loop.const(low, x.type))
-    return loop.call("logical_and", above, loop.call("less_equal", x, loop.const(high, x.type)))
 
 
 def has_times(values: Sequence[Any]) -> bool:
