@@ -26,10 +26,17 @@ _LINKS = Path(__file__).resolve().parents[2] / "build" / f"torch-{sys.version_in
 
 @cache
 def folder() -> Path | None:
-    """Returns a folder with PyTorch to add to the import path, which has no other package; None where none is to be added."""
-    source = Path(os.environ.get("SPARKWELD_TORCH", _DEBIAN))
-    library = f"_C{sysconfig.get_config_var('EXT_SUFFIX')}"
-    if importlib.util.find_spec("torch") is not None or not (source / "torch" / library).exists():
+    """Returns a folder with PyTorch to add to the import path, which has no other package; None where none is to be added.
+
+    FileNotFoundError where `SPARKWELD_TORCH` names a folder without one, so that its tests are not skipped.
+    """
+    named = os.environ.get("SPARKWELD_TORCH")
+    source, library = Path(named or _DEBIAN), f"_C{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if importlib.util.find_spec("torch") is not None:
+        return None
+    if not (source / "torch" / library).exists():
+        if named:
+            raise FileNotFoundError(f"SPARKWELD_TORCH names {named}, which has no PyTorch for this Python")
         return None
     _LINKS.mkdir(parents=True, exist_ok=True)
     for name in _PACKAGES:
