@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.differential import BACKEND, ENABLED, Measured, measured, run
 from tests.helpers.lines import LINE
 from tests.helpers.outcomes import differences
+from tests.helpers.sampling import every_case
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,9 @@ class Case:
     since: tuple[int, int] = (3, 5)
 
 
-#: `make test` runs a third of the cases, and `make nightly` the others: other files test what each kind of UDF depends on.
-IN_PARTS = pytest.mark.parametrize("others", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["third", "others"])
-
-
-def some_of(cases: Sequence[Case], others: bool) -> list[Case]:
-    """Returns the first of every three cases, or the others."""
-    return [case for at, case in enumerate(cases) if (at % 3 != 0) == others]
+def a_third(cases: Sequence[Case]) -> Sequence[Case]:
+    """Returns the first of every three cases, or all of them in `make nightly`; other files test what each kind of UDF needs."""
+    return cases if every_case() else cases[::3]
 
 
 def check_cases(spark: Any, frame: Any, cases: Sequence[Case], conf: Mapping[str, str] | None = None) -> None:

@@ -93,7 +93,6 @@ CASES = [(6, 2, 1), (20, 64, 1), (300, 31, 3), (1500, 256, 1), (50, 16, 1), (110
 
 
 @pytest.mark.gate_cases("plain-f32")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("width", [F32, F64], ids=str)
 @pytest.mark.parametrize("sets", [False, True], ids=["plain", "sets"])
 def test_kernels_equal_the_walk(width: Type, sets: bool) -> None:

@@ -1,4 +1,4 @@
-"""Checks that each test that only `make nightly` runs names a test of `make test` that fails when the same code breaks."""
+"""Checks the marks of tests of which only `make nightly` runs all: that they name covers, agree, and miss no part."""
 
 from __future__ import annotations
 
@@ -17,18 +17,29 @@ from tests.helpers import sampling
 ROOT = Path(__file__).resolve().parents[2]
 #: Files whose tests make environments and wheels, which `make test` does not.
 ENVIRONMENTS = {"tests/repository/test_platforms.py", "tests/repository/test_wheel.py"}
+#: Functions that a test calls to run in part, and their modules.
+PARTS, HELPERS = {"every_case", "some", "a_third"}, {"tests.helpers.sampling", "tests.helpers.semantics"}
 
 
 @cache
+def tree_of(path: str) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
 def functions_of(path: str) -> dict[str, ast.FunctionDef]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    found = (node for node in tree_of(path).body if isinstance(node, ast.FunctionDef))
+    return {node.name: node for node in found if node.name.startswith("test_")}
+
+
+def marks_of(test: ast.FunctionDef) -> dict[str, ast.expr]:
+    """Returns the marks of a test by their names."""
+    named = {ast.unparse(mark).partition("(")[0]: mark for mark in test.decorator_list}
+    return {name.removeprefix("pytest.mark."): mark for name, mark in named.items() if name.startswith("pytest.mark.")}
 
 
 def nightly(test: ast.FunctionDef) -> ast.expr | None:
     """Returns the mark of a test of which `make test` runs no case."""
-    marks = (mark for mark in test.decorator_list if ast.unparse(mark).partition("(")[0] == "pytest.mark.nightly")
-    return next(marks, None)
+    return marks_of(test).get("nightly")
 
 
 def problems(path: str) -> list[str]:
@@ -53,6 +64,26 @@ FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("t
 
 def test_nightly_tests_name_tests_of_the_gate():
     assert [problem for path in FILES if path not in ENVIRONMENTS for problem in problems(path)] == []
+
+
+def test_gate_cases_alone_choose_the_cases_of_a_test():
+    """Another mark would remove cases that `gate_cases` names, or no further ones."""
+    marks = {f"{path}::{name}": set(marks_of(test)) for path in FILES for name, test in functions_of(path).items()}
+    others = {"nightly", "nightly_cases", "each_value_once"}
+    assert [name for name, found in marks.items() if "gate_cases" in found and found & others] == []
+
+
+def unmarked_parts(path: str) -> list[str]:
+    """Returns the tests that call a function of `PARTS` without the mark by which `make nightly` runs the other parts."""
+    imports = [node for node in tree_of(path).body if isinstance(node, ast.ImportFrom)]
+    parts = {alias.name for node in imports if node.module in HELPERS for alias in node.names} & PARTS
+    unmarked = {name: test for name, test in functions_of(path).items() if "sampled" not in marks_of(test)}
+    called = {name: [node.func for node in ast.walk(test) if isinstance(node, ast.Call)] for name, test in unmarked.items()}
+    return [f"{path}::{name}" for name, used in called.items() if parts & set(map(ast.unparse, used))]
+
+
+def test_tests_that_run_in_part_are_sampled():
+    assert [name for path in FILES for name in unmarked_parts(path)] == []
 
 
 @pytest.mark.parametrize("path", sorted(ENVIRONMENTS))

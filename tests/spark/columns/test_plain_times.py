@@ -78,7 +78,6 @@ def test_parsed_strings(spark, parquet, arrow):
 
 
 @pytest.mark.gate_cases("0001-01-01-True")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59.999999"])
 def test_the_ends_of_the_calendar_run_in_python(spark, parquet, moment, arrow):

@@ -48,7 +48,6 @@ def texts(parquet, rows=2000, name="texts"):
 
 
 @pytest.mark.gate_cases("tokens-True", "fixed-False")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False])
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_lists_become_arrays_of_structs(spark, parquet, function, arrow):

@@ -151,7 +151,6 @@ FUNCTIONS = "year quarter month day dayofyear dayofweek weekday weekofyear hour 
 
 
 @pytest.mark.nightly("test_timestamps")
-@pytest.mark.gate_cases("America/New_York")
 @pytest.mark.parametrize("zone", [UTC, FIXED, NEW_YORK])
 def test_sparks_functions_beside_a_udf(spark, parquet, zone):
     frame = parquet({"id": np.arange(60), "t": times("some")})

@@ -86,7 +86,6 @@ def test_the_other_return_types_of_columns_with_nulls(spark, parquet, kind):
 
 
 @pytest.mark.gate_cases("bool-1", "int64-7")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("kind", ["int32", "int64", "bool", "double", "date32"])
 def test_small_batches_mix_dtype_states(spark, parquet, kind, batch):
@@ -101,7 +100,6 @@ def test_small_batches_mix_dtype_states(spark, parquet, kind, batch):
 
 
 @pytest.mark.gate_cases("none-int8", "some-int64")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("kind", list(INT_LIMITS))
 @pytest.mark.parametrize("nulls", ["none", "some"])
 def test_integer_wrap_around_at_the_inputs_width(spark, parquet, kind, nulls):

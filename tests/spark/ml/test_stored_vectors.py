@@ -101,7 +101,6 @@ def linear():
 
 
 @pytest.mark.gate_cases("0-9", "5-3000")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE, MANY])
 @pytest.mark.parametrize("number", range(6))
 def test_linear_models(spark, stored, number, size):
@@ -140,7 +139,6 @@ def trees():
 
 
 @pytest.mark.gate_cases("1-70")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MORE])
 @pytest.mark.parametrize("number", range(5))
 def test_trees_and_other_models(spark, stored, number, size):
@@ -247,7 +245,6 @@ RAW = "struct<type: tinyint, size: int, indices: array<int>, values: array<doubl
 
 
 @pytest.mark.gate_cases("None-9", "raw1-3000")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("size", [FEW, MANY])
 @pytest.mark.parametrize(
     "raw",

@@ -223,7 +223,6 @@ def test_batches_of_a_cached_table_are_those_of_spark(spark, table):
 
 
 @pytest.mark.gate_cases("numbers-False-999", "texts-True-999", "lists-True-999")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("bytes", [999])
 @pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("udf", ["numbers", "texts", "expression", "lists", "map"])

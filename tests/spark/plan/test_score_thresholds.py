@@ -75,7 +75,6 @@ def first(spark, table, scores, name, order, limit, partitions=None, by="s"):
 
 
 @pytest.mark.gate_cases("desc_nulls_first-1000", "asc_nulls_last-1")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("limit", [1, 10, 1000])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_the_rows_are_sparks(spark, table, scores, order, limit):
@@ -88,7 +87,6 @@ def test_the_rows_are_sparks(spark, table, scores, order, limit):
 
 
 @pytest.mark.gate_cases("desc_nulls_first-odd", "asc_nulls_last-forest")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["odd", "forest"])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_infinities_and_forests(spark, table, scores, name, order):
@@ -101,7 +99,6 @@ def test_infinities_and_forests(spark, table, scores, name, order):
 
 
 @pytest.mark.gate_cases("10-40-call alone", "0-1-s")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("by", ["s", "call", "call alone"])
 @pytest.mark.parametrize("limit, partitions", [(0, 1), (10, 1), (10, 40), (3 * ROWS, 2)])
 def test_limits_and_partitions(spark, table, scores, limit, partitions, by):
@@ -127,7 +124,6 @@ def same(spark, table, scores, name, partitions, query):
 
 
 @pytest.mark.gate_cases("text-dense_rank-2")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("groups", [["g"], [], ["k", "g"]], ids=len)
 @pytest.mark.parametrize("rank", [F.row_number, F.rank, F.dense_rank], ids=lambda rank: rank.__name__)
 @pytest.mark.parametrize("name, order", [("text", F.desc), ("forest", F.asc_nulls_last)], ids=["text", "forest"])

@@ -84,7 +84,6 @@ CASES = [(clean, "s"), (scaled, "k"), (halved, "x"), (next_day, "d"), (odd, "k")
 
 
 @pytest.mark.gate_cases("scaled-pickled", "odd-arrow", "halved-arrow")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("arrow", [True, False], ids=["arrow", "pickled"])
 @pytest.mark.parametrize("function, column", CASES, ids=[function.__name__ for function, _ in CASES])
 def test_the_inner_function_is_a_kernel(spark, table, function, column, arrow):

@@ -78,7 +78,6 @@ def same(spark, query, dropped=True):
 
 
 @pytest.mark.gate_cases("3000-odd-left-asc")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 @pytest.mark.parametrize("name, how", JOINS)
 @pytest.mark.parametrize("limit", [10, 3000])
@@ -98,7 +97,6 @@ def finite(spark, tables, scores):
 
 
 @pytest.mark.gate_cases("odd-right-s <= {low}")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("condition", ["s > {high}", "s >= {high}", "s <= {low}", "s between {low} - 1 and {low}", "{low} > s"])
 @pytest.mark.parametrize("name, how", JOINS)
 def test_filters(spark, tables, scores, finite, name, how, condition):

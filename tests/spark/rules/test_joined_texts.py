@@ -86,7 +86,6 @@ def test_joins_that_find_none_or_several(spark, tables, how, side):
 
 
 @pytest.mark.gate_cases("24000-1")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("partitions", [1, 40])
 @pytest.mark.parametrize("limit", [0, 10, 2 * ROWS])
 def test_the_first_of_them(spark, tables, partitions, limit):

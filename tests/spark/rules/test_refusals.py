@@ -323,7 +323,6 @@ def both_sums(x: pd.Series, y: pd.Series) -> float:
 
 
 @pytest.mark.gate_cases("pandas-none")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("arguments", [("x", "x", "x"), {"x": "x", "no_such": "x"}, ()], ids=["too many", "no such name", "none"])
 @pytest.mark.parametrize("kind", ["plain", "pickled", "pandas", "aggregate"])
 def test_calls_with_other_arguments_than_the_function_has(spark, parquet, kind, arguments):

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 import sparkweld
 from tests.helpers.differential import BACKEND, ENABLED, check, measured, run, session_conf
 from tests.helpers.lines import LINE
+from tests.helpers.sampling import some
 
 ROWS = 3000
 MODE = "spark.sparkweld.scoreBounds.mode"
@@ -78,8 +79,8 @@ def test_explain_reports_it(spark, table, scores):
             assert ("rows whose score bound cannot pass the filter" in text) == told, text
 
 
-@pytest.mark.parametrize("others", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["some", "others"])
-def test_auto_uses_bounds_of_expensive_models_over_many_rows(spark, scores, tmp_path, others):
+@pytest.mark.sampled
+def test_auto_uses_bounds_of_expensive_models_over_many_rows(spark, scores, tmp_path):
     """Statistics decide, and Parquet footers, in which 2 ** 26 rows take few bytes. Nothing is run."""
     random = np.random.default_rng(5)
     numbers = pd.DataFrame(random.normal(size=(3000, 2)), columns=["a", "b"])
@@ -101,7 +102,7 @@ def test_auto_uses_bounds_of_expensive_models_over_many_rows(spark, scores, tmp_
         (spark.createDataFrame(many.limit(9).rdd), dear, "filter", False),
     ]  # fmt: skip
     with session_conf(spark, {**OFF, MODE: "auto", "spark.sparkweld.compile.timeout": "60s"}):
-        for table, score, query, told in cases[4:] if others else cases[:4]:
+        for table, score, query, told in some(cases, 4):
             numbers = [F.col("id").cast("double").alias("a"), (F.col("id") % 7 * 1.0).alias("b")]
             rows = table.select("id", *numbers, F.lit("red").alias("t"))
             text = sparkweld.explain(queries[query](rows.select("id", score(F.struct("a", "b", "t")).alias("s"))))

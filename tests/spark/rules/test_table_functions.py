@@ -332,7 +332,6 @@ def test_partitions_of_a_table(spark, texts):
 
 
 @pytest.mark.gate_cases("pickled-skipping", "arrow-skipping_in_a_helper")
-@pytest.mark.each_value_once
 @pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     query = f"SELECT k, n FROM texts, LATERAL {name}(k)"

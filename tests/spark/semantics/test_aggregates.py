@@ -12,7 +12,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers.lines import LINE
-from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
+from tests.helpers.semantics import Case, a_third, check_cases
 
 ROWS = 60
 
@@ -111,9 +111,9 @@ WINDOWS = [
 ]
 
 
-@IN_PARTS
-def test_grouped_aggregates(spark, frame, others):
-    check_cases(spark, frame, some_of(GROUPED, others))
+@pytest.mark.sampled
+def test_grouped_aggregates(spark, frame):
+    check_cases(spark, frame, a_third(GROUPED))
 
 
 @pytest.mark.nightly("tests/spark/rules/test_aggregates.py::test_windows")

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from tests.helpers.lines import arrow_udf
-from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
+from tests.helpers.semantics import Case, a_third, check_cases
 
 ROWS = 30
 TYPES = {"i": "int", "l": "long", "x": "double", "f": "float", "b": "boolean", "s": "string", "d": "date", "h": "short"}
@@ -92,6 +92,6 @@ CASES = [
 ]
 
 
-@IN_PARTS
-def test_arrow_udfs(spark, frame, others):
-    check_cases(spark, frame, some_of(CASES, others))
+@pytest.mark.sampled
+def test_arrow_udfs(spark, frame):
+    check_cases(spark, frame, a_third(CASES))

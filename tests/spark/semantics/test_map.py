@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from tests.helpers.differential import ENABLED, check, session_conf
 from tests.helpers.lines import to_arrow
-from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
+from tests.helpers.semantics import Case, a_third, check_cases
 
 ROWS = 30
 
@@ -144,9 +144,9 @@ ARROW = [
 ]
 
 
-@IN_PARTS
-def test_maps_over_frames(spark, frame, others):
-    check_cases(spark, frame, some_of(PANDAS, others))
+@pytest.mark.sampled
+def test_maps_over_frames(spark, frame):
+    check_cases(spark, frame, a_third(PANDAS))
 
 
 def test_a_null_in_a_column_that_is_declared_not_nullable(spark, parquet):

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.functions import udf
 
 from tests.helpers.lines import of_plain_arrow
-from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
+from tests.helpers.semantics import Case, a_third, check_cases
 
 ROWS = 30
 
@@ -138,11 +138,11 @@ def cases(arrow):
     ]
 
 
-@pytest.mark.gate_cases("pickled-third")
-@IN_PARTS
+@pytest.mark.gate_cases("pickled")
+@pytest.mark.sampled
 @pytest.mark.parametrize("arrow", [pytest.param(True, marks=of_plain_arrow), False], ids=["arrow", "pickled"])
-def test_plain_udfs(spark, frame, arrow, others):
-    check_cases(spark, frame, some_of(cases(arrow), others))
+def test_plain_udfs(spark, frame, arrow):
+    check_cases(spark, frame, a_third(cases(arrow)))
 
 
 @of_plain_arrow

@@ -13,7 +13,7 @@ from pyspark.sql.functions import pandas_udf
 from pyspark.sql.types import LongType
 
 from tests.helpers.lines import LINE
-from tests.helpers.semantics import IN_PARTS, Case, check_cases, some_of
+from tests.helpers.semantics import Case, a_third, check_cases
 
 #: One column of each type that kernels support, with NULLs except the first and the last.
 HELD = "k int, y tinyint, h smallint, i int, l bigint, f float, x double, s string, d date, t timestamp, b boolean"
@@ -119,9 +119,9 @@ SCALAR = [
 ]
 
 
-@IN_PARTS
-def test_scalar_udfs(spark, frame, others):
-    check_cases(spark, frame, some_of(SCALAR, others))
+@pytest.mark.sampled
+def test_scalar_udfs(spark, frame):
+    check_cases(spark, frame, a_third(SCALAR))
 
 
 NANOS = pandas_udf(lambda t: t.apply(lambda v: v.value if v is not pd.NaT else None), LongType())

@@ -67,7 +67,6 @@ def test_values(spark, table, ansi):
 
 
 @pytest.mark.nightly("test_values", "test_arguments_that_spark_computes")
-@pytest.mark.gate_cases("legacy")
 @pytest.mark.parametrize("ansi", ["true", "false"], ids=["ansi", "legacy"])
 def test_conditions_and_results_of_udfs(spark, table, ansi):
     conf = {**NATIVE, "spark.sql.ansi.enabled": ansi}

@@ -175,7 +175,6 @@ def test_plain_udfs(spark, table, arrow):
 
 
 @pytest.mark.nightly("test_plain_udfs", "tests/udf_compiler/boundary/test_declared_types.py::test_results_of_every_kind")
-@pytest.mark.gate_cases("False")
 @pytest.mark.parametrize("arrow", [True, False])
 def test_plain_udfs_that_return_another_class(spark, table, arrow):
     for form in MISMATCHED:
