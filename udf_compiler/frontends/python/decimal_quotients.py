@@ -15,11 +15,11 @@ from decimal import Decimal
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import F64, I64
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import decimals
 from udf_compiler.frontends.python.comparisons import compare
 from udf_compiler.frontends.python.decimal_methods import rounding_of, scale_of
-from udf_compiler.frontends.python.decimals import divided_by, guard_zero, is_decimal, new, parts_of
+from udf_compiler.frontends.python.decimals import compare_near, divided_by, guard_zero, is_decimal, new, of_row, parts_of
 from udf_compiler.frontends.python.durations import number_op
 from udf_compiler.frontends.python.operands import (
     EXACT,
@@ -27,6 +27,7 @@ from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
     guard_between,
+    guard_differs,
     is_number,
     kind_of,
     make_bool,
@@ -130,26 +131,20 @@ def _quotient(a: Any, b: Any) -> Any:
             guard_zero(made, x, y)
             scale = of_x - of_y + digits
             return new(made if scale >= 0 else number_op("mul", made, 10**-scale), max(scale, 0), loose=True)
-    low, high = span_of(y)
-    if low <= 0 <= high:
-        explorer().guard(explorer().loop.call("not_equal", as_int(y), explorer().loop.const(0, I64)))
-    above, below = (_of_row(number_op("mul", n, 10**more) if more > 0 else n) for n, more in ((x, of_y - of_x), (y, of_x - of_y)))
+    guard_differs(y, 0)
+    above, below = (of_row(number_op("mul", n, 10**more) if more > 0 else n) for n, more in ((x, of_y - of_x), (y, of_x - of_y)))
     return Quotient(above, below)
-
-
-def _of_row(x: Operand) -> Operand:
-    return x if is_scalar(x) else make_int(as_int(x), (x, x))
 
 
 def _positive(x: Quotient, factor: int = 1) -> tuple[Value, Value]:
     """Returns the two ints, times a factor the first, so that the divisor is positive."""
     above, below = _parts(x)
-    above, loop, run = number_op("mul", above, factor), explorer().loop, explorer()
+    above, loop = number_op("mul", above, factor), explorer().loop
     a, b = as_int(above), as_int(below)
     if span_of(below)[0] > 0:
         return a, b
-    for value in (a, b):
-        run.guard(loop.call("not_equal", value, loop.const(MIN, I64)))
+    for part in (above, below):
+        guard_differs(part, MIN)
     negative = loop.call("less", b, loop.const(0, I64))
     return loop.select(negative, loop.call("negative", a), a), loop.call("absolute", b)
 
@@ -184,11 +179,8 @@ def to_float(x: Quotient) -> Any:
 
 def _compare(name: str, x: Quotient, other: Any) -> Any:
     """Compares with a number of at most 18 decimals exactly, and with a float by the nearest float."""
-    loop = explorer().loop
     if type(other) is float or (is_scalar(other) and other.kind == "float" and not other.numpy):
-        near, value = to_float(x).value, as_float(other) if is_scalar(other) else loop.const(other, F64)
-        explorer().guard(loop.call("logical_or", loop.call("less", near, value), loop.call("greater", near, value)))
-        return make_bool(loop.call(COMPARISONS[name], near, value))
+        return compare_near(name, to_float(x).value, as_float(other))
     if not _are_exact(other) or type(other) is Quotient:
         refuse("SW251", call=f"{name} of a quotient of Decimals")
     number, scale = parts_of(other)

@@ -26,6 +26,7 @@ from udf_compiler.frontends.python.operands import (
     Operand,
     as_int,
     guard_between,
+    guard_differs,
     is_number,
     make_bool,
     make_float,
@@ -71,10 +72,10 @@ def is_loose(*given: Any) -> bool:
 
 def check_context() -> None:
     """Refuses (SW262) another context than Python's default, which a module of the job may have set."""
-    now, default = decimal.getcontext(), decimal.Context(prec=28, rounding=decimal.ROUND_HALF_EVEN)
-    traps = (decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow)
-    given = [signal for signal, trapped in now.traps.items() if trapped]
-    if (now.prec, now.rounding) != (default.prec, default.rounding) or set(given) != set(traps):
+    now = decimal.getcontext()
+    trapped = {signal for signal, raises in now.traps.items() if raises}
+    traps = {decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow}
+    if (now.prec, now.rounding, trapped) != (28, decimal.ROUND_HALF_EVEN, traps):
         refuse("SW262", call="decimal.getcontext", what="another context than the default")
 
 
@@ -145,11 +146,15 @@ def _compare_with_float(name: str, a: Any, b: Any) -> Any:
 
 
 def _compare_with_row(name: str, a: Any, b: TracedScalar) -> Any:
-    """Compares by the nearest float of the Decimal, since rounding keeps the order; guards rows where both are equal, or NaN."""
-    run, loop = explorer(), explorer().loop
-    near = to_float(a).value if is_scalar(a) else loop.const(float(a), F64)
-    run.guard(loop.call("logical_or", loop.call("less", near, b.value), loop.call("greater", near, b.value)))
-    return make_bool(loop.call(COMPARISONS[name], near, b.value))
+    near = to_float(a).value if is_scalar(a) else explorer().loop.const(float(a), F64)
+    return compare_near(name, near, b.value)
+
+
+def compare_near(name: str, near: Value, x: Value) -> Any:
+    """Compares by the float nearest to a Decimal, since rounding keeps the order; guards rows where both are equal, or NaN."""
+    loop = explorer().loop
+    explorer().guard(loop.call("logical_or", loop.call("less", near, x), loop.call("greater", near, x)))
+    return make_bool(loop.call(COMPARISONS[name], near, x))
 
 
 def _sum_or_difference(name: str) -> Callable[[Any, Any], Any]:
@@ -181,20 +186,19 @@ def guard_zero(made: Operand, *operands: Operand) -> None:
 def _truncated(a: Any, b: Any) -> tuple[Any, Any, int]:
     """Returns the quotient, rounded towards zero, its remainder, and the decimals of the latter. Guards a divisor of zero."""
     x, y, scale = aligned(a, b)
-    run, loop = explorer(), explorer().loop
-    if not is_scalar(y):
-        y = make_int(loop.const(y, I64), (y, y))
-    low, high = span_of(y)
-    if low <= 0 <= high:
-        run.guard(loop.call("not_equal", as_int(y), loop.const(0, I64)))
-    for value in (x, y):
-        if span_of(value)[0] == MIN:
-            run.guard(loop.call("not_equal", as_int(value), loop.const(MIN, I64)))
+    y, loop = of_row(y), explorer().loop
+    for value, number in ((y, 0), (x, MIN), (y, MIN)):
+        guard_differs(value, number)
     size = loop.call("floor_divide", *(loop.call("absolute", as_int(value)) for value in (x, y)))
     negative = loop.call("less", loop.call("bitwise_xor", as_int(x), as_int(y)), loop.const(0, I64))
     whole = make_int(loop.select(negative, loop.call("negative", size), size))
     rest = make_int(loop.call("subtract", as_int(x), loop.call("multiply", whole.value, as_int(y))))
     return whole, rest, scale
+
+
+def of_row(x: Operand) -> Operand:
+    """Returns an int as a value of the row, which a constant is in each row."""
+    return x if is_scalar(x) else make_int(as_int(x), (x, x))
 
 
 def _whole_quotient(a: Any, b: Any) -> Any:

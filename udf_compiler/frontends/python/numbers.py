@@ -31,6 +31,7 @@ from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
     guard_between,
+    guard_differs,
     guard_exact,
     is_number,
     kind_of,
@@ -78,9 +79,8 @@ def unary(name: str, x: TracedScalar) -> Any:
         return make_int(as_int(x), (low, high))
     if name == "invert":
         return make_int(loop.call("invert", as_int(x)), (~high, ~low))
-    if low == MIN:
-        explorer().guard(loop.call("not_equal", x.value, loop.const(MIN, I64)))
-        low = MIN + 1
+    guard_differs(x, MIN)
+    low = max(low, MIN + 1)
     if name == "neg":
         return make_int(loop.call("negative", as_int(x)), (-high, -low))
     return make_int(loop.call("absolute", as_int(x)), (max(low, -high, 0), max(-low, high)))

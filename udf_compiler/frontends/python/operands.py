@@ -95,6 +95,13 @@ def guard_between(loop: LoopBuilder, x: Value, low: int, high: int) -> None:
     explorer().guard(both(loop, above, below))
 
 
+def guard_differs(x: Operand, number: int) -> None:
+    """Guards rows where an int may equal a number."""
+    low, high = span_of(x)
+    if low <= number <= high:
+        explorer().guard(explorer().loop.call("not_equal", as_int(x), explorer().loop.const(number, I64)))
+
+
 def guard_exact(x: Operand) -> None:
     """Guards rows where an int may not be exact as a float."""
     low, high = span_of(x)
