@@ -36,6 +36,8 @@ from udf_compiler.probing.rows import ROW_COUNT, column_of, constant_rows, with_
 
 KINDS = ("None", *TYPES)
 
+Argument = Value | Struct | DenseArgument | DecimalArgument
+
 #: Relative differences of results that are only approximate, and of those that are computed in float32.
 _NEAR, _NEAR_SINGLE = 1e-9, 1e-3
 
@@ -95,8 +97,8 @@ def as_python(value: Any) -> Any:
 
 def probe_row(
     original: Callable[..., Any],
-    args: Sequence[Value | Struct | DenseArgument | DecimalArgument],
-    kwargs: Mapping[str, Value | Struct | DenseArgument | DecimalArgument],
+    args: Sequence[Argument],
+    kwargs: Mapping[str, Argument],
     trees: Sequence[Node],
     loop: LoopBuilder,
     place: str,
@@ -117,7 +119,7 @@ def probe_row(
     near = (_NEAR_SINGLE if has_single_precision(loop.body) else _NEAR) if rounded else 0.0
     results = [{name: columns[f"{i} {name}"] for name in ("kind", *kinds_in(tree))} for i, tree in enumerate(trees)]
 
-    def python(x: Value | Struct | DenseArgument | DecimalArgument, row: int) -> Any:
+    def python(x: Argument, row: int) -> Any:
         if isinstance(x, Struct):
             return x.row([python(value, row) for value in x.values])
         if isinstance(x, DenseArgument):
@@ -153,7 +155,7 @@ def _without_collections() -> Iterator[None]:
         gc.collect = collect
 
 
-def _values_of(argument: Value | Struct | DenseArgument | DecimalArgument) -> Sequence[Value]:
+def _values_of(argument: Argument) -> Sequence[Value]:
     if isinstance(argument, Struct):
         return [value for x in argument.values for value in _values_of(x)]  # type: ignore[arg-type]
     return (argument.value,) if isinstance(argument, DenseArgument | DecimalArgument) else (argument,)
