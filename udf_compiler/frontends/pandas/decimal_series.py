@@ -14,7 +14,7 @@ from sparkweld.ir.types import F32, F64, I64
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.kind import SeriesKind, optional_element
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.python.decimals import check_context
+from udf_compiler.frontends.python.decimals import check_context, nearest_float
 from udf_compiler.frontends.python.operands import EXACT
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.integer_checks import between
@@ -78,9 +78,7 @@ def floats(s: TracedSeries) -> Value:
     number = loop.cast(loop.value_of(s.value), I64)
     if kind.scale > 0 and kind.precision > _EXACT_DIGITS:
         loop.guard(between(loop, number, -EXACT, EXACT), local=True)
-    made = loop.cast(number, F64)
-    if kind.scale > 0:
-        made = loop.call("divide", made, loop.const(10.0**kind.scale, F64))
+    made = nearest_float(loop, number, kind.scale)
     return loop.select(loop.is_valid(s.value), made, loop.const(float("nan"), F64)) if s.value.type.nullable else made
 
 

@@ -22,12 +22,11 @@ from udf_compiler.frontends.python.decimal_methods import rounding_of, scale_of
 from udf_compiler.frontends.python.decimals import compare_near, divided_by, guard_zero, is_decimal, new, of_row, parts_of
 from udf_compiler.frontends.python.durations import number_op
 from udf_compiler.frontends.python.operands import (
-    EXACT,
     Operand,
     as_float,
     as_int,
-    guard_between,
     guard_differs,
+    guard_exact,
     is_number,
     kind_of,
     make_bool,
@@ -169,12 +168,10 @@ def converted(x: Quotient, name: str) -> Any:
 
 def to_float(x: Quotient) -> Any:
     """Returns ``float(x)``; guards numbers of too many digits."""
-    loop = explorer().loop
-    for part, most in zip(_parts(x), (EXACT, _LARGEST), strict=True):
-        low, high = span_of(part)
-        if low < -most or high > most:
-            guard_between(loop, as_int(part), -most, most)
-    return make_float(loop.call("divide", *map(as_float, _parts(x))))
+    above, below = _parts(x)
+    guard_exact(above)
+    guard_exact(below, _LARGEST)
+    return make_float(explorer().loop.call("divide", as_float(above), as_float(below)))
 
 
 def _compare(name: str, x: Quotient, other: Any) -> Any:

@@ -22,11 +22,10 @@ from udf_compiler.frontends.python.comparisons import compare
 from udf_compiler.frontends.python.durations import number_op
 from udf_compiler.frontends.python.numbers import unary as unary_of_int
 from udf_compiler.frontends.python.operands import (
-    EXACT,
     Operand,
     as_int,
-    guard_between,
     guard_differs,
+    guard_exact,
     is_number,
     make_bool,
     make_float,
@@ -230,15 +229,17 @@ def unary(name: str, x: TracedScalar) -> Any:
 def to_float(x: TracedScalar) -> Any:
     """Returns ``float(x)``; guards numbers of more digits than a float holds exactly."""
     number, scale = parts_of(x)
-    loop = explorer().loop
-    if scale == 0:
-        return make_float(loop.cast(x.value, F64))
     if scale > _MOST_EXACT:
         refuse("SW262", call="float()", what=f"a number of {scale} decimals")
-    low, high = span_of(number)
-    if low < -EXACT or high > EXACT:
-        guard_between(loop, x.value, -EXACT, EXACT)
-    return make_float(loop.call("divide", loop.cast(x.value, F64), loop.const(10.0**scale, F64)))
+    if scale > 0:
+        guard_exact(number)
+    return make_float(nearest_float(explorer().loop, x.value, scale))
+
+
+def nearest_float(loop: LoopBuilder, x: Value, scale: int) -> Value:
+    """Returns the float nearest to x / 10**scale, for at most 22 decimals. With decimals, x must be exact as a float."""
+    made = loop.cast(x, F64)
+    return loop.call("divide", made, loop.const(10.0**scale, F64)) if scale > 0 else made
 
 
 def to_int(x: TracedScalar) -> TracedScalar:

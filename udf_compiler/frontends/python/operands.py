@@ -102,11 +102,11 @@ def guard_differs(x: Operand, number: int) -> None:
         explorer().guard(explorer().loop.call("not_equal", as_int(x), explorer().loop.const(number, I64)))
 
 
-def guard_exact(x: Operand) -> None:
-    """Guards rows where an int may not be exact as a float."""
+def guard_exact(x: Operand, most: int = EXACT) -> None:
+    """Guards rows where an int may not be exact as a float, or where its absolute value may be above `most`."""
     low, high = span_of(x)
-    if low < -EXACT or high > EXACT:
-        guard_between(explorer().loop, as_int(x), -EXACT, EXACT)
+    if low < -most or high > most:
+        guard_between(explorer().loop, as_int(x), -most, most)
 
 
 def is_text(x: object) -> bool:
