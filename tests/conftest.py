@@ -54,17 +54,22 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def cases_of_tests(items, *marks):
+    """Returns the cases of each test that has one of the marks."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if any(item.get_closest_marker(mark) for mark in marks):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return tests
+
+
 def mark_combinations(items):
     """Marks as nightly the tests of `each_value_once` that repeat parameters' values which others of the same function have.
 
     Of a product of parameters, `make test` runs as many combinations as the longest parameter has values. So each value of each
     parameter occurs. `make nightly` runs the others.
     """
-    products: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.get_closest_marker("each_value_once"):
-            products.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    for product in products.values():
+    for product in cases_of_tests(items, "each_value_once").values():
         factors = [mark.args[0].split(", ") for mark in product[0].iter_markers("parametrize")]
         factors += [[name] for name in product[0].callspec.params if not any(name in names for names in factors)]  # of fixtures
         chosen = [[repr([item.callspec.params[name] for name in names]) for names in factors] for item in product]
@@ -82,11 +87,7 @@ def mark_other_cases(items, whole):
     The marks have the ids of parameters, or `gate_cases` a number n for the first of every n cases. An id that no case has is an
     error where all cases are collected (`whole`).
     """
-    tests: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.get_closest_marker("gate_cases") or item.get_closest_marker("nightly_cases"):
-            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    for name, cases in tests.items():
+    for name, cases in cases_of_tests(items, "gate_cases", "nightly_cases").items():
         ids, gate = [item.callspec.id for item in cases], cases[0].get_closest_marker("gate_cases")
         named = (gate or cases[0].get_closest_marker("nightly_cases")).args
         if isinstance(named[0], int):
