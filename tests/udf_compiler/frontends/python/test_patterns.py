@@ -40,8 +40,9 @@ def test_replacements_by_a_function(source):
 def test_replacements_by_a_function_that_returns_no_string():
     """Only Python joins these: None is no text, and an int raises."""
     for result in ("None", "1"):
-        with pytest.raises(Refusal):
+        with pytest.raises(Refusal) as refused:
             check(f"lambda a: re.sub('a', lambda m: {result}, a)", ("str",), re=re)
+        assert refused.value.code == "SW223"
 
 
 SPLITS = """re.split('(a)', a) ¦ re.split('([aX])b?', a) ¦ re.split(r'(\\d)(\\D)', a) ¦ re.split('(a)', a, maxsplit=1)
