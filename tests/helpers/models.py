@@ -55,12 +55,14 @@ def compare(
     exact: bool = False,
     atol: float = 0.0,
     files: dict[str, Any] | None = None,
+    of_arguments: float = 0.0,
 ) -> Scored:
     """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value plus
-    `atol`.
+    `atol` plus `of_arguments` of the row's largest finite argument.
 
-    Results not declared approximate are compared bit by bit. `struct`: the function takes one DataFrame of the batch's
-    columns, else a Series per column. Flagged rows are removed and the rest is compared as a batch of its own.
+    Sums whose terms cancel differ by a share of the terms, not of the result. Results not declared approximate are compared
+    bit by bit. `struct`: the function takes one DataFrame of the batch's columns, else a Series per column. Flagged rows are
+    removed and the rest is compared as a batch of its own.
     """
     returns = returns or DoubleType()
     reply = compiled(function, batch, returns, struct, exact, files)
@@ -75,7 +77,7 @@ def compare(
     rest = batch.take(pa.array(np.flatnonzero(~result.flagged)))
     kept = tuple(k["op"] for k in reply["kept"])
     if not kept:
-        rtol = atol = 0.0
+        rtol = atol = of_arguments = 0.0
     if rest.num_rows:
         columns = evaluate(program, inputs_of(program, rest), rest.num_rows).columns
         types = [returns] if fields is None else [f.dataType for f in fields]
@@ -83,9 +85,10 @@ def compare(
         given = run(function, rest, returns, struct).to_pylist()
         theirs = [(v,) if fields is None else tuple(v.values()) for v in given]
         for row, pairs in enumerate(zip(mine, theirs, strict=True)):
+            row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
+            largest = max((abs(v) for v in row_of.values() if of_arguments and np.isfinite(v or 0.0)), default=0.0)
             for at, (a, b) in enumerate(zip(*pairs, strict=True)):
-                if not (same(a, b) or near(a, b, rtol, atol)):
-                    row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
+                if not (same(a, b) or near(a, b, rtol, atol + of_arguments * largest)):
                     raise AssertionError(f"row {row}, {row_of}: column {at}: expected {token(b)}, got {token(a)}\n{program}")
     return Scored(rest.num_rows, len(flagged), raised, kept=kept)
 

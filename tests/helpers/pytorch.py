@@ -17,6 +17,11 @@ from typing import Any
 
 import pytest
 
+#: Tolerances of `tests.helpers.models.compare`: 32-bit sums in another order, which PyTorch's BLAS chooses by the CPU, and
+#: functions of libm.
+NEAR = {"rtol": 1e-4, "atol": 1e-5, "of_arguments": 1e-6}
+NEAR64 = {"rtol": 1e-9, "atol": 1e-12, "of_arguments": 1e-15}
+
 _DEBIAN = Path("/usr/lib/python3/dist-packages")
 #: PyTorch, and what it requires; the environment's own packages precede them.
 _PACKAGES = ("torch", "torchgen", "functorch", "typing_extensions.py", "filelock", "fsspec", "jinja2", "markupsafe", "mpmath",

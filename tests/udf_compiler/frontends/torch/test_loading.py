@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql.types import FloatType
 
 from tests.helpers.models import compare, numbers
-from tests.helpers.pytorch import pytorch
+from tests.helpers.pytorch import NEAR, pytorch
 from udf_compiler.process.process_state import ProcessState
 
 torch = pytorch()
@@ -97,7 +97,7 @@ STATE_OF_SEQUENCE = SEQUENCE.state_dict()
 
 @pytest.mark.parametrize("function", [of_captured_state, of_bytes, of_module_in_bytes, of_new_sequence])
 def test_states_in_memory(function):
-    assert compare(function, BATCH, FloatType(), rtol=1e-4, atol=1e-4).rows == 200
+    assert compare(function, BATCH, FloatType(), **NEAR).rows == 200
 
 
 @functools.lru_cache(maxsize=1)
@@ -134,7 +134,7 @@ def test_files(tmp_path):
 
     files = {"folder": str(tmp_path), "jobFiles": str(tmp_path), "limit": 1 << 20}
     for function in (of_state, of_module, cached):
-        assert compare(function, BATCH, FloatType(), files=files, rtol=1e-4, atol=1e-4).rows == 200
+        assert compare(function, BATCH, FloatType(), files=files, **NEAR).rows == 200
         assert compare(function, BATCH, FloatType()).refused == "SW805"
     assert [compare(function, BATCH, FloatType(), files=files).refused for function in (missing, by_pickle)] == ["SW860"] * 2
 
@@ -153,7 +153,7 @@ def lazily(d):
 
 def test_a_global_that_is_loaded_once(monkeypatch):
     monkeypatch.setitem(lazily.__globals__, "__name__", "__main__")
-    assert compare(lazily, BATCH, FloatType(), rtol=1e-4, atol=1e-4).rows == 200
+    assert compare(lazily, BATCH, FloatType(), **NEAR).rows == 200
 
 
 @pytest.mark.parametrize("change", [

@@ -8,15 +8,13 @@ import pytest
 from pyspark.sql.types import DoubleType, FloatType, IntegerType, LongType
 
 from tests.helpers.models import batch_of, compare, numbers
-from tests.helpers.pytorch import pytorch
+from tests.helpers.pytorch import NEAR, NEAR64, pytorch
 
 torch = pytorch()
 nn, F = torch.nn, torch.nn.functional
 
 ODD = numbers(odd=True, seed=2)
 PLAIN = numbers(seed=4)
-#: 32-bit sums in another order, and functions of libm.
-NEAR = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def seeded(make):
@@ -71,7 +69,7 @@ def test_layers_of_the_columns(at):
     """Layers whose arguments are the columns themselves, in both widths of floats."""
     net = seeded(LAYERS[at])
     assert compare(scored(net, 1), ODD, FloatType(), **NEAR).rows > 150
-    wide = compare(scored(net, 1, torch.float64), ODD, DoubleType(), rtol=1e-9, atol=1e-13)
+    wide = compare(scored(net, 1, torch.float64), ODD, DoubleType(), **NEAR64)
     assert wide.rows > 150
 
 
@@ -85,7 +83,7 @@ def test_networks_of_64_bit_floats():
         return nn.Sequential(nn.Linear(4, 9), nn.Tanh(), nn.BatchNorm1d(9), nn.Linear(9, 9), nn.ReLU(), nn.Linear(9, 1))
 
     net = seeded(make)
-    assert compare(scored(net.double(), 0, torch.float64), ODD, DoubleType(), rtol=1e-9, atol=1e-12).rows > 150
+    assert compare(scored(net.double(), 0, torch.float64), ODD, DoubleType(), **NEAR64).rows > 150
 
 
 class Residual(nn.Module):

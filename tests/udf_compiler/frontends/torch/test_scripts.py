@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql.types import FloatType, LongType
 
 from tests.helpers.models import compare, compiled, numbers
-from tests.helpers.pytorch import pytorch
+from tests.helpers.pytorch import NEAR, pytorch
 
 torch = pytorch()
 nn, F = torch.nn, torch.nn.functional
@@ -73,7 +73,7 @@ def label(data):
 
 @pytest.mark.parametrize("data", [SCRIPTED, TRACED], ids=["scripted", "traced"])
 def test_modules(data):
-    assert compare(value(data), ODD, FloatType(), rtol=1e-4, atol=1e-5).rows > 150
+    assert compare(value(data), ODD, FloatType(), **NEAR).rows > 150
     assert compare(label(data), ODD, LongType()).rows > 150
 
 
@@ -87,7 +87,7 @@ def test_files(tmp_path):
             return pd.Series(net(torch.tensor(d.values, dtype=torch.float32))[:, 0].numpy())
 
     files = {"folder": str(tmp_path), "jobFiles": str(tmp_path), "limit": 1 << 20}
-    assert compare(of_file, ODD, FloatType(), files=files, rtol=1e-4, atol=1e-5).rows > 150
+    assert compare(of_file, ODD, FloatType(), files=files, **NEAR).rows > 150
     assert compare(of_file, ODD, FloatType()).refused == "SW805"
 
 
