@@ -109,9 +109,8 @@ class Mlp(ModelOp):
 
     `layers`: sizes of the layers, from the number of arguments to the number of results. Activations: identity, relu, tanh,
     logistic, silu, gelu, gelu_tanh, ``leaky_relu:slope`` and ``elu:alpha``; of the last layer also softmax (over all results of
-    a row). Block: `weights`, of each layer
-    [result, argument], and `biases`, both f64 or both f32, which is also the type of arguments and results. `guarded`: the
-    program guards the rows where rounding differences of a result would be visible.
+    a row). Block: `weights`, of each layer [result, argument], and `biases`, both f64 or both f32, which is also the type of
+    arguments and results. `guarded`: the program guards the rows where rounding differences of a result would be visible.
     """
 
     layers: tuple[int, ...]

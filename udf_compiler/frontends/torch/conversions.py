@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.operands import as_float, as_int, is_number, kind_of
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.row_matrices import RowMatrix, is_matrix, vector
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar, of_value
+from udf_compiler.frontends.python.values import is_scalar, of_value
 from udf_compiler.frontends.torch.functions import given_out
 from udf_compiler.frontends.torch.values import KINDS, SAMPLES, RowTensor, cast, grid_of, library, type_of
 from udf_compiler.frontends.tracing.lower import run_prototype
@@ -51,8 +51,10 @@ class Stacked:
     batched: bool
     axes: int
 
-    def later(self, function: Callable[[Any], Any]) -> Stacked:
-        return replace(self, stack=self.stack.later(function))
+    def astype(self, dtype: Any, call: str) -> Stacked:
+        """Returns the tensor converted to a dtype of PyTorch. Refuses SW843."""
+        kind = type_of(dtype, call).dtype
+        return replace(self, stack=self.stack.later(lambda made: made.astype(kind)))
 
     def of_width(self, width: int, call: str) -> RowTensor:
         """Returns the tensor. Rows run in Python whose array has another length."""
@@ -71,7 +73,7 @@ def tensor_of(data: Any, dtype: Any, call: str, copies: bool) -> RowTensor | Sta
     x = rows_argument(data)
     python = type(data) is not type(x) or type(x) is TracedSeries
     if type(x) is Stack:
-        return _typed(Stacked(x, True, 0), dtype, call)
+        return Stacked(x, True, 0) if dtype is None else Stacked(x, True, 0).astype(dtype, call)
     if type(x) is TracedSeries and x.kind is NUMBERS and not python:
         refuse("SW810", call=call, what="a Series")
     if type(x) is not TracedArray:
@@ -81,25 +83,14 @@ def tensor_of(data: Any, dtype: Any, call: str, copies: bool) -> RowTensor | Sta
     return of_array(x, dtype, call)
 
 
-def _typed(x: Stacked, dtype: Any, call: str) -> Stacked:
-    return x if dtype is None else x.later(lambda made: made.astype(_dtype(dtype, call)))
-
-
 def _later(data: Any, dtype: Any, call: str) -> Stacked | None:
     """Returns the tensor of an array or list of the row, whose length is not known; None for other data."""
-    if type(data) is list and len(data) == 1 and is_scalar(data[0]) and data[0].is_list and _length(data[0]) is None:
-        return _typed(Stacked(stack_of(explorer().loop, data[0].value), False, 1), dtype, call)
-    single = is_scalar(data) and data.is_list and _length(data) is None
-    if not single and not (is_matrix(data) and len(data.rows) == 1 and _length(data.rows[0]) is None):
+    rows: Sequence[Any] = data.rows if is_matrix(data) else data if type(data) is list else ()
+    row, axes = (rows[0], 1) if len(rows) == 1 else (data, 0)
+    if not is_scalar(row) or not row.is_list or isinstance(row.value.loop.body[row.value.id].op, MakeList):
         return None
-    row = data if single else data.rows[0]
-    return _typed(Stacked(stack_of(explorer().loop, row.value), False, 0 if single else 1), dtype, call)
-
-
-def _length(x: TracedScalar) -> int | None:
-    """Returns the number of elements of an array of numbers of the row; None for one of a column."""
-    let = x.value.loop.body[x.value.id]
-    return len(let.args) if isinstance(let.op, MakeList) else None
+    made = Stacked(stack_of(explorer().loop, row.value), False, axes)
+    return made if dtype is None else made.astype(dtype, call)
 
 
 def of_array(x: TracedArray, dtype: Any, call: str) -> RowTensor:
@@ -111,10 +102,6 @@ def of_array(x: TracedArray, dtype: Any, call: str) -> RowTensor:
         refuse("SW843", call=call, what="numbers that become booleans")
     rows = Tensor(x.loop, [cast(v, type) for v in x.columns], shape[1:])
     return RowTensor(rows, True, sample)
-
-
-def _dtype(dtype: Any, call: str) -> np.dtype:
-    return type_of(dtype, call).dtype
 
 
 def _of_row(data: Any, dtype: Any, call: str) -> RowTensor:

@@ -261,9 +261,7 @@ def converted(step: Step, x: RowTensor) -> RowTensor:
     return made(step, x, [cast(v, type) for v in given.columns], x.shape, bounds)
 
 
-Function = Callable[..., RowTensor]
-
-FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Callable[..., RowTensor]] = {
     **{name: partial(arithmetic, fn) for name, fn in _ARITHMETIC.items()},
     **{name: partial(arithmetic, fn) for name, fn in
        (("subtract", "subtract"), ("multiply", "multiply"), ("divide", "divide"), ("true_divide", "divide"))},

@@ -6,7 +6,7 @@ import sys
 import types
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from udf_compiler.frontends.python.ndarrays import holds_none, leave_none
 from udf_compiler.frontends.python.path_explorer import is_exploring
@@ -149,10 +149,6 @@ def _attribute(module: str, load: Any, name: str) -> Any:
     real = getattr(sys.modules[module], name, None)
     found = stand_in(real, load) if real is not None else None
     return refuse("SW263", name=f"{module}.{name}") if found is None else found
-
-
-def _no_tensor(*args: Any, **kwargs: Any) -> NoReturn:
-    refuse("SW263", name="a class of torch()")
 
 
 def stand_in(obj: Any, load: Any = None) -> Any:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import numpy as np
-
 from udf_compiler.frontends.pandas.row_counts import row_count
 from udf_compiler.frontends.torch import conversions
 from udf_compiler.frontends.torch.functions import NAMES, called, item_of
 from udf_compiler.frontends.torch.shapes import Extremes
-from udf_compiler.frontends.torch.values import RowTensor, constant, library, type_of
+from udf_compiler.frontends.torch.values import RowTensor, constant, library
 from udf_compiler.frontends.tracing.exceptions import unwatched
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -146,10 +144,10 @@ class StackedTensor(Traced):
     def __getattr__(self, name: str) -> Any:
         data: conversions.Stacked = object.__getattribute__(self, "data")
         if name in ("float", "double"):
-            dtype = np.float32 if name == "float" else np.float64
-            return lambda: StackedTensor(data.later(lambda made: made.astype(dtype)))
+            dtype = library().float32 if name == "float" else library().float64
+            return lambda: StackedTensor(data.astype(dtype, f"tensor.{name}"))
         if name in ("to", "type"):
-            return lambda given: StackedTensor(_to(data, given))
+            return lambda given: self if str(given) == "cpu" else StackedTensor(data.astype(given, "tensor.to"))
         if name == "unsqueeze" and not data.batched and data.axes == 0:
             return lambda dim: StackedTensor(replace(data, axes=1)) if dim == 0 else _of_unknown_length(name)
         return _of_unknown_length(name)
@@ -157,13 +155,6 @@ class StackedTensor(Traced):
 
 def _of_unknown_length(name: str) -> NoReturn:
     refuse("SW843", call=f"tensor.{name}", what="arrays whose length is not known before a layer receives them")
-
-
-def _to(data: conversions.Stacked, given: Any) -> conversions.Stacked:
-    if str(given) == "cpu":
-        return data
-    dtype = type_of(given, "tensor.to").dtype
-    return data.later(lambda made: made.astype(dtype))
 
 
 def _of_operator(real: Callable[..., Any], name: str, reflected: bool) -> Callable[..., Any]:

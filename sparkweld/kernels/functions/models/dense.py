@@ -21,6 +21,7 @@ from sparkweld.kernels.llvm.numba_frontend import Operation, numba_type, value_t
 
 _ROWS = 128
 
+
 def mlp_parameters(op: Mlp) -> tuple[int, ...]:
     """Returns the parameters of the kernel.
 
@@ -200,7 +201,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
 
     @model_function(INT, INT, INT, name=f"activate_{of}")
     def activate(to: int, how: int, parameter: int) -> int:
-        """Applies an activation to 64 values; `parameter` is the address of its number."""
+        """Applies the activation `how` of `ACTIVATIONS` to 64 values; `parameter` is the address of its slope or alpha."""
         row = 0
         alpha = load(parameter, 0)
         if how == 1:
