@@ -57,12 +57,12 @@ def compare(
     files: dict[str, Any] | None = None,
     of_arguments: float = 0.0,
 ) -> Scored:
-    """Runs `function` over the batch both ways; AssertionError where they differ by more than `rtol` of the value plus
-    `atol` plus `of_arguments` of the row's largest finite argument.
+    """Runs `function` over the batch both ways; AssertionError where they differ by more than the tolerances allow.
 
-    Sums whose terms cancel differ by a share of the terms, not of the result. Results not declared approximate are compared
-    bit by bit. `struct`: the function takes one DataFrame of the batch's columns, else a Series per column. Flagged rows are
-    removed and the rest is compared as a batch of its own.
+    Those are `rtol` of the value, `atol`, and `of_arguments` of the row's largest finite argument, added up. Sums whose terms
+    cancel differ by a share of the terms, not of the result. Results not declared approximate are compared bit by bit.
+    `struct`: the function takes one DataFrame of the batch's columns, else a Series per column. Flagged rows are removed and the
+    rest is compared as a batch of its own.
     """
     returns = returns or DoubleType()
     reply = compiled(function, batch, returns, struct, exact, files)
