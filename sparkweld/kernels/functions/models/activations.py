@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from llvmlite import ir
 
@@ -27,21 +28,25 @@ def _one(x: ir.Value) -> ir.Constant:
     return ir.Constant(x.type, 1.0)
 
 
-def relu(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _relu(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
     """Returns the larger of x and 0, NaN for NaN."""
     zero = ir.Constant(x.type, 0.0)
     return b.select(b.fcmp_ordered("<", x, zero), zero, x)
 
 
-def logistic(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _tanh(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
+    return FLOATS["tanh"](b, x)
+
+
+def _logistic(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
     return b.fdiv(_one(x), b.fadd(_one(x), FLOATS["exp"](b, b.fneg(x))))
 
 
-def silu(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _silu(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
     return b.fdiv(x, b.fadd(_one(x), FLOATS["exp"](b, b.fneg(x))))
 
 
-def erf(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _erf(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
     if isinstance(x.type, ir.DoubleType):
         return FLOATS["erf"](b, x)
     low, high = (ir.Constant(x.type, end) for end in (-4.0, 4.0))
@@ -53,20 +58,28 @@ def erf(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return b.fmul(total, x)
 
 
-def gelu(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    inner = erf(b, b.fmul(x, ir.Constant(x.type, math.sqrt(0.5))))
+def _gelu(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
+    inner = _erf(b, b.fmul(x, ir.Constant(x.type, math.sqrt(0.5))))
     return b.fmul(b.fmul(x, ir.Constant(x.type, 0.5)), b.fadd(_one(x), inner))
 
 
-def gelu_tanh(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+def _gelu_tanh(b: ir.IRBuilder, x: ir.Value, _: ir.Value) -> ir.Value:
     cube = b.fmul(b.fmul(b.fmul(x, x), x), ir.Constant(x.type, 0.044715))
     inner = FLOATS["tanh"](b, b.fmul(b.fadd(x, cube), ir.Constant(x.type, math.sqrt(2 / math.pi))))
     return b.fmul(b.fmul(x, ir.Constant(x.type, 0.5)), b.fadd(_one(x), inner))
 
 
-def leaky_relu(b: ir.IRBuilder, x: ir.Value, alpha: ir.Value) -> ir.Value:
+def _leaky_relu(b: ir.IRBuilder, x: ir.Value, alpha: ir.Value) -> ir.Value:
     return b.select(b.fcmp_ordered(">", x, ir.Constant(x.type, 0.0)), x, b.fmul(x, alpha))
 
 
-def elu(b: ir.IRBuilder, x: ir.Value, alpha: ir.Value) -> ir.Value:
+def _elu(b: ir.IRBuilder, x: ir.Value, alpha: ir.Value) -> ir.Value:
     return b.select(b.fcmp_ordered(">", x, ir.Constant(x.type, 0.0)), x, b.fmul(FLOATS["expm1"](b, x), alpha))
+
+
+#: Activation of one value -> what builds it from the value and the activation's number, which most ignore. In the order of the
+#: functions in `dense`.
+LOWERED: dict[str, Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]] = {
+    "relu": _relu, "tanh": _tanh, "logistic": _logistic, "silu": _silu, "gelu": _gelu, "gelu_tanh": _gelu_tanh,
+    "leaky_relu": _leaky_relu, "elu": _elu,
+}  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
 
 from sparkweld.ir.ops import Mlp
 from sparkweld.ir.ops.models import activation_of
@@ -48,10 +47,6 @@ def mlp_scratch(op: Mlp) -> int:
     return 2 * max(op.layers) * (8 + _ROWS * size) + 2 * 64 * size
 
 
-def _unary(name: str, type: types.Type, build: object) -> Operation:
-    return Operation(name, (type,), type, build)  # type: ignore[arg-type]
-
-
 def _larger(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     return b.select(b.fcmp_ordered(">", x, y), x, y)
 
@@ -61,11 +56,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
     type, size = numba_type(of), of.dtype.itemsize
     load, store = row_access(type)
     add_product = fused(type)
-    relu, logistic, silu, gelu, gelu_tanh = (
-        _unary(name, type, getattr(activations, name)) for name in ("relu", "logistic", "silu", "gelu", "gelu_tanh")
-    )
-    leaky_relu, elu = (Operation(name, (type, type), type, getattr(activations, name)) for name in ("leaky_relu", "elu"))
-    tanh, exp = (_unary(name, type, FLOATS[name]) for name in ("tanh", "exp"))
+    exp = Operation("exp", (type,), type, FLOATS["exp"])
     larger = Operation("larger", (type, type), type, _larger)
     zero = Operation("zero", (), type, lambda b: ir.Constant(value_type(type), 0.0))
     quotient = Operation("quotient", (type, type), type, lambda b, x, y: b.fdiv(x, y))
@@ -199,43 +190,43 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
             k += 1
         return 0
 
+    def activation(name: str) -> ModelFunction:
+        """Returns the function that applies an activation to 64 values; `parameter` is the address of its slope or alpha."""
+        apply = Operation(name, (type, type), type, activations.LOWERED[name])
+
+        @model_function(INT, INT, name=f"{name}_{of}")
+        def of_values(to: int, parameter: int) -> int:
+            alpha = load(parameter, 0)
+            row = 0
+            while row < 64:
+                store(to, row, apply(load(to, row), alpha))
+                row += 1
+            return 0
+
+        return of_values
+
+    applied = [activation(name) for name in activations.LOWERED]
+    relu, tanh, logistic, silu, gelu, gelu_tanh, leaky_relu, elu = applied
+
     @model_function(INT, INT, INT, name=f"activate_{of}")
     def activate(to: int, how: int, parameter: int) -> int:
-        """Applies the activation `how` of `ACTIVATIONS` to 64 values; `parameter` is the address of its slope or alpha."""
-        row = 0
-        alpha = load(parameter, 0)
+        """Applies the activation with the number `how` in `ACTIVATIONS` to 64 values."""
         if how == 1:
-            while row < 64:
-                store(to, row, relu(load(to, row)))
-                row += 1
+            relu(to, parameter)
         elif how == 2:
-            while row < 64:
-                store(to, row, tanh(load(to, row)))
-                row += 1
+            tanh(to, parameter)
         elif how == 3:
-            while row < 64:
-                store(to, row, logistic(load(to, row)))
-                row += 1
+            logistic(to, parameter)
         elif how == 5:
-            while row < 64:
-                store(to, row, silu(load(to, row)))
-                row += 1
+            silu(to, parameter)
         elif how == 6:
-            while row < 64:
-                store(to, row, gelu(load(to, row)))
-                row += 1
+            gelu(to, parameter)
         elif how == 7:
-            while row < 64:
-                store(to, row, gelu_tanh(load(to, row)))
-                row += 1
+            gelu_tanh(to, parameter)
         elif how == 8:
-            while row < 64:
-                store(to, row, leaky_relu(load(to, row), alpha))
-                row += 1
+            leaky_relu(to, parameter)
         elif how == 9:
-            while row < 64:
-                store(to, row, elu(load(to, row), alpha))
-                row += 1
+            elu(to, parameter)
         return 0
 
     @model_function(*(INT,) * 4, name=f"softmax_{of}")
@@ -378,7 +369,7 @@ def _functions(of: Type) -> tuple[ModelFunction, ...]:
             centre += 1
         return 0
 
-    return mlp, distances, dense, dense_pair, activate, softmax
+    return mlp, distances, dense, dense_pair, activate, softmax, *applied
 
 
 _MADE = {of: _functions(of) for of in (F64, F32)}
