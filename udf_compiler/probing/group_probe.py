@@ -11,11 +11,12 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Program, evaluate
 from sparkweld.ir.ops import Array, Optional
+from sparkweld.ir.program import Stage
 from sparkweld.ir.whole_builder import columns_read, stages_of
 from sparkweld.reasons import refusal
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.probing.differences import Tolerance, difference_of
-from udf_compiler.probing.probe import NODE_LIMIT, Computed, comparable, in_this_process, program_of, values_in
+from udf_compiler.probing.probe import NODE_LIMIT, Computed, comparable, in_this_process, program_of, short, values_in
 from udf_compiler.probing.rows import EXTREME_ROWS, ROW_COUNT, column_of
 
 #: The rows of each group, of those that `column_of` returns: ordinary ones, some with extremes, and a single one.
@@ -89,7 +90,11 @@ def _with_stages(loop: LoopBuilder, program: Program) -> Program:
     """Returns the program of a loop with the stages that it reads; the inputs are those of all of these."""
     builder = loop.program
     stages = stages_of(builder.inputs, builder.wholes, builder.columns)
-    return replace(program, inputs=builder.inputs, stages=stages) if stages else program
+    return replace(program, inputs=builder.inputs, stages=tuple(map(_short, stages))) if stages else program
+
+
+def _short(stage: Stage) -> Stage:
+    return replace(stage, program=replace(stage.program, loops=tuple(map(short, stage.program.loops))))
 
 
 def _taken(column: Array, rows: np.ndarray) -> Array:

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -111,10 +112,14 @@ def in_this_process() -> AbstractContextManager[Any]:
 def program_of(loop: LoopBuilder, outputs: Mapping[str, int]) -> Program:
     """Returns the loop so far as a program with these values as outputs; rows in which a region iterates long are flagged."""
     inputs = {let.op.column: Input(let.op.column, let.op.type) for let in loop.body if isinstance(let.op, Read)}
-    body = hurried(loop.body, _STEPS)
     appends = tuple(Append(name, value) for name, value in outputs.items())
-    alone = Loop(loop.name, ROWS, body, appends, tuple(loop.guards), some=tuple(loop.some))
+    alone = short(Loop(loop.name, ROWS, tuple(loop.body), appends, tuple(loop.guards), some=tuple(loop.some)))
     return Program(loop.name, tuple(inputs.values()), (alone,), tuple(outputs))
+
+
+def short(loop: Loop) -> Loop:
+    """Returns the loop with regions that end without results after `_STEPS` iterations: else, a `while` loop may not end."""
+    return replace(loop, body=hurried(loop.body, _STEPS))
 
 
 class Computed:

@@ -307,6 +307,18 @@ def most_common(f):
     return one(f, n=most, s=best)
 
 
+def while_in_helper(f):
+    return one(f, n=_rounds(float(f["x"].min()), float(f["x"].max())))
+
+
+def _rounds(low, high):
+    n = 0
+    while low < high:
+        low += 0.5
+        n += 1
+    return n
+
+
 #: Function -> its result, the groups that a program computes, and those in which Python raises.
 COMPILED = {
     carried_scalars: ("k long, r double, n long, s string", 6, 0), smoothed: ("k long, r double, s string", 6, 0),
@@ -318,6 +330,7 @@ COMPILED = {
     in_helper: ("k long, r double, n long", 6, 0), mixed_floats: (NUMBER, 4, 0),
     distinct: (COUNT, 6, 0), caught: (COUNT, 3, 2), aliased: (NUMBER, 6, 0), counted_in_a_dict: (COUNT, 6, 0),
     best_pair: ("k long, r double, s string", 6, 0), most_common: ("k long, n long, s string", 4, 0),
+    while_in_helper: ("k long, n long", 6, 0),
 }  # fmt: skip
 
 
@@ -348,7 +361,17 @@ def returns_within(f):
     return one(f, r=-1)
 
 
-REFUSED = {changed_elsewhere: "SW295", labels_of_sorted_rows: "SW250", returns_within: "SW600"}
+def while_below(f):
+    low, n = f["x"].min(), 0
+    while low < f["x"].max():
+        low += 0.5
+        n += 1
+    return one(f, r=n)
+
+
+REFUSED = {
+    changed_elsewhere: "SW295", labels_of_sorted_rows: "SW250", returns_within: "SW600", while_below: "SW312",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("function", REFUSED, ids=lambda function: function.__name__)

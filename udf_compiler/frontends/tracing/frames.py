@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+from functools import lru_cache
 from types import CodeType, FrameType
 
 #: Calls, of all versions: CPython 3.10 has three of its own.
@@ -20,6 +21,22 @@ def offset_of(frame: FrameType) -> int:
 def instruction(code: CodeType, at: int) -> str:
     """Returns the name of the instruction at an offset of the code, such as the ``f_lasti`` of a frame."""
     return dis.opname[code.co_code[_begin(code, at)]]
+
+
+def in_while(frame: FrameType) -> bool:
+    """Whether the frame executes the condition or the body of a `while` loop."""
+    return frame.f_lineno in _lines_of_while(frame.f_code)
+
+
+@lru_cache(maxsize=512)
+def _lines_of_while(code: CodeType) -> frozenset[int]:
+    """Returns the lines of the `while` loops: CPython copies the condition before the loop, with the same line."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+    jumps = [(i.argval, i.offset) for i in instructions if i.opcode in {*dis.hasjrel, *dis.hasjabs} and i.argval < i.offset]
+    heads = {begin: next(i.opname for i in instructions if i.offset >= begin) for begin, _ in jumps}
+    loops = [(begin, end) for begin, end in jumps if heads[begin] != "FOR_ITER"]
+    lines = [part for part in code.co_lines() if any(part[0] <= end and begin < part[1] for begin, end in loops)]
+    return frozenset(line for _, _, line in lines if line is not None)
 
 
 def _begin(code: CodeType, at: int) -> int:

@@ -9,6 +9,7 @@ A branch on a scalar takes one way, and a guard sends groups that take the other
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -50,6 +51,7 @@ from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.tracing.frames import in_while
 from udf_compiler.frontends.tracing.session import leave_unseen, refuse
 
 #: Comparisons that most groups do not satisfy, such as ``std == 0`` and ``len(frame) < 3``.
@@ -179,7 +181,12 @@ class FrameGroup(Operands):
         return type(x) is GroupScalar
 
     def decide(self, scalar: GroupScalar) -> bool:
-        """Returns the truth of a scalar that most groups have; a guard flags the others."""
+        """Returns the truth of a scalar that most groups have; a guard flags the others.
+
+        Refuses (SW312) a branch of a `while` loop, which goes round another number of times in each group.
+        """
+        if any(map(in_while, sequential.callers(sys._getframe()))):
+            refuse("SW312", call="a while loop", what="one that branches on a value of the group")
         loop, value = self.loop, scalar.value
         if value.type != BOOL:
             value = loop.call("not_equal", value, loop.const(0, value.type))

@@ -107,7 +107,7 @@ def _changed(group: FrameGroup, frame: FrameType, loop: Loop, over: Callable[[Li
 def _overwritable(frame: FrameType) -> frozenset[int]:
     """Returns the ids of the arrays and lists of columns to whose elements a loop may assign: those with one name only."""
     found = [x for x in frame.f_locals.values() if (type(x) is TracedArray and x.ndim == 1 and not x.shared) or type(x) is Values]
-    held = [id(part) for at in (frame, *_callers(frame)) for x in at.f_locals.values() for part in _parts(x)]
+    held = [id(part) for at in (frame, *callers(frame)) for x in at.f_locals.values() for part in _parts(x)]
     return frozenset(id(x) for x in found if held.count(id(x)) == 1)
 
 
@@ -282,12 +282,12 @@ def _cells(frame: FrameType) -> tuple[CellType, ...]:
 def _outer(frame: FrameType, function: FunctionType) -> dict[int, Any]:
     """Returns the objects that the loop may not change: those that other functions can reach."""
     found = reachable(function, function.__code__.co_consts)
-    for caller in _callers(frame):
+    for caller in callers(frame):
         found |= _reachable_values(caller)
     return found
 
 
-def _callers(frame: FrameType) -> Iterator[FrameType]:
+def callers(frame: FrameType) -> Iterator[FrameType]:
     """Yields the frames of user code that have called a frame."""
     caller = frame.f_back
     while caller is not None:
