@@ -22,6 +22,7 @@ import traceback
 import urllib.parse
 import warnings
 import zlib
+import zoneinfo
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlparse
@@ -32,6 +33,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytz
 import scipy.sparse
 import scipy.special
 import scipy.stats
@@ -140,6 +142,9 @@ from udf_compiler.frontends.python import (
     time_lists,
     undecided,
     url_calls,
+    zone_classes,
+    zone_tables,
+    zoned_datetimes,
 )
 from udf_compiler.frontends.python import values as scalars
 from udf_compiler.frontends.python.regions import helpers, overwritten
@@ -264,8 +269,18 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         url_calls.TracedQuery: [(url_calls.TracedQuery(read("s"), "0"), {"a": ["b"]})],
         **{
             type(find_stand_in(m)): [(find_stand_in(m), m)]
-            for m in (hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta, decimal)
+            for m in (
+                *(hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta, decimal),
+                *(zoneinfo, pytz),
+            )
         },
+        zoned_datetimes.ZoneConstant: [
+            (zone_classes.constant_of(zone), zone) for zone in (zoneinfo.ZoneInfo("Europe/Berlin"), pytz.timezone("Asia/Tokyo"))
+        ],
+        zoned_datetimes.TracedZoned: [
+            (zoned_datetimes.of_local(read("n"), zone_tables.Zone(pytz.FixedOffset(60), in_pytz=True)),
+             datetime.datetime(2024, 1, 1, tzinfo=pytz.FixedOffset(60))),
+        ],
         patterns.TracedFound: [(patterns.PatternConstant(pattern).findall(scalar["str"]), ["a"])],
         found_matches.FoundMatch: [(found_matches.FoundMatch(["0"], [scalar["str"]]), real_match)],
         found_matches.FoundMatches: [(patterns.PatternConstant(pattern).finditer(scalar["str"]), [real_match])],

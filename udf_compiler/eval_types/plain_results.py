@@ -49,6 +49,7 @@ from udf_compiler.frontends.python.strings import float_is_decided, text_of
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TracedScalar, is_scalar, of_value, shown
 from udf_compiler.frontends.python.vectors import vector_of_row
+from udf_compiler.frontends.python.zoned_datetimes import as_timestamp
 from udf_compiler.frontends.tracing.session import current, refuse, running
 
 _TYPES: dict[str, Type] = {
@@ -113,7 +114,8 @@ def result_of_row(
         return run_function(function, *map(_python_value, args), **{name: _python_value(v) for name, v in kwargs.items()})
 
     def of_column() -> Any:
-        return as_tuple(as_result(run(), returns, fields))
+        made = run()
+        return as_tuple(as_result(as_timestamp(made) if returns == "timestamp" else made, returns, fields))
 
     # Each function of a chain also runs its inner functions, on each path that is tried.
     nullable = _nullable(given)

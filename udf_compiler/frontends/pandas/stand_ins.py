@@ -22,6 +22,7 @@ from udf_compiler.frontends.python import (
     time_classes,
     url_calls,
     vector_classes,
+    zone_classes,
 )
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, unwrapped
 from udf_compiler.frontends.tracing.session import refuse
@@ -40,7 +41,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
-    *(relative_times, date_parsers, decimal_methods),
+    *(relative_times, date_parsers, decimal_methods, zone_classes),
 )
 
 

@@ -37,6 +37,7 @@ from udf_compiler.frontends.python.operands import (
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
+from udf_compiler.frontends.python.zoned_datetimes import TracedZoned
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -200,8 +201,8 @@ def builtin_class(
 
 
 def _is_value(x: Any) -> bool:
-    """Whether `x` is a scalar, bytes or a value of JSON of the row."""
-    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient)
+    """Whether `x` is a scalar, bytes, a datetime or a value of JSON of the row."""
+    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient, TracedZoned)
 
 
 def _number(call: str, name: str) -> Callable[[Any], Any]:

@@ -17,6 +17,7 @@ from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.operands import as_int, guard_between, make_bool, make_float, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar
+from udf_compiler.frontends.python.zoned_datetimes import of_local, of_utc, zone_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.values import COMPARISONS
@@ -92,18 +93,23 @@ def _utc(x: Any) -> Any:
 
 
 def _as_zone(x: Any, tz: Any = None) -> Any:
-    if tz is not datetime.timezone.utc:
-        refuse("SW262", call="datetime.astimezone", what="a zone other than timezone.utc")
-    return x if kind_of_datetime(x) == "utc" else datetime_values.new(_utc(x), "utc")
+    zone = zone_of(tz)
+    if zone is None and tz is not datetime.timezone.utc:
+        refuse("SW262", call="datetime.astimezone", what="a zone that is not constant")
+    utc = micros(x) if kind_of_datetime(x) == "utc" else _utc(x)
+    return datetime_values.new(utc, "utc") if zone is None else of_utc(utc, zone)
 
 
 def _replace(x: Any, *args: Any, **given: Any) -> Any:
     kind = kind_of_datetime(x)
+    zone = zone_of(given.get("tzinfo"))
+    if zone is not None:
+        return of_local(micros(_replace(x, *args, **(given | {"tzinfo": None}))), zone)
     if "tzinfo" in given or "fold" in given:
-        zone, fold = given.pop("tzinfo", datetime.timezone.utc if kind == "utc" else None), given.pop("fold", 0)
-        if zone not in (None, datetime.timezone.utc) or fold != 0:
+        tz, fold = given.pop("tzinfo", datetime.timezone.utc if kind == "utc" else None), given.pop("fold", 0)
+        if tz not in (None, datetime.timezone.utc) or fold != 0:
             refuse("SW262", call="datetime.replace", what="this zone or fold")
-        kind = "datetime" if zone is None else "utc"
+        kind = "datetime" if tz is None else "utc"
     names = (*calendar.PARTS, *datetime_values.CLOCK)
     if len(args) > len(names) or not given.keys() <= set(names):
         refuse("SW262", call="datetime.replace", what="this form")

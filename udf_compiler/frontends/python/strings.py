@@ -28,6 +28,7 @@ from udf_compiler.frontends.python.path_explorer import explorer, rounds
 from udf_compiler.frontends.python.repetition import padded, repeated
 from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, lines, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
+from udf_compiler.frontends.python.zoned_datetimes import TracedZoned
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -137,8 +138,10 @@ def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
     return loop.value_of(value)
 
 
-def to_str(x: TracedScalar) -> Any:
-    """Returns ``str(x)``."""
+def to_str(x: Any) -> Any:
+    """Returns ``str(x)`` of a scalar or a datetime with a time zone."""
+    if type(x) is TracedZoned:
+        return x.isoformat(" ")
     if x.numpy or x.is_list:
         refuse("SW262", call="str()", what=f"a value of np.{x.numpy}" if x.numpy else "a list")
     if x.kind == "float":

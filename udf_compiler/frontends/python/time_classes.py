@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.operands import as_float, as_int, guard_between, is_number, is_text, kind_of, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.zoned_datetimes import of_local, of_utc, zone_of
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, constant_date
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -57,7 +58,7 @@ def _constant(made: Any, name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         if name == "strptime" and len(args) == 2 and type(args[1]) is str and parsed_items(_zoned(args[1])[0]) is None:
             refuse("SW263", name=f"datetime.strptime with the format {args[1]!r}")
-        if name == "fromtimestamp" and (*args[1:], *kwargs.values()) not in ((_UTC,), ()):
+        if name == "fromtimestamp" and any(x is not _UTC for x in (*args[1:], *kwargs.values())):
             refuse("SW263", name="a datetime with a time zone")
         if name == "fromtimestamp" and len(args) + len(kwargs) == 1:
             local_offset()
@@ -89,7 +90,7 @@ def _date(*args: Any, **kwargs: Any) -> Any:
 
 def _datetime(*args: Any, **kwargs: Any) -> Any:
     """Creates a datetime; refuses (SW263) a zone other than UTC."""
-    if args[7:] not in ((), (None,), (_UTC,)) or kwargs.get("tzinfo") not in (None, _UTC):
+    if not all(x is None or x is _UTC for x in (*args[7:], kwargs.get("tzinfo"))):
         refuse("SW263", name="a datetime with a time zone")
     return as_python(ConstantDatetime, *args, **kwargs)
 
@@ -102,13 +103,17 @@ def _row_date(year: Any, month: Any = None, day: Any = None) -> TracedScalar:
 def _row_datetime(
     year: Any, month: Any = None, day: Any = None, hour: Any = 0, minute: Any = 0, second: Any = 0, microsecond: Any = 0,
     tzinfo: Any = None, *, fold: Any = 0,
-) -> TracedScalar:  # fmt: skip
-    if tzinfo not in (None, _UTC) or fold != 0:
+) -> Any:  # fmt: skip
+    zone = zone_of(tzinfo)
+    if (zone is None and tzinfo not in (None, _UTC)) or fold != 0:
         refuse("SW263", name="a datetime with a time zone or a fold")
     loop, call = explorer().loop, "datetime.datetime"
     midnight = loop.call("multiply", datetime_values.day_number(year, month, day, call), loop.const(durations.DAY, I64))
     clock = dict(zip(datetime_values.CLOCK, (hour, minute, second, microsecond), strict=True))
-    return datetime_values.new(datetime_values.combined(midnight, clock, call), "datetime" if tzinfo is None else "utc")
+    value = datetime_values.combined(midnight, clock, call)
+    if zone is not None:
+        return of_local(value, zone)
+    return datetime_values.new(value, "datetime" if tzinfo is None else "utc")
 
 
 def _strptime(date_string: Any, format: Any) -> TracedScalar:
@@ -194,11 +199,13 @@ def _datetime_from_iso(date_string: Any) -> TracedScalar:
     return datetime_values.new(_from_iso(text, (10, 26)))
 
 
-def _from_timestamp(timestamp: Any, tz: Any = None) -> TracedScalar:
+def _from_timestamp(timestamp: Any, tz: Any = None) -> Any:
     """Implements datetime.fromtimestamp; rows outside the years 1 to 9999, or that are NaN, are guarded."""
+    value, zone = _of_seconds(timestamp, "datetime.fromtimestamp"), zone_of(tz)
+    if zone is not None:
+        return of_utc(value, zone)
     if tz not in (None, _UTC):
-        refuse("SW262", call="datetime.fromtimestamp", what="a zone other than timezone.utc")
-    value = _of_seconds(timestamp, "datetime.fromtimestamp")
+        refuse("SW262", call="datetime.fromtimestamp", what="a zone that is not constant")
     if tz is None:
         loop = explorer().loop
         value = loop.call("add", value, loop.const(local_offset(), I64))
@@ -277,7 +284,9 @@ def _time(*args: Any, **kwargs: Any) -> Any:
 
 
 def _timezone(*args: Any, **kwargs: Any) -> Any:
-    refuse("SW263", name="a datetime.timezone other than UTC")
+    if _has_row((*args, *kwargs.values())):
+        refuse("SW262", call="datetime.timezone", what="a value of the row")
+    return as_python(datetime.timezone, *args, **kwargs)
 
 
 _CLASSES = {
