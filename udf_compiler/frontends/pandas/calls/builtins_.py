@@ -5,6 +5,7 @@ Most builtins run unchanged: `abs`, `round`, `sum` and `float` call a method of 
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 import operator
@@ -80,7 +81,7 @@ def _has_values(x: Any) -> bool:
 def _list(x: Any) -> Any:
     """Implements ``list(x)`` of a column, of a function that is mapped over columns, or of a list of a group."""
     group = current().group
-    if group is not None and type(x) not in (Mapped, MappedList, Values) and group.takes_lists((x,)):
+    if group is not None and type(x) not in (Mapped, MappedList, Values, TracedSeries, TracedArray) and group.takes_lists((x,)):
         return group.of_lists("list", (x,), {})
     if type(x) is Mapped:
         made = MappedList(x)
@@ -91,16 +92,22 @@ def _list(x: Any) -> Any:
 
 def _set(x: Any) -> Any:
     """Implements ``set(x)`` of a list of the values of a group."""
-    return current().group.of_lists("set", (Values(x) if type(x) is TracedSeries else x,), {})
+    return current().group.of_lists("set", (x,), {})
 
 
 def _is_of_group(x: Any) -> bool:
     group = current().group
-    return group is not None and (type(x) is TracedSeries or group.takes_lists((x,)))
+    return group is not None and group.takes_lists((x,))
+
+
+def _counter(x: Any) -> Any:
+    """Implements ``Counter(x)`` of a list of the values of a group."""
+    return current().group.of_lists("Counter", (x,), {})
 
 
 LIST = builtin_class(list, _list, _has_values)
 SET = builtin_class(set, _set, _is_of_group)
+COUNTER = builtin_class(collections.Counter, _counter, _is_of_group)
 
 
 def _range(*args: Any) -> Any:
@@ -115,6 +122,7 @@ def _range(*args: Any) -> Any:
 
 RANGE = class_stand_in(range, "range", _range)
 _BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(set): SET, id(range): RANGE, id(itertools.count): _count}
+_BY_OBJECT[id(collections.Counter)] = COUNTER
 _BY_OBJECT |= bisecting.STAND_INS
 
 

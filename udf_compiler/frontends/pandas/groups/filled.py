@@ -10,6 +10,7 @@ from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
+from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import is_number, run_prototype, type_of
@@ -34,11 +35,11 @@ def filled(group: FrameGroup, function: Any, count: GroupScalar, args: tuple[Any
 
 
 def repeated(group: FrameGroup, count: GroupScalar, items: list[Any]) -> Values:
-    """Implements ``[x] * count`` of a constant number or string, for a number of rows."""
+    """Implements ``[x] * count`` of a number, a string or an element of the group, for a number of rows."""
     call = "a list * ..."
     loop = _loop_of(group, count, call)
-    if len(items) != 1 or not (is_number(items[0]) or type(items[0]) is str):
-        refuse("SW312", call=call, what="other than a list of a number or string")
+    if len(items) != 1 or not (is_number(items[0]) or type(items[0]) in (str, GroupElement)):
+        refuse("SW312", call=call, what="other than a list of a number, string or element")
     column = group.constant_column(items[0], loop)
     assert type(column) is TracedSeries
     return Values(column)

@@ -247,9 +247,9 @@ class FrameGroup(Operands):
         return elements.element(self, series, at, call)
 
     def python_element(self, x: TracedSeries | TracedArray, at: int, call: str) -> Any:
-        """Returns the element at a place of the list of a column's values: Python's number or string."""
+        """Returns the element at a place of ``series.tolist()``, which is Python's, or of ``list(array)``, which is NumPy's."""
         found = self.element(x, at, call)
-        if type(found) is GroupScalar:
+        if type(found) is GroupScalar and type(x) is not TracedArray:
             python = {"b": bool, "i": int, "f": float}.get(found.dtype.kind)
             return found.converted(python) if python is not None else refuse("SW312", call=call, what=str(found.dtype))
         return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import reduce
 from types import GeneratorType, NoneType
 from typing import TYPE_CHECKING, Any
 
-from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, MappedList, Values
+from udf_compiler.frontends.pandas.apply.comprehensions import Mapped, MappedList, Values, python_values
 from udf_compiler.frontends.pandas.apply.row_iterator import Rows
 from udf_compiler.frontends.pandas.apply.row_loops import LOOPS
 from udf_compiler.frontends.pandas.array import TracedArray
@@ -15,7 +16,7 @@ from udf_compiler.frontends.pandas.calls.series_choices import KeptElements
 from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts, texts_of
 from udf_compiler.frontends.pandas.groups.made_lists import DictGet, GroupDict, GroupList, GroupRecords, GroupSet
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
-from udf_compiler.frontends.pandas.groups.sequential import computed, run_generator
+from udf_compiler.frontends.pandas.groups.sequential import computed, computed_all, run_generator
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
@@ -41,7 +42,8 @@ class Distinct(Traced):
     @property
     def length(self) -> GroupScalar:
         """Returns the number of elements."""
-        return computed(self.group, lambda x: (_len(_sorted(set(x))),), self.elements)  # type: ignore[no-any-return]
+        elements = python_values(self.elements) if type(self.elements) is TracedArray else self.elements
+        return computed(self.group, lambda x: (_len(_sorted(set(x))),), elements)  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         refuse("SW312", call=f"set.{name}", what="a method of a set of the values of a group")
@@ -76,13 +78,24 @@ def _down_by_key(f: Any) -> Callable[[Any], tuple[Any]]:
     return lambda x: (_sorted(x, key=f, reverse=True),)
 
 
+def _counted(x: Any) -> tuple[list[Any], list[int]]:
+    counts = Counter(x)
+    return list(counts.keys()), list(counts.values())
+
+
+def _most_common(n: int | None) -> Callable[[Any], tuple[Any]]:
+    return lambda x: (Counter(x).most_common(n),)
+
+
 def plain_dict(args: tuple[Any, ...]) -> bool:
     """Whether the arguments are a dict and constants or values of the group."""
     return type(args[0]) is GroupDict and all(type(x) in (GroupScalar, GroupElement, str, int, float, NoneType) for x in args[1:])
 
 
 def takes(args: tuple[Any, ...]) -> bool:
-    """Whether some argument is a list of a group, or a generator expression over its rows."""
+    """Whether some argument is a list of a group or a generator expression over its rows, or the only one is a column."""
+    if len(args) == 1 and (type(args[0]) is TracedSeries or (type(args[0]) is TracedArray and args[0].ndim == 1)):
+        return True
     return any(type(x) in (*_LISTS, TracedTexts, KeptElements) or _is_generator(x) for x in args)
 
 
@@ -96,12 +109,21 @@ def call(group: FrameGroup, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     """Returns the result of a builtin; refuses (SW312) other forms than those with one list, and `reverse=`."""
     args = tuple(_listed(group, x) for x in args)
     plain = len(args) == 1 and not kwargs
-    if name == "list" and plain and type(args[0]) not in (Distinct, GroupSet):
+    if name == "list" and plain and type(args[0]) in (GroupDict, GroupList, GroupRecords):
         return args[0].copied()
+    if name == "list" and plain and type(args[0]) is Values:
+        return args[0]
     if name == "set" and plain:
         return Distinct(group, args[0])
     if name in _OF_DICTS and plain_dict(args):
         return computed(group, _OF_DICTS[name], *args)
+    if name == "Counter" and plain:
+        keys, values = computed_all(group, _counted, args[0])
+        return GroupDict(keys.value, values.value, counts=True)
+    if name == "most_common" and args[1] == 1:  # a group without values runs in Python
+        return [computed(group, lambda x: (Counter(x).most_common(1)[0],), args[0])]
+    if name == "most_common":
+        return computed(group, _most_common(args[1]), args[0])
     key = kwargs.get("key")
     if name in ("min", "max") and len(args) == 1 and type(key) is DictGet and key.owner is args[0] and len(kwargs) == 1:
         return computed(group, (lambda x: (_max(x, key=x.get),)) if name == "max" else (lambda x: (_min(x, key=x.get),)), args[0])
@@ -148,8 +170,8 @@ def joined(group: FrameGroup, text: str, items: Any) -> Any:
 
 
 def _listed(group: FrameGroup, x: Any) -> Any:
-    """Returns a generator or the results of a map as a list."""
-    if type(x) in (TracedTexts, KeptElements):
+    """Returns a generator, the results of a map or a column as a list; an array, whose elements are NumPy's, unchanged."""
+    if is_column(x) and type(x) is not TracedArray:
         return Values(x.alone() if type(x) is KeptElements else texts_of(x))
     if type(x) in (Mapped, MappedList):
         return (MappedList(x) if type(x) is Mapped else x).values

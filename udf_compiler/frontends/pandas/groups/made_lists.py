@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from udf_compiler.frontends.pandas.groups.single_values import GroupElement
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS, text_series
-from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, SET_ELEMENTS
+from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, SET_ELEMENTS
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.record_parts import tag_of_kind
 from udf_compiler.frontends.python.records import DICT, LIST, TUPLE, VALUE, Records, TracedRecords
@@ -150,15 +152,19 @@ class DictGet(StandIn):
 
 
 class GroupDict(Traced):
-    """A dict that a loop over the group has made, by the lists of its keys and values. Nothing may change it."""
+    """A dict or Counter that a loop over the group has made, by the lists of its keys and values. Nothing may change it."""
 
-    __slots__ = ("_keys", "_values", "shared")
+    __slots__ = ("_counts", "_keys", "_values", "shared")
     what = "dict of a loop over rows"
-    stands_for = dict
-    __class__ = dict  # type: ignore[assignment]
 
-    def __init__(self, keys: Value, values: Value) -> None:
-        self._keys, self._values, self.shared = keys, values, True
+    def __init__(self, keys: Value, values: Value, counts: bool = False) -> None:
+        self._keys, self._values, self._counts, self.shared = keys, values, counts, True
+
+    @property
+    def stands_for(self) -> type:  # type: ignore[override]
+        return Counter if self._counts else dict
+
+    __class__ = stands_for  # type: ignore[assignment]
 
     def listed(self, loop: LoopBuilder) -> TracedMap:
         """Returns the dict in another loop."""
@@ -191,12 +197,20 @@ class GroupDict(Traced):
     def __getattr__(self, name: str) -> Any:
         if name == "get":
             return DictGet(self)
+        if name == "most_common" and self._counts:
+            return self._most_common
         if name in ("keys", "values"):
             return lambda: GroupList(self._keys if name == "keys" else self._values)
         if name == "items":
             parts = tuple((x.type.kind, False) for x in (self._keys, self._values))
             return lambda: GroupRecords(Records(TUPLE, ("0", "1"), parts), (self._keys, self._values))
         refuse("SW312", call=f"dict.{name}", what="a method of a dict that a loop has made")
+
+
+    def _most_common(self, n: Any = None) -> Any:
+        if type(n) not in (int, NoneType):
+            refuse("SW312", call="Counter.most_common", what="other than a constant number")
+        return _of_dict("most_common", self, n)
 
 
 class GroupRecords(Traced):
@@ -226,6 +240,13 @@ class GroupRecords(Traced):
         if name == "append" and self.owned:
             return self._append
         refuse("SW312", call=f"list.{name}", what="a method of a list that a loop has made")
+
+    def __getitem__(self, key: Any) -> Any:
+        """Returns the tuple at a constant index. A group whose list has no such element runs in Python."""
+        kind = self.kind
+        if kind.form != TUPLE or kind.gaps or any(absent or tag_of_kind(part) or not part for part, absent in kind.parts):
+            refuse("SW312", call=f"a {self.what} [...]", what="other than tuples of numbers and strings")
+        return tuple(GroupList(x)[key] for x in self.lists)
 
     def copied(self) -> GroupRecords:
         """Returns ``list(x)``."""
@@ -304,7 +325,10 @@ def collected(group: FrameGroup, loop: LoopBuilder, value: Value, to: LoopBuilde
 
 
 def list_of_values(group: FrameGroup, values: Values) -> GroupList:
-    """Returns ``series.tolist()``. A group with a NULL runs in Python. Refuses (SW312) columns other than numbers and strings."""
+    """Returns ``series.tolist()``, or ``list(array)``. A group with a NULL runs in Python.
+
+    Refuses (SW312) columns other than numbers and strings.
+    """
     column = values.column
     numbers = type(column) is TracedArray and column.ndim == 1
     if not numbers and not (type(column) is TracedSeries and column.kind in (NUMBERS, STRINGS)):
@@ -314,7 +338,7 @@ def list_of_values(group: FrameGroup, values: Values) -> GroupList:
         absent = group.some(loop, loop.call("logical_not", loop.is_valid(value)), _CALL)
         group.loop.guard(group.loop.call("logical_not", absent))
         value = loop.value_of(value)
-    return GroupList(collected(group, loop, value, group.loop))
+    return GroupList(collected(group, loop, value, group.loop), NUMPY_ELEMENTS if numbers else "")
 
 
 def elements_in(group: FrameGroup, loop: LoopBuilder, items: Value) -> Value:

@@ -116,7 +116,7 @@ def _python(loop: LoopBuilder, kind: Kind, values: Sequence[Value]) -> Any:
     if kind in ("None", "[]"):
         return None if kind == "None" else []
     if " to " in kind:
-        return GroupDict(*values)
+        return GroupDict(values[0], values[1])
     if kind == "{}" or not values:
         refuse("SW600")
     numpy, plain = _of_list(kind)

@@ -226,13 +226,18 @@ def _nested(code: CodeType) -> list[Instruction]:
 
 def computed(group: FrameGroup, function: Callable[..., Any], *args: Any) -> Any:
     """Returns the result of a function of lists and numbers of the group, which returns it in a tuple of its own."""
+    (made,) = computed_all(group, function, *args)
+    return made
+
+
+def computed_all(group: FrameGroup, function: Callable[..., Any], *args: Any) -> list[Any]:
+    """Returns the results of a function of lists and numbers of the group, which returns a tuple."""
     assert isinstance(function, FunctionType)
     lister = Lister(group, function)
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     variables = {name: lister.listed(x, {}) for name, x in zip(names, args, strict=True)}
     machine = Machine(function, False, called, reduce_in_region, outer=reachable(function))
-    (made,) = _run(group, lister, machine, State([], variables))
-    return made
+    return _run(group, lister, machine, State([], variables))
 
 
 def _loop_of(frame: FrameType) -> Loop:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sparkweld.ir import Value
-from sparkweld.ir.types import BOOL, I64
+from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.elements import element_at
 from udf_compiler.frontends.pandas.groups.ordered_rows import Key
@@ -33,14 +33,24 @@ _CALL = "Series.value_counts"
 class ValueCounts(StandIn):
     """The Series of counts by value."""
 
-    __slots__ = ("_counts", "_group", "_series")
+    __slots__ = ("_counts", "_group", "_series", "_shares")
     what = "Series of counts"
     stands_for = pd.Series
 
-    def __init__(self, group: FrameGroup, series: TracedSeries) -> None:
-        self._group, self._series = group, series
+    def __init__(self, group: FrameGroup, series: TracedSeries, shares: bool = False) -> None:
+        self._group, self._series, self._shares = group, series, shares
         key = Key(group, series, _CALL)
         self._counts = key.same("count", series.loop.where)
+
+    def _element(self, count: Value) -> GroupScalar:
+        """Returns the element of a count: the count itself, or its share of all present values."""
+        loop, rows = self._group.loop, self._series.loop
+        if not self._shares:
+            return GroupScalar(loop, count)
+        present = rows.call("logical_not", self._series.kind.is_missing(self._series))
+        inside = present if rows.where is None else rows.call("logical_and", present, rows.where)
+        total = self._group.reduced(_CALL, "sum", rows.cast(inside, I64))
+        return GroupScalar(loop, loop.call("divide", loop.cast(count, F64), loop.cast(total, F64)))
 
     def __getattr__(self, name: str) -> Any:
         if name == "index":
@@ -58,7 +68,7 @@ class ValueCounts(StandIn):
         return self._group.loop.value_of(found)
 
     def _max(self) -> GroupScalar:
-        return GroupScalar(self._group.loop, self._most())
+        return self._element(self._most())
 
     def _idxmax(self) -> Any:
         """Returns the most frequent value. A group with several runs in Python."""
@@ -87,11 +97,13 @@ class ValueCounts(StandIn):
     def __getitem__(self, label: Any) -> GroupScalar:
         count, loop = self._number_of(label), self._group.loop
         loop.guard(loop.call("greater", count, loop.const(0, I64)))
-        return GroupScalar(loop, count)
+        return self._element(count)
 
     def _get(self, label: Any, default: Any = None) -> GroupScalar:
         if type(default) is not int or default != 0:
             refuse("SW262", call=f"a {self.what} .get", what="a default other than 0")
+        if self._shares:  # the default is an int, and a share a double
+            return self[label]
         return GroupScalar(self._group.loop, self._number_of(label), weak=True, bound=MAX_ROWS)
 
     def __contains__(self, label: Any) -> bool:
@@ -139,11 +151,11 @@ def _value_counts(group: FrameGroup, series: TracedSeries) -> Any:
     def value_counts(
         s: TracedSeries, normalize: Any = False, sort: Any = True, ascending: Any = False, bins: Any = None, dropna: Any = True
     ) -> ValueCounts:
-        check_plain(_CALL, normalize=(normalize, (False,)), sort=(sort, (True,)), ascending=(ascending, (False,)))
+        check_plain(_CALL, normalize=(normalize, (True, False)), sort=(sort, (True,)), ascending=(ascending, (False,)))
         check_plain(_CALL, bins=(bins, (None,)), dropna=(dropna, (True,)))
         if s.kind not in (NUMBERS, STRINGS) or s.value.type == BOOL:
             refuse("SW312", call=_CALL, what=f"a {s.kind.name} column")
-        return ValueCounts(group, s)
+        return ValueCounts(group, s, bool(normalize))
 
     return bound(value_counts, series, _CALL)
 

@@ -236,14 +236,14 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
 
 def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
     """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
-    if args and type(args[0]) is Expression and (function in _DICTS or _is_from_keys(function)):
+    if args and type(args[0]) is Expression and (any(is_builtin(function, k) for k in _DICTS) or _is_from_keys(function)):
         args = [reduced(machine, "list", args[0], s), *args[1:]]
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
             return (most_common(machine, function.owner, *args),)
         check_growing(x for x in args if type(x) is Growing or function.name != "update")
         return (as_python(function.owner.method(function.name), *args, **kwargs),)
-    kind = next((k for k in _DICTS if function is k), None)
+    kind = next((k for k in _DICTS if is_builtin(function, k)), None)
     if kind is not None:
         made = constructed(kind, args, kwargs)
         if made is not None:
