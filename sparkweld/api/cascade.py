@@ -1,8 +1,9 @@
-"""Implements `sparkweld.cascade`: fits a certified cascade from rows, and loads one from a directory.
+"""Implements `sparkweld.cascade`: fits a certified cascade from rows, loads one from a directory, and advises on queries.
 
     sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
     sparkweld.cascade.fit(fitted, table, path="cascades/tweets", accuracy_loss=0.001)
     sparkweld.cascade.fit(fitted, table, path="cascades/fraud", selected="fraud", recall=0.95, precision=0.95)
+    for advice in sparkweld.cascade.advise(df): print(advice)
 
 The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them. If it is fitted, the rows
 need no labels. The third form is for filters.
@@ -14,7 +15,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,9 @@ from sparkweld.cascades.features import read_columns
 from sparkweld.cascades.fitting import Fitted
 from sparkweld.cascades.promises import LossPromise, Promise, SelectionPromise
 from sparkweld.errors import Refusal, UserError
+
+if TYPE_CHECKING:
+    from sparkweld.api.cascade_advice import CascadeAdvice
 
 #: Rows of the sample that kernels are timed over.
 _TIMED_ROWS = 8192
@@ -59,8 +63,7 @@ def fit(
 
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
-    if not (_is_within(accuracy_loss, 0, 0.5) and _is_number(confidence) and 0.5 <= confidence < 1):
-        raise UserError(f"accuracy_loss={accuracy_loss!r} must be in (0, 0.5), confidence={confidence!r} in [0.5, 1)")
+    _check_promise(accuracy_loss, confidence)
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
     kind = fitting.check_kind(pipeline)
@@ -112,6 +115,33 @@ def _targets(recall: Any, precision: Any) -> tuple[float | None, float | None]:
     if not given or not all(_is_within(least, 0, 1) for least in given):
         raise UserError(f"recall={recall!r}, precision={precision!r}: pass one of them or both, each above 0 and below 1")
     return tuple(None if least is None else float(least) for least in (recall, precision))  # type: ignore[return-value]
+
+
+def advise(df: Any, accuracy_loss: float = 0.001, confidence: float = 0.95, *, rows: int = 12_000) -> list[CascadeAdvice]:
+    """States for which fitted models in the functions of a query a cascade would pay, the largest gain first.
+
+    `df`: a DataFrame whose plain, pandas or iterator UDFs hold fitted models, also in broadcasts. It is not run as a whole. Each
+    function runs in Python for the first `rows` rows of its arguments, which records the rows that it passes to models. On these
+    a cascade is fitted as `fit` does without labels, with measured costs of compiled kernels. The result is advice, not a
+    cascade: fit one on a random sample of the rows that you will score.
+
+    Returns one `CascadeAdvice` for each model, which prints as text. A query without such models has an empty list.
+
+    Raises UserError for invalid arguments, a streaming DataFrame, one of Spark Connect, and where the plugin is not active.
+    Raises the query's own error if it has one.
+    """
+    # it loads the compiler
+    from sparkweld.api.cascade_advice import advise as advise_on
+
+    _check_promise(accuracy_loss, confidence)
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+        raise UserError(f"rows={rows!r}: pass the number of rows to record, an int of 1 or more")
+    return advise_on(df, float(accuracy_loss), float(confidence), rows, measure)
+
+
+def _check_promise(accuracy_loss: Any, confidence: Any) -> None:
+    if not (_is_within(accuracy_loss, 0, 0.5) and _is_number(confidence) and 0.5 <= confidence < 1):
+        raise UserError(f"accuracy_loss={accuracy_loss!r} must be in (0, 0.5), confidence={confidence!r} in [0.5, 1)")
 
 
 def load(path: str | Path) -> Cascade:

@@ -74,6 +74,21 @@ def why_inactive(df: Any) -> str:
     return ""
 
 
+def check_query(df: Any, what: str) -> None:
+    """Raises UserError for what a call cannot run: other objects, streams, queries of Connect, and any without the plugin."""
+    if not hasattr(df, "sparkSession") or not hasattr(df, "schema"):
+        raise UserError(f"{what} requires a DataFrame of Spark, not a {type(df).__name__}")
+    if not hasattr(df, "_jdf"):
+        raise UserError(
+            f"{what} requires a session of its own JVM: Spark Connect does not report what a query's nodes did. "
+            "Use sparkweld.explain(df), or run the job with spark-submit."
+        )
+    if df.isStreaming:
+        raise UserError(f"{what} requires a query that ends; df reads a stream. Pass the same query on a table of its rows.")
+    if why := why_inactive(df):
+        raise UserError(why)
+
+
 def _explain_classic(df: Any) -> tuple[str, bool]:
     """Returns the explanation, or why there is none; and whether the plugin is active."""
     from sparkweld.bridge import jvm as live

@@ -1,10 +1,15 @@
-"""Reads from a driver JVM what a query's functions did, and replaces one of them; for `sparkweld.profile`."""
+"""Reads from a driver JVM what a query's functions did and receive, and replaces one of them.
+
+`sparkweld.profile` and `sparkweld.cascade.advise` use it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from typing import Any
+
+from sparkweld.contract.requests import BroadcastFile
 
 #: Classes are looked up by their full names: for each package of a path, py4j would search all jars of Spark.
 _QUERY, _READER, _ENCODER = "io.sparkweld.ui.ProfiledQuery", "io.sparkweld.ui.RunReader", "io.sparkweld.contract.Encoder"
@@ -26,12 +31,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Function:
-    """A Python function of a query: `type` is the JSON of its declared type, `command` the pickled function."""
+    """A Python function of a query.
+
+    `type` is the JSON of its declared type, `command` the pickled function. `broadcasts`: those that it reads; none where they
+    are encrypted.
+    """
 
     name: str
     eval_type: int
     type: str
     command: bytes
+    broadcasts: tuple[BroadcastFile, ...] = ()
 
 
 def facts(df: Any) -> Facts:
@@ -43,14 +53,31 @@ def facts(df: Any) -> Facts:
 def functions(df: Any) -> list[Function]:
     """Returns the Python functions in a query's plan."""
     found = _answers(df).functions(df._jdf.queryExecution())
-    return [Function(one.name(), one.evalType(), one.type(), bytes(one.command())) for one in found]
+    return [Function(one.name(), one.evalType(), one.type(), bytes(one.command()), _broadcasts(one)) for one in found]
+
+
+def _broadcasts(function: Any) -> tuple[BroadcastFile, ...]:
+    return tuple(BroadcastFile(id=file.id(), path=file.path()) for file in function.broadcasts())
 
 
 def replaced(df: Any, command: bytes, changed: bytes) -> Any:
     """Returns the same query with another command in place of one."""
+    return _frame_of(_answers(df).replaced(df._jdf.queryExecution(), bytearray(command), bytearray(changed)), df)
+
+
+def arguments(df: Any, command: bytes) -> Any:
+    """Returns a DataFrame of the arguments of a command's first call in a query, None for a call beside two tables.
+
+    Each column is named by its place; that of a named argument has ``=`` and its name.
+    """
+    plan = _answers(df).arguments(df._jdf.queryExecution(), bytearray(command))
+    return None if plan is None else _frame_of(plan, df)
+
+
+def _frame_of(plan: Any, df: Any) -> Any:
+    """Returns a DataFrame of a logical plan, in the session of `df`."""
     from pyspark.sql import DataFrame
 
-    plan = _answers(df).replaced(df._jdf.queryExecution(), bytearray(command), bytearray(changed))
     session = df.sparkSession
     maker = getattr(session._jvm, df._jdf.getClass().getName())  # Spark 4 has it in another package than Spark 3.5
     return DataFrame(maker.ofRows(session._jsparkSession, plan), session)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from sparkweld.api.explain import why_inactive
+from sparkweld.api.explain import check_query
 from sparkweld.errors import UserError
 from sparkweld.profiling.advice import advise
 from sparkweld.profiling.measuring import measure
@@ -45,21 +45,7 @@ def profile(
     """
     if format not in ("profile", "dict"):
         raise UserError(f"format={format!r}: pass 'profile' or 'dict'")
-    _check(df)
+    check_query(df, "profile")
     measured = measure(df, seconds)
     made = Profile(measured, advise(df, measured, seconds))
     return made.as_dict() if format == "dict" else made
-
-
-def _check(df: Any) -> None:
-    if not hasattr(df, "sparkSession") or not hasattr(df, "schema"):
-        raise UserError(f"profile requires a DataFrame of Spark, not a {type(df).__name__}")
-    if not hasattr(df, "_jdf"):
-        raise UserError(
-            "profile requires a session of its own JVM: Spark Connect does not report what a query's nodes did. "
-            "Use sparkweld.explain(df), or profile the job with spark-submit."
-        )
-    if df.isStreaming:
-        raise UserError("profile requires a query that ends; df reads a stream. Profile the same query on a table of its rows.")
-    if why := why_inactive(df):
-        raise UserError(why)

@@ -16,6 +16,7 @@ from sparkweld.bridge import profiled
 from sparkweld.errors import Refusal
 from sparkweld.profiling.edits import Edited, edited
 from sparkweld.profiling.measuring import Measured, rows_and_runs
+from udf_compiler.function.environment import broadcasts
 from udf_compiler.function.payload import Command, load_command
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ def _reasons(runs: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, 
 
 
 def _loaded(function: profiled.Function) -> Command | None:
-    """Returns the function of this session; None for one that cannot be unpickled here, or whose broadcast is elsewhere."""
+    """Returns the function of this session; None for one that cannot be unpickled here, or whose broadcast is encrypted."""
     try:
-        return load_command(function.command)
+        with broadcasts(function.broadcasts):
+            return load_command(function.command)
     except (Refusal, OSError):
         return None
 

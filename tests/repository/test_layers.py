@@ -185,7 +185,9 @@ LATE = {
         ("importlib.metadata", "sparkweld.profiling"), "these take longer to load than the package itself",
     ),
     "sparkweld/api/asking.py": (("sparkweld.kernels", "udf_compiler"), "the compiler loads only where a decorator first uses it"),
-    "sparkweld/api/cascade.py": (("sparkweld.api.model_kernels",), "the compiler loads only to measure a cascade"),
+    "sparkweld/api/cascade.py": (
+        ("sparkweld.api.cascade_advice", "sparkweld.api.model_kernels"), "the compiler loads only to measure a cascade",
+    ),
     "sparkweld/api/saved_models.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
     "sparkweld/api/scoring_ml.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
     "sparkweld/api/session.py": (("pyspark", "sparkweld.bridge"), "`configure` takes a builder of any client; " + _PY4J),

@@ -2,21 +2,25 @@ package io.sparkweld
 package ui
 
 import io.sparkweld.compile.Digests
-import io.sparkweld.contract.Encoder
+import io.sparkweld.contract.{BroadcastFile, Encoder}
 import io.sparkweld.spark.CurrentSpark
 
-import org.apache.spark.sql.catalyst.expressions.{Expression, PythonUDAF, PythonUDF}
-import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.expressions.{Alias, Expression, NamedArgumentExpression, PythonUDAF, PythonUDF}
+import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, Project}
 import org.apache.spark.sql.execution.QueryExecution
 import org.apache.spark.sql.execution.columnar.InMemoryRelation
+
+import scala.jdk.CollectionConverters._
 
 /** What `sparkweld.profile` must know of a query before it compares rows of two runs. */
 final case class QueryFacts(deterministic: Boolean, cached: Boolean, ordered: Seq[String], floatSums: Boolean)
 
-/** A Python function of a query. `type`: JSON of the declared type of its results. `command`: the pickled function. */
-final class ProfiledFunction(val name: String, val evalType: Int, val `type`: String, val command: Array[Byte])
+/** A Python function of a query. `type`: JSON of the declared type of its results. `command`: the pickled function. `broadcasts`:
+  * those that it reads; none where they are encrypted. */
+final class ProfiledFunction(val name: String, val evalType: Int, val `type`: String, val command: Array[Byte],
+    val broadcasts: Array[BroadcastFile])
 
-/** Answers questions of `sparkweld.profile` about a query. Python calls it by py4j. */
+/** Answers questions of `sparkweld.profile` and `sparkweld.cascade.advise` about a query. Python calls it by py4j. */
 object ProfiledQuery {
   private val OrderedNodes = Set("GlobalLimit", "LocalLimit", "Offset", "Tail", "Window", "Deduplicate", "FlatMapGroupsInPandas")
   private val OrderedFunctions =
@@ -42,13 +46,34 @@ object ProfiledQuery {
   /** Returns the functions whose commands are in the query's plan, each command once. */
   def functions(query: QueryExecution): Array[ProfiledFunction] = {
     val found = query.analyzed.collectWithSubqueries { case node => node.expressions }.flatten.flatMap(_.collect { case udf: PythonUDF => udf })
-    found.distinctBy(_.func.command)
-      .map(udf => new ProfiledFunction(udf.name, udf.evalType, udf.dataType.json, Digests.arrayOf(udf.func.command))).toArray
+    found.distinctBy(_.func.command).map { udf =>
+      val variables = if (CurrentSpark.broadcastsAreEncrypted) Nil else udf.func.broadcastVars.asScala
+      val broadcasts = variables.map(variable => BroadcastFile(variable.id, variable.value.path)).toArray
+      new ProfiledFunction(udf.name, udf.evalType, udf.dataType.json, Digests.arrayOf(udf.func.command), broadcasts)
+    }.toArray
   }
 
   /** Returns the plan that calls the changed command in place of `command`. */
   def replaced(query: QueryExecution, command: Array[Byte], changed: Array[Byte]): LogicalPlan =
     query.analyzed.transformAllExpressionsWithSubqueries {
-      case udf: PythonUDF if java.util.Arrays.equals(Digests.arrayOf(udf.func.command), command) => CurrentSpark.withCommand(udf, changed)
+      case udf: PythonUDF if isOf(udf, command) => CurrentSpark.withCommand(udf, changed)
     }
+
+  /** Returns the plan of the arguments of a command's first call, null for a call beside two tables.
+    *
+    * Each column is named by its place; that of a named argument has "=" and its name.
+    */
+  def arguments(query: QueryExecution, command: Array[Byte]): LogicalPlan =
+    query.analyzed.collectWithSubqueries {
+      case node if node.children.size == 1 => node.expressions.flatMap(_.collect { case udf: PythonUDF if isOf(udf, command) => (udf, node) })
+    }.flatten.headOption.map { case (udf, node) =>
+      val named = udf.children.zipWithIndex.map {
+        case (NamedArgumentExpression(key, value), _) => Alias(value, s"=$key")()
+        case (value, at) => Alias(value, at.toString)()
+      }
+      Project(named, node.children.head)
+    }.orNull
+
+  private def isOf(udf: PythonUDF, command: Array[Byte]): Boolean =
+    java.util.Arrays.equals(Digests.arrayOf(udf.func.command), command)
 }
