@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import ipaddress
 import json
 import string
 import zlib
@@ -89,13 +90,32 @@ def hexlify(s: str) -> str:
     return utf8(s).hex()
 
 
+def unhexlify(s: str) -> str:
+    """Returns the bytes of hexadecimal digits; a digit without another is left out."""
+    data = bytes(_digit(a) * 16 + _digit(b) for a, b in zip(*[iter(utf8(s))] * 2, strict=False))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def hmac_key(s: str, block: int, byte: int) -> str:
+    """Returns a key, of at most `block` bytes, with zeros up to that length, each byte combined with `byte` by exclusive or."""
+    return bytes(c ^ byte for c in utf8(s)[:block].ljust(block, b"\0")).decode("utf-8", "surrogateescape")
+
+
+def parse_ipv4(s: str) -> int | None:
+    """Returns the number of an IPv4 address in dotted form, as `ipaddress` reads it."""
+    try:
+        return int(ipaddress.IPv4Address(s))
+    except ValueError:
+        return None
+
+
 #: The last two digits of an alphabet of Base64.
 ALPHABETS = ("+/", "-_")
 
 
 def base64_encode(s: str, last: str, is_hex: int) -> str:
     """Returns the Base64 of a string, or of the bytes that its hexadecimal digits represent."""
-    data = bytes(_digit(a) * 16 + _digit(b) for a, b in zip(*[iter(utf8(s))] * 2, strict=False)) if is_hex else utf8(s)
+    data = utf8(unhexlify(s)) if is_hex else utf8(s)
     return base64.b64encode(data, last.encode()).decode()
 
 

@@ -9,10 +9,12 @@ import datetime
 import decimal
 import functools
 import hashlib
+import hmac
 import html
 import importlib
 import importlib.util
 import io
+import ipaddress
 import json
 import logging
 import math
@@ -124,6 +126,8 @@ from udf_compiler.frontends.python import (
     digest_calls,
     found_matches,
     hex_numbers,
+    hmac_calls,
+    ip_calls,
     json_values,
     library_calls,
     lists,
@@ -271,9 +275,12 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             type(find_stand_in(m)): [(find_stand_in(m), m)]
             for m in (
                 *(hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta, decimal),
-                *(zoneinfo, pytz),
+                *(zoneinfo, pytz, hmac, ipaddress),
             )
         },
+        hmac_calls.TracedHmac: [(hmac_calls.TracedHmac(b"key", "md5"), hmac.new(b"key", digestmod="md5"))],
+        ip_calls.TracedAddress: [(ip_calls.TracedAddress(read("n"), read("s")), ipaddress.IPv4Address("10.0.0.1"))],
+        ip_calls.NetworkConstant: [(ip_calls.NetworkConstant(net), net) for net in (ipaddress.ip_network("10.0.0.0/8"),)],
         zoned_datetimes.ZoneConstant: [
             (zone_classes.constant_of(zone), zone) for zone in (zoneinfo.ZoneInfo("Europe/Berlin"), pytz.timezone("Asia/Tokyo"))
         ],

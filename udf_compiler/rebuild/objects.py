@@ -27,7 +27,7 @@ from udf_compiler.frontends.models import loaders
 from udf_compiler.frontends.models.estimators import constructor_of, is_model, stand_in_for
 from udf_compiler.frontends.onnx import session
 from udf_compiler.frontends.pandas.calls.strings import constant_arrays
-from udf_compiler.frontends.python import data_types, zone_classes
+from udf_compiler.frontends.python import data_types, ip_calls, zone_classes
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.vectors import ConstantVector, constant_of_class
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
@@ -107,7 +107,7 @@ class Rebuilder:
         if copy is None:
             copy = copy_date(original)
         if copy is None:
-            copy = zone_classes.constant_of(original)
+            copy = zone_classes.constant_of(original) or ip_calls.constant_of(original)
         if copy is None and (numbers := constant_of_class(original)) is not None:
             copy = ConstantVector(self.value(numbers, use))
         if copy is None:

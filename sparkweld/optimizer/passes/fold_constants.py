@@ -69,6 +69,8 @@ def _evaluate(body: Body, op: Op, args: tuple[int, ...]) -> int | None:
     value = np.asarray(result).reshape(-1)[0]
     if value != value:
         return None  # the sign of a NaN depends on the machine, and signbit may read it
+    if type == STR and any("\ud800" <= c <= "\udfff" for c in value):
+        return None  # no constant holds bytes that are not UTF-8
     return body.constant(value, type)
 
 

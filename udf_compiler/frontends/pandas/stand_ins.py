@@ -12,6 +12,8 @@ from udf_compiler.frontends.python import (
     decimal_methods,
     dict_classes,
     digest_calls,
+    hmac_calls,
+    ip_calls,
     json_calls,
     library_calls,
     literal_calls,
@@ -41,7 +43,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
-    *(relative_times, date_parsers, decimal_methods, zone_classes),
+    *(relative_times, date_parsers, decimal_methods, zone_classes, hmac_calls, ip_calls),
 )
 
 

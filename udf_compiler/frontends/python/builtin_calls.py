@@ -20,6 +20,7 @@ from udf_compiler.frontends.python import byte_strings, json_values, lists, maps
 from udf_compiler.frontends.python.decimal_quotients import Quotient, converted
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
+from udf_compiler.frontends.python.ip_calls import number_of
 from udf_compiler.frontends.python.list_texts import text_of_list
 from udf_compiler.frontends.python.listed import is_listed, of_lists
 from udf_compiler.frontends.python.operands import (
@@ -37,7 +38,6 @@ from udf_compiler.frontends.python.operands import (
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
-from udf_compiler.frontends.python.zoned_datetimes import TracedZoned
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -201,15 +201,15 @@ def builtin_class(
 
 
 def _is_value(x: Any) -> bool:
-    """Whether `x` is a scalar, bytes, a datetime or a value of JSON of the row."""
-    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient, TracedZoned)
+    """Whether `x` is a scalar, bytes, a datetime, an address or a value of JSON of the row."""
+    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient, *strings.OBJECTS)
 
 
 def _number(call: str, name: str) -> Callable[[Any], Any]:
     """Returns int or float by the operation of a kind of scalars."""
 
     def settled(x: Any) -> Any:
-        x = json_values.settled(x)
+        x = json_values.settled(number_of(x) if name == "to_int" else x)
         if not is_scalar(x) and type(x) is not Quotient:
             raise in_place(TypeError(f"{call} argument must be a string or a number"))
         return converted(x, name) if type(x) is Quotient else getattr(scalar_kind(x), name)(x)

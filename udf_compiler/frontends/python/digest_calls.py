@@ -163,8 +163,21 @@ def _ofs(make: Callable[[str, str], Callable[..., Any]], **names: str) -> dict[A
     return {getattr(base64, name): make(last, f"base64.{name}") for name, last in names.items()}
 
 
+_CONSTRUCTORS = {name: _constructor(name) for name in DIGESTS}
+
+
+def algorithm_of(constructor: Any) -> str:
+    """Returns the name of the algorithm of a function such as ``hashlib.md5``; "" of another object."""
+    return next((name for name, made in _CONSTRUCTORS.items() if made is constructor), "")
+
+
+def digits_of(x: Any) -> Any:
+    """Returns the hexadecimal digits of bytes, of the row or constant."""
+    return hexadecimal(x) if type(x) is TracedBytes else x.hex()
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    **{getattr(hashlib, name): _constructor(name) for name in DIGESTS},
+    **{getattr(hashlib, name): made for name, made in _CONSTRUCTORS.items()},
     hashlib.new: _by_name,
     zlib.crc32: _crc32(zlib.crc32, "zlib.crc32"),
     binascii.crc32: _crc32(binascii.crc32, "binascii.crc32"),

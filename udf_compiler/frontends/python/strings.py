@@ -11,6 +11,7 @@ from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.python import datetime_values, decimals, undefined
 from udf_compiler.frontends.python.byte_strings import encode
 from udf_compiler.frontends.python.datetimes import text_of_time
+from udf_compiler.frontends.python.ip_calls import TracedAddress
 from udf_compiler.frontends.python.lists import LazyList, is_list, join
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import (
@@ -138,8 +139,14 @@ def _parsed(fn: str, x: TracedScalar, message: str) -> Value:
     return loop.value_of(value)
 
 
+#: Classes of further objects of a row that have a string.
+OBJECTS = (TracedZoned, TracedAddress)
+
+
 def to_str(x: Any) -> Any:
-    """Returns ``str(x)`` of a scalar or a datetime with a time zone."""
+    """Returns ``str(x)`` of a scalar, a datetime with a time zone or an IPv4 address."""
+    if type(x) is TracedAddress:
+        return make_text(x.text)
     if type(x) is TracedZoned:
         return x.isoformat(" ")
     if x.numpy or x.is_list:

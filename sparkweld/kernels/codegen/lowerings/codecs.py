@@ -40,6 +40,10 @@ def _hexdigest(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.
     return digests.hexdigest.build(b, arena, v, stack_words(b, digests.WORDS), table, integer(kind), integer(size))
 
 
+def _hmac_key(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
+    return base64_codec.hmac_key.build(b, arena, v, *(integer(int(param or 0)) for param in params))
+
+
 def _crc32(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
     return digests.crc32.build(b, v, integer(int(params[0] or 0)), constant_bytes(b, digest_tables.crc_table()))
 
@@ -149,6 +153,7 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "json_quote": _with_flag(json_writing.json_quote), "query_values": _with_flag(urls.query_values), "url_part": _url_part,
     "url_decided": lambda params, b, v: urls.url_decided.build(b, v, _scheme_characters(b)),
     "category_hash": _plain(city_hashes.category_hash),
-    "hexlify": lambda params, b, v, arena: base64_codec.hexlify.build(b, arena, v),
+    "hexlify": _in_arena(base64_codec.hexlify), "unhexlify": _in_arena(base64_codec.unhexlify),
+    "parse_ipv4": _plain(radixes.parse_ipv4), "hmac_key": _hmac_key,
     "without_wide": lambda params, b, v, arena: building.without_wide.build(b, arena, v),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from sparkweld.kernels.functions.strings.numbers import DECIDED, LONGEST, NO_NUM
 from sparkweld.kernels.functions.strings.utf8 import is_ascii
 
 _UNDERSCORE = 95
+_DOT = 46
 
 
 @function(INT, result=INT)
@@ -62,6 +63,39 @@ def parse_base(v: int, base: int) -> int:
         return view(0, UNDECIDED)
     if negative:
         value = 0 - value
+    return view(value, DECIDED)
+
+
+@function(VIEW, result=VIEW)
+def parse_ipv4(v: int) -> int:
+    """Parses four decimal numbers up to 255 with dots between them and without leading zeros."""
+    a = address_of(v)
+    n = length_of(v)
+    value = 0
+    part = 0
+    digits = 0
+    dots = 0
+    i = 0
+    while i <= n:
+        c = _DOT if i == n else byte(a, i)
+        if c == _DOT:
+            if digits == 0 or part > 255:
+                return view(0, NO_NUMBER)
+            value = (value << 8) | part
+            part = 0
+            digits = 0
+            if i < n:
+                dots += 1
+        else:
+            if c < 48 or c > 57 or (digits > 0 and part == 0) or digits == 3:
+                return view(0, NO_NUMBER)
+            part = part * 10 + c - 48
+            digits += 1
+        i += 1
+        if dots > 3:
+            return view(0, NO_NUMBER)
+    if dots != 3:
+        return view(0, NO_NUMBER)
     return view(value, DECIDED)
 
 
