@@ -102,6 +102,7 @@ from udf_compiler.frontends.pandas.groups import (
     dict_rows,
     elements,
     inner_groups,
+    keyed_statistics,
     list_calls,
     listed,
     listed_times,
@@ -403,9 +404,12 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             (inner_groups.Split(by_n, None), real_frame.groupby("n")),
             (inner_groups.Split(by_n, "x"), real_frame.groupby("n")["x"]),
         ],
-        inner_groups.PerKey: [
-            (inner_groups.PerKey(by_n, frame, "x"), real_frame.groupby("n")["x"].sum()),
-            (inner_groups.PerKey(by_n, frame, ["x"]), real_frame.groupby("n")[["x"]].sum()),
+        keyed_statistics.IndexOfKeys: [
+            (keyed_statistics.IndexOfKeys(keyed_statistics.PerKey(by_n, frame, "x")), real_frame.groupby("n")["x"].sum().index),
+        ],
+        keyed_statistics.PerKey: [
+            (keyed_statistics.PerKey(by_n, frame, "x"), real_frame.groupby("n")["x"].sum()),
+            (keyed_statistics.PerKey(by_n, frame, ["x"]), real_frame.groupby("n")[["x"]].sum()),
         ],
         neighbours._Windows: [(neighbours._Windows(FrameGroup(loop), x, "rolling", (2, 2)), series.rolling(2))],
         neighbours._Weighted: [(neighbours._Weighted(FrameGroup(loop), x, 5.5, 1, True), series.ewm(5.5))],

@@ -90,11 +90,37 @@ def repeated_missing_element(f):
     return f[["s", "a"]]
 
 
-@pytest.mark.parametrize("function", [repeated_element, repeated_missing_element])
+def of_numpy(key, f):
+    return pd.DataFrame({"s": [f["town"].iloc[0]] * len(f), "a": np.full(len(f), f["weight"].mean()) * np.repeat(key[0], len(f))})
+
+
+@pytest.mark.parametrize("function", [repeated_element, repeated_missing_element, of_numpy])
 def test_an_element_in_each_row(function):
     returns = StructType([StructField("s", STRING), StructField("a", DOUBLE)])
     found = compare_groups(function, GROUPS, returns, kernel=seven)
     assert (found.refused, found.decided) == (None, 5), found.reason
+
+
+def smoothed(s):
+    out = [s.iloc[0]] * len(s)
+    for i in range(1, len(s)):
+        out[i] = (s.iloc[i] + out[i - 1]) / 2
+    return sum(out)
+
+
+@pytest.mark.parametrize(
+    ("function", "column", "returns"),
+    [
+        (lambda s: sum([s.iloc[0]] * len(s)), "small", LONG),
+        (lambda s: sum([s.iloc[0]] * len(s)), "x", DOUBLE),
+        (lambda s: sum([float(s.mean())] * len(s)), "x", DOUBLE),
+        (smoothed, "x", DOUBLE),
+    ],
+)
+def test_repeated_scalars(function, column, returns):
+    """Those of NumPy remain so: narrow integers wrap, and sums of floats have no correction."""
+    found = compare_aggregate(function, [_narrow(2), _narrow(7), _narrow(40)], returns, [column], kernel=seven)
+    assert (found.refused, found.decided) == (None, 3), found.reason
 
 
 @pytest.mark.parametrize(

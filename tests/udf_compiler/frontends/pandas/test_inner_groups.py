@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DoubleType, LongType, StructField, StructType
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from tests.helpers.groups import compare_groups, one_form
 from tests.helpers.lines import LINE
+from tests.udf_compiler.eval_types.test_group_values import GROUPS as TAGGED
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
 
 pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
@@ -88,7 +89,25 @@ def edges_of_a_filter(f):
     return by_day.agg(a=("price", "last"), b=("pieces", "first"), k=("total", "first")).reset_index()[["k", "a", "b"]]
 
 
-ALL = [edges, edges_of_a_filter,
+def distinct_values(f):
+    f["a"] = f.groupby("day")["price"].transform("nunique") * 1.0
+    made = f[f["open"]].groupby(["day", "open"]).agg(b=("total", "nunique"), k=("pieces", "nunique"), a=("a", "max"))
+    return made.reset_index()[["k", "a", "b"]].astype({"b": "float64"})
+
+
+def best_keys(f):
+    by_day = f.groupby("day")
+    row = [by_day.size().max(), by_day["weight"].sum().idxmax() * 1.0, by_day["weight"].max().idxmin() * 0.5]
+    return pd.DataFrame([row], columns=["k", "a", "b"])
+
+
+def ordered_again(f):
+    made = f.groupby("day")["total"].max().sort_values(ascending=False).reset_index()
+    return pd.DataFrame([[made["total"].idxmax(), made["day"].iloc[0] * 1.0, made.loc[made["total"].idxmin(), "day"] * 1.0]],
+                        columns=["k", "a", "b"])  # fmt: skip
+
+
+ALL = [distinct_values, best_keys, ordered_again, edges, edges_of_a_filter,
        means, spreads_of_two_keys, named, one_column, scalars_of_keys, several_columns, so_far, sizes, of_a_filter,
        of_sorted_rows, several_statistics]  # fmt: skip
 
@@ -98,6 +117,29 @@ ALL = [edges, edges_of_a_filter,
 def test_inner_groups(function):
     compared = compare_groups(function, GROUPS, RETURNS, kernel=one_form(ALL.index(function)))
     assert (compared.decided, compared.refused) == (len(GROUPS), None), compared.reason
+
+
+def largest_sum(f):
+    found = f.groupby("tag")["weight"].sum().sort_values(ascending=False)
+    least = f.groupby("tag")["weight"].sum().idxmin()
+    return pd.DataFrame([{"s": found.index[0] + least, "a": found.iloc[0], "b": found.iloc[-1]}])
+
+
+def test_statistics_in_their_own_order():
+    """Groups with a missing key run in Python, and so does one without keys, in which Python raises."""
+    returns = StructType([StructField("s", StringType()), StructField("a", DoubleType()), StructField("b", DoubleType())])
+    compared = compare_groups(largest_sum, TAGGED, returns, kernel=lambda group: group.num_rows == 7)
+    assert (compared.decided, compared.refused, compared.raised) == (3, None, 1), compared.reason
+
+
+def test_equal_statistics_have_no_known_order():
+    ties = _group([1, 1, 2], [1.0, 2.0, 3.0], [1, 1, 1], list("aab"), [True] * 3)
+    groups = [ties, _group([1, 2], [1.0, 2.0], [1, 1], list("ab"), [True] * 2)]
+
+    def first(f):
+        return pd.DataFrame([{"k": f.groupby("k")["v"].sum().sort_values().index[0], "a": 0.0, "b": 0.0}])
+
+    assert compare_groups(first, groups, RETURNS, ()).decided == 1
 
 
 def _group(k, v, i, s, b):
@@ -133,11 +175,11 @@ def _by_key(name, column, key):
 
 @pytest.mark.each_value_once
 @pytest.mark.parametrize("of", [_in_rows, _by_key])
-@pytest.mark.parametrize("name", ["sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last"])
+@pytest.mark.parametrize("name", ["sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last", "nunique"])
 def test_rare_numbers(name, of):
     """Groups with infinite numbers or a missing key run in Python, and so does a narrow sum that overflows."""
     for column, key, decided in (("v", "k", 6), ("i", "s", 6), ("v", "b", 6)):
-        if name in ("count", "size", "first", "last") and column == "v":
+        if name in ("count", "size", "first", "last", "nunique") and column == "v":
             decided = 7
         if name == "sum" and column == "i":
             decided = 5
@@ -194,6 +236,9 @@ def test_another_column_may_change():
     (lambda f: f.groupby("k")["v"].agg(lambda x: x.sum()), "SW262"), (lambda f: f.groupby("k")["v"].median(), "SW312"),
     (lambda f: f.assign(a=f.groupby("k")["v"].sum(), b=0.0), "SW262"), (lambda f: f.groupby("k")["s"].min(), "SW270"),
     (lambda f: f.assign(a=f.groupby("k")["v"].sum()[1], b=0.0), "SW312"), (lambda f: f.groupby("k")["v"].sum(), "SW106"),
+    (lambda f: f.assign(a=f.groupby(["k", "s"])["v"].sum().idxmax(), b=0.0), "SW312"),
+    (lambda f: f.assign(a=f.groupby("k")["v"].sum().index.max(), b=0.0), "SW312"),
+    (lambda f: f.assign(a=f.groupby("k")["v"].sum().sort_values(kind="stable").iloc[0], b=0.0), "SW262"),
     (lambda f: f.groupby("k")[["k", "v"]].sum(), "SW262"), (lambda f: f.groupby("q")["v"].sum(), "SW252"),
 ])  # fmt: skip
 def test_refusals(function, code):

@@ -48,6 +48,8 @@ class Function(StandIn):
         group = current().group
         if group is not None and self.__name__ in _FILLED_OF_GROUP and args and group.has_scalar(_only(args[0])):
             return group.filled(self.stands_for, _only(args[0]), args[1:], kwargs)
+        if group is not None and self.__name__ == "repeat" and len(args) == 2 and not kwargs and group.has_scalar(args[1]):
+            return group.filled(np.full, args[1], (_only(args[0]),), {})
         if has_traced(args) or has_traced(kwargs):
             return call_function(self.stands_for, args, kwargs)
         if self.__name__ not in PURE:

@@ -27,6 +27,10 @@ def filled(group: FrameGroup, function: Any, count: GroupScalar, args: tuple[Any
     The elements of np.empty are any numbers until the function assigns them.
     """
     call, loop = f"np.{function.__name__}", _loop_of(group, count, f"np.{function.__name__}")
+    if function is np.full and len(args) == 1 and not kwargs and type(args[0]) is GroupScalar:
+        return TracedArray(loop, (group.of_rows(args[0].value, loop),))
+    if any(type(x) in (GroupScalar, GroupElement) for x in (*args, *kwargs.values())):
+        refuse("SW262", call=call, what="a value of the group")
     made: Any = np.zeros if function.__name__ == "empty" else function
     proto = run_prototype(call, made, 1, *map(unwrapped, args), **{name: unwrapped(x) for name, x in kwargs.items()})
     if proto.dtype.kind not in "bif":
@@ -38,9 +42,12 @@ def repeated(group: FrameGroup, count: GroupScalar, items: list[Any]) -> Values:
     """Implements ``[x] * count`` of a number, a string or an element of the group, for a number of rows."""
     call = "a list * ..."
     loop = _loop_of(group, count, call)
-    if len(items) != 1 or not (is_number(items[0]) or type(items[0]) in (str, GroupElement)):
+    if len(items) != 1 or not (is_number(items[0]) or type(items[0]) in (str, GroupElement, GroupScalar)):
         refuse("SW312", call=call, what="other than a list of a number, string or element")
-    column = group.constant_column(items[0], loop)
+    (x,) = items
+    if type(x) is GroupScalar and not x.weak:
+        return Values(TracedArray(loop, (group.of_rows(x.value, loop),)))  # NumPy's elements
+    column = group.constant_column(x, loop)
     assert type(column) is TracedSeries
     return Values(column)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import bound, called
-from udf_compiler.frontends.pandas.calls.frames import keep_rows, over
+from udf_compiler.frontends.pandas.calls.frames import keep_rows
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
+from udf_compiler.frontends.pandas.groups.keyed_statistics import PerKey, numbered
 from udf_compiler.frontends.pandas.groups.ordered_rows import Key, in_order, order_of
 from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 _OF_FRAMES = type(pd.DataFrame({"a": [1]}).groupby("a"))
 _OF_SERIES = type(pd.DataFrame({"a": [1], "b": [1]}).groupby("a")["b"])
 
-_STATISTICS = ("sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last")
-#: What a Series with one element for each key may be asked for: nothing that depends on its index.
-_REDUCTIONS = ("sum", "mean", "min", "max", "std", "var", "median", "count", "prod", "nunique", "any", "all")
+_STATISTICS = ("sum", "mean", "count", "size", "min", "max", "std", "var", "first", "last", "nunique")
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,18 @@ class Keys:
         if name == "count":
             present = series.loop.call("logical_not", series.kind.is_missing(series))
             return self._checked(name, series, self.total(self.ones(present), call), call)
+        if name == "nunique":
+            return self._checked(name, series, self._distinct(series, call), call)
         rows = Rows(self.group, series, True, call)
         if rows.type == BOOL and name in ("min", "max") or not (rows.type in (BOOL, F64) or rows.type.is_int):
             refuse("SW312", call=call, what=str(rows.type.dtype))
         return self._checked(name, series, _RULES[name](self, rows, call), call)
+
+    def _distinct(self, series: TracedSeries, call: str) -> Value:
+        """Returns how many distinct values the rows with the row's keys have, without missing ones."""
+        loop, key = self.frame.loop, Key(self.group, series, call)
+        first = loop.call("equal", _paired(self.codes, key), self.group.position(loop))
+        return self.total(self.ones(first if key.present is None else loop.call("logical_and", first, key.present)), call)
 
     def ones(self, present: Value | None) -> Value:
         """Returns 1 where a value is present, 0 elsewhere."""
@@ -121,9 +128,7 @@ class Keys:
         if self.sort:
             keys = [Key(group, made.series[name], call) for name in self.names]
             made = in_order(made, order_of(keys, [True] * len(keys), False, True), group, call)
-        numbered = over(made, made.loop.derive(numbered=True))
-        group.renumber(numbered.loop)
-        return numbered
+        return numbered(group, made)
 
 
 def _mean(keys: Keys, rows: Rows, call: str) -> Value:
@@ -285,54 +290,6 @@ class Split(StandIn):
         return TracedSeries(loop, loop.call("subtract", count, loop.const(1, I64)), np.dtype(np.int64))
 
 
-class PerKey(StandIn):
-    """The Series or DataFrame of statistics that has the keys as its index: `columns` is a name, a list of names, or None."""
-
-    __slots__ = ("_columns", "_frame", "_keys")
-    what = "result of DataFrame.groupby"
-
-    def __init__(self, keys: Keys, frame: TracedFrame, columns: Any) -> None:
-        self._keys, self._frame, self._columns = keys, frame, columns
-
-    @property
-    def stands_for(self) -> type:  # type: ignore[override]
-        return pd.DataFrame if isinstance(self._columns, list) else pd.Series
-
-    def _more_names(self) -> Any:
-        return self._columns if isinstance(self._columns, list) else ()
-
-    def __getitem__(self, name: Any) -> PerKey:
-        if not isinstance(self._columns, list) or name not in self._columns:
-            refuse("SW312", call=f"a {self.what} [...]", what="other than the name of a column")
-        return PerKey(self._keys, self._frame, name)
-
-    def __len__(self) -> Any:
-        refuse("SW312", call=f"len() of a {self.what}", what="as a number")
-
-    def __getattr__(self, name: str) -> Any:
-        call = f"a {self.what} .{name}"
-        if name == "reset_index":
-            return called(partial(self._reset_index, call), call)
-        if name in _REDUCTIONS and not isinstance(self._columns, list):
-            return getattr(self._frame.series[self._columns or ""], name)
-        refuse("SW312", call=call, what="not among the supported methods")
-
-    def _reset_index(self, call: str, drop: Any = False, name: Any = None) -> TracedFrame:
-        check_plain(call, drop=(drop, (False,)))
-        names = self._columns if isinstance(self._columns, list) else [self._columns]
-        unnamed = name is None and self._columns is None
-        if unnamed or (name is not None and (isinstance(self._columns, list) or not isinstance(name, str))):
-            refuse("SW262", call=call, what="this name=")
-        series = self._frame.series
-        made = {key: series[key] for key in self._keys.names}
-        for column in names:
-            to = column if name is None else name
-            if to in made:
-                refuse("SW252", call=call, error=f"ValueError: cannot insert {to}, already exists")
-            made[to] = series[column or ""]
-        return fresh(self._frame.loop, {column: s.twin(shared=False) for column, s in made.items()})
-
-
 def _split(group: FrameGroup, frame: TracedFrame) -> Any:
     call = "DataFrame.groupby"
 
@@ -363,16 +320,18 @@ def _is_name(x: Any) -> bool:
 
 def _codes(keys: list[Key]) -> Value:
     """Returns the number of the first row with equal keys."""
-    group, loop, codes = keys[0].group, keys[0].loop, None
-    for key in keys:
-        code = loop.value_of(key.same("first", loop.where))
-        if codes is not None:
-            pair = loop.call("add", loop.call("multiply", codes, loop.const(MAX_ROWS, I64)), code)
-            given = pair if loop.where is None else loop.optional(pair, loop.where)
-            code = loop.value_of(loop.read(group.whole(key.call, "same_first", given)))
-        codes = code
-    assert codes is not None
-    return codes
+    first, loop = keys[0], keys[0].loop
+    return reduce(_paired, keys[1:], loop.value_of(first.same("first", loop.where)))
+
+
+def _paired(codes: Value, key: Key) -> Value:
+    """Returns the number of the first row with an equal code and an equal key; any number where the key is missing."""
+    loop = key.loop
+    code = loop.value_of(key.same("first", loop.where))
+    pair = loop.call("add", loop.call("multiply", codes, loop.const(MAX_ROWS, I64)), code)
+    kept = [x for x in (loop.where, key.present) if x is not None]
+    given = loop.optional(pair, loop.fold("logical_and", kept)) if kept else pair
+    return loop.value_of(loop.read(key.group.whole(key.call, "same_first", given)))
 
 
 #: Attributes of a DataFrame.
