@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,9 @@ import pytest
 from pyspark.sql.types import StringType
 
 from sparkweld.ir import parse_program
-from sparkweld.ir.ops import ListAppend, ListCall, Region, StrCall
+from sparkweld.ir.ops import Arg, Call, ListAppend, ListCall, ListStore, Region, StrCall
+from sparkweld.ir.ops.base import Let
+from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return
 from sparkweld.ir.types import Items, Type
 from sparkweld.kernels.codegen.sinking import sunk
 from tests.helpers.answers import compile_pipeline
@@ -125,6 +128,24 @@ def test_values_of_one_path_are_computed_there():
     expected, valid = graph.run(given, 1000)
     assert [r.tolist() for r in moved.run(given, 1000)[0]] == [r.tolist() for r in expected]
     assert valid.all()
+
+
+def test_no_read_of_a_list_moves_past_a_store():
+    numbers, at = Type("list<i64>"), ListCall("at", Type("list<i64>"))
+    args = [Let(Arg(0, numbers)), Let(Arg(1, Type("i64")))]
+    read, stored = Let(at, (0, 1)), Let(ListStore(numbers), (0, 1, 1))
+    first = Block(
+        (numbers, Type("i64")),
+        (*args, read, stored, Let(at, (3, 1)), Let(Call("greater"), (1, 2))),
+        (),
+        Branch(5, Jump(1, (2,)), Jump(1, (4,))),
+    )
+    last = Block((Type("i64"),), (Let(Arg(0, Type("i64"))),), (), Return((0,)))
+    one = replace(first, end=Branch(5, Jump(1, (2,)), Jump(2, (4,))))
+    moved = sunk(Graph((one, last, last), (Type("i64"),)))
+    assert [let.op for let in moved.blocks[0].body].count(at) == 1, "only the read behind the store moves"
+    assert read in moved.blocks[0].body
+    assert sunk(Graph((first, last), (Type("i64"),))).blocks[0] == first
 
 
 def appends(block) -> int:

@@ -202,6 +202,8 @@ FUNCTIONS: dict[str, ListFunction] = {
     "slice": ListFunction(_slice, list_of, more=lambda e: (I64, I64)),
     "stepped": ListFunction(_stepped, list_of, more=lambda e: (I64, I64, I64)),
     "concat": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
+    # as "concat", but a kernel never returns a view of the second list
+    "extended": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
     "sorted": ListFunction(lambda xs: _sorted(xs, xs.tolist()), list_of),
     "sorted_down": ListFunction(lambda xs: _sorted(xs, xs.tolist(), reverse=True), list_of),
     "argsort": ListFunction(_argsort, lambda e: list_of(I64), _ORDERED),
@@ -238,7 +240,7 @@ DOT_BOUND = "2 * n * eps * sum(|x * y|) of the n elements of a row"
 
 #: Functions that allocate new lists or strings.
 NEW = frozenset(
-    ("stepped", "concat", "sorted", "sorted_down", "argsort", "cumulative", "distinct", "join", "first_at", "last_at", "take")
+    "stepped concat extended sorted sorted_down argsort cumulative distinct join first_at last_at take".split()
 )
 
 
@@ -318,7 +320,57 @@ class ListAppend(Op):
         return column([Items(kind, (*items.values, x)) for items, x in pairs], self.type)
 
 
+@dataclass(frozen=True, slots=True)
+class ListCopy(Op):
+    """A copy of a list of a `type`, which shares no memory with another list; written ``list_copy[list<f64>, 4, 0] %0``.
+
+    `instruction` and `number` distinguish the copies of a block: equal values become one value, and each copy may be changed.
+    """
+
+    type: Type
+    instruction: int
+    number: int
+    name: ClassVar[str] = "list_copy"
+
+    def infer(self, *args: Type) -> Type:
+        self._wants(self.type.is_list and not self.type.nullable and args == (self.type,), f"{self.type}", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        return args[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ListStore(Op):
+    """A list of a `type` with another element at an index; written ``list_store[list<f64>] %0 %1 %2``.
+
+    An index outside the list changes nothing. A kernel overwrites the element in place if the list is in the arena. So no op
+    after this one may read the first argument, or a list that shares memory with it.
+    """
+
+    type: Type
+    name: ClassVar[str] = "list_store"
+
+    def infer(self, *args: Type) -> Type:
+        ok = self.type.is_list and not self.type.nullable and args == (self.type, I64, self.type.element)
+        self._wants(ok, f"{self.type}, an index and an element", args)
+        return self.type
+
+    def evaluate(self, *args: Array) -> Array:
+        lists, indices, elements = np.broadcast_arrays(*map(np.atleast_1d, args))  # type: ignore[arg-type]
+        rows = zip(lists.tolist(), indices.tolist(), elements.tolist(), strict=True)
+        return column([_stored(items, index, x) for items, index, x in rows], self.type)
+
+
+def _stored(items: Items, index: int, x: Any) -> Items:
+    if not 0 <= index < len(items.values):
+        return items
+    return Items(items.kind, (*items.values[:index], x, *items.values[index + 1 :]))
+
+
 ListAppend.examples = tuple((ListAppend(Type(kind)), (Type(kind), Type(kind).element)) for kind in LISTS)
+ListCopy.examples = tuple((ListCopy(Type(kind), 4, 0), (Type(kind),)) for kind in LISTS)
+ListStore.examples = tuple((ListStore(Type(kind)), (Type(kind), I64, Type(kind).element)) for kind in LISTS)
 MakeList.examples = tuple((MakeList(Type(kind)), (Type(kind).element,) * 2) for kind in LISTS)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sparkweld.ir.ops.base import Op
-from sparkweld.ir.ops.lists import NEW, ListAppend, ListCall, MakeList
+from sparkweld.ir.ops.lists import NEW, ListAppend, ListCall, ListCopy, ListStore, MakeList
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.ops.regions import Region
 from sparkweld.ir.ops.strings import StrCall
@@ -23,7 +23,7 @@ _ALLOCATING = frozenset(
 
 def allocates(op: Op) -> bool:
     """Whether an op's kernel allocates from the arena."""
-    if isinstance(op, MakeList | ListAppend):
+    if isinstance(op, MakeList | ListAppend | ListCopy | ListStore):
         return True
     if isinstance(op, ListCall):
         return op.fn in NEW

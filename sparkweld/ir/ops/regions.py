@@ -18,10 +18,14 @@ from sparkweld.errors import VerifyError
 from sparkweld.ir.ops.base import Array, Let, Op, Optional, of_rows
 from sparkweld.ir.ops.elementwise import LIBM_ULP, Call
 from sparkweld.ir.ops.leaves import Const, Read
+from sparkweld.ir.ops.lists import ListStore
 from sparkweld.ir.types import BOOL, F64, I64, STR, Type
 
 #: Maximum number of backward jumps of one row before the region leaves without results.
 STEPS = 1 << 22
+
+#: As above, where a run must be short and the region stores elements of lists in place.
+_STEPS_IN_PLACE = 300
 
 #: Functions of libm, as Python calls them.
 LIBM: dict[str, Callable[..., float]] = {
@@ -245,7 +249,12 @@ class Region(Op):
     name: ClassVar[str] = "region"
 
     def hurried(self, steps: int) -> Region:
-        """Returns the region with at most `steps` backward jumps, and at most their square root in each run of a region in it."""
+        """Returns the region with at most `steps` backward jumps, and at most their square root in each run of a region in it.
+
+        A region that stores elements of lists in place has fewer: `evaluate` copies the list for each store.
+        """
+        if any(isinstance(let.op, ListStore) for block in self.graph.blocks for let in block.body):
+            steps = min(steps, _STEPS_IN_PLACE)
         if self.steps <= steps:
             return self
         blocks = (replace(block, body=hurried(block.body, math.isqrt(steps))) for block in self.graph.blocks)

@@ -2,6 +2,8 @@
 
 The tracer emits the values of all paths before it knows the condition that separates them. LLVM sinks arithmetic, but no calls.
 Without sinking, a list that several paths append to is copied by all of them but one.
+
+A store of an element changes a list in place. So no call moves past one: it might read that list.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from sparkweld.ir.ops import Arg, Const, ListCall, RegexCall, Region, StrCall
+from sparkweld.ir.ops import Arg, Const, ListCall, ListStore, RegexCall, Region, StrCall
 from sparkweld.ir.ops.base import Let
 from sparkweld.ir.ops.memory import allocates
 from sparkweld.ir.ops.regions import Block, Branch, Graph, Jump, Return, types_of
@@ -21,10 +23,15 @@ def sunk(graph: Graph) -> Graph:
     leading[0] += 1  # the region begins there
     blocks = list(graph.blocks)
     for number in range(len(blocks)):
-        for value in reversed(range(len(blocks[number].body))):
+        for value in reversed(range(_first_movable(blocks[number]), len(blocks[number].body))):
             if _is_call(blocks[number].body[value]):
                 _sink(blocks, number, value, leading)
     return replace(graph, blocks=tuple(blocks))
+
+
+def _first_movable(block: Block) -> int:
+    """Returns the index of the first value behind the last store of an element."""
+    return max((at + 1 for at, let in enumerate(block.body) if isinstance(let.op, ListStore)), default=0)
 
 
 def _is_call(let: Let) -> bool:

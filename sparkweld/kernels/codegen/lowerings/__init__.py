@@ -15,6 +15,8 @@ from sparkweld.ir.ops import (
     IsIn,
     ListAppend,
     ListCall,
+    ListCopy,
+    ListStore,
     MakeList,
     Op,
     RegexCall,
@@ -25,7 +27,7 @@ from sparkweld.ir.ops import (
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.lowerings.calendar import date_part
 from sparkweld.kernels.codegen.lowerings.conversions import cast, fits
-from sparkweld.kernels.codegen.lowerings.lists import append, list_op, make_list
+from sparkweld.kernels.codegen.lowerings.lists import append, copied, list_op, make_list, stored
 from sparkweld.kernels.codegen.lowerings.strings import compare, string_op
 from sparkweld.kernels.codegen.lowerings.tables import is_in, lookup, position, steps, take
 from sparkweld.kernels.llvm.floats import FLOATS
@@ -74,6 +76,10 @@ def lowering(op: Op, types: tuple[Type, ...]) -> Callable[..., ir.Value]:
             return make_list(op)
         case ListAppend():
             return append(op)
+        case ListCopy():
+            return copied(op)
+        case ListStore():
+            return stored(op)
     raise InternalError(f"{op.name} has no kernel for ({', '.join(map(str, types))})")
 
 

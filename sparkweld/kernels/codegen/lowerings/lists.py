@@ -7,7 +7,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from sparkweld.errors import InternalError
-from sparkweld.ir.ops import ListAppend, ListCall, MakeList
+from sparkweld.ir.ops import ListAppend, ListCall, ListCopy, ListStore, MakeList
 from sparkweld.ir.ops.lists import NEW
 from sparkweld.ir.types import Type
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes
@@ -61,6 +61,18 @@ def append(op: ListAppend) -> Callable[..., ir.Value]:
     """Returns the builder of a list with one more element; the arena's address follows that element."""
     grow = building.append(op.type.element)
     return lambda b, v, x, arena: grow.build(b, arena, v, x)
+
+
+def copied(op: ListCopy) -> Callable[..., ir.Value]:
+    """Returns the builder of a copy of a list; the arena's address follows the list."""
+    copy = building.copied(op.type.element)
+    return lambda b, v, arena: copy.build(b, arena, v)
+
+
+def stored(op: ListStore) -> Callable[..., ir.Value]:
+    """Returns the builder of a list with another element; the arena's address follows that element."""
+    change = building.stored(op.type.element)
+    return lambda b, v, index, x, arena: change.build(b, arena, v, index, x)
 
 
 def _filled(b: ir.IRBuilder, v: ir.Value) -> ir.Value:

@@ -17,7 +17,7 @@ _FUNCTIONS: dict[str, Function] = {
     for element in (Type(kind).element for kind in LISTS)
     for f in (
         *reductions.functions(element).values(), *orders.functions(element).values(), *keys.functions(element).values(),
-        building.append(element),
+        building.append(element), building.copied(element), building.stored(element),
     )
 }
 

@@ -1,4 +1,4 @@
-"""Appends elements to lists, which grow in the arena."""
+"""Appends elements to lists, which grow in the arena, and overwrites elements of lists there."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from sparkweld.ir.types import Type
 from sparkweld.kernels.functions.lists.elements import INT, store
-from sparkweld.kernels.functions.strings.arena import extend
+from sparkweld.kernels.functions.strings.arena import extend, reserve
 from sparkweld.kernels.functions.strings.library import Function, function
-from sparkweld.kernels.functions.strings.memory_access import address_of, length_of, view
+from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word
 from sparkweld.kernels.llvm.numba_frontend import VIEW, numba_type
 
 
@@ -30,3 +30,42 @@ def append(element: Type) -> Function:
         return view(start, n + 1)
 
     return append_
+
+
+@cache
+def copied(element: Type) -> Function:
+    """Returns a list in the arena with the same elements."""
+    width = element.width
+
+    @function(INT, VIEW, result=VIEW, name=f"list_copy_{element}")
+    def copied_(arena: int, v: Any) -> Any:
+        n = length_of(v)
+        if n <= 0:
+            return view(0, 0)
+        start = reserve(arena, n * width)
+        if start == 0:
+            return view(0, 0)
+        copy(start, address_of(v), n * width)
+        return view(start, n)
+
+    return copied_
+
+
+@cache
+def stored(element: Type) -> Function:
+    """Returns the list with another element: the list itself if it is in the arena, else a copy there."""
+    put, duplicate = store(element), copied(element)
+
+    @function(INT, VIEW, INT, numba_type(element), result=VIEW, name=f"list_store_{element}")
+    def stored_(arena: int, v: Any, index: int, x: Any) -> Any:
+        n = length_of(v)
+        if index < 0 or index >= n:
+            return v
+        if address_of(v) < word(arena, 16) or address_of(v) >= word(arena, 8):  # of an input or a constant
+            v = duplicate(arena, v)
+            if length_of(v) == 0:
+                return v
+        put(address_of(v), index, x)
+        return v
+
+    return stored_

@@ -92,6 +92,20 @@ def _slices(element: Type) -> dict[str, Function]:
         copy(start + n * width, address_of(w), m * width)
         return view(start, n + m)
 
+    @_named("extended", element, INT, VIEW, VIEW, result=VIEW)
+    def extended(arena: int, v: Any, w: Any) -> Any:
+        n = length_of(v)
+        m = length_of(w)
+        if m <= 0:
+            return v
+        if n < 0:
+            n = 0
+        start = extend(arena, address_of(v), n * width, m * width)
+        if start == 0:
+            return view(0, 0)
+        copy(start + n * width, address_of(w), m * width)
+        return view(start, n + m)
+
     @_named("stepped", element, INT, VIEW, INT, INT, INT, result=VIEW)
     def stepped(arena: int, v: Any, start: int, stop: int, step: int) -> Any:
         n = length_of(v)
@@ -118,7 +132,7 @@ def _slices(element: Type) -> dict[str, Function]:
         give_back(arena, (n - used) * width)
         return view(to, used)
 
-    return {"concat": concat, "stepped": stepped}
+    return {"concat": concat, "extended": extended, "stepped": stepped}
 
 
 def _merge_sort(name: str, element: Type, item: Operation, put: Operation, before: Function, width: int) -> Function:
