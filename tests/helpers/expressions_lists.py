@@ -46,6 +46,13 @@ _GROWING = (
     "            up += [x, x]\n    n = len(up) - len(down)\n    t = max(up) if up else min(down, default=0)",
     "out = same = []\n    for k, x in enumerate(xs):\n        out.append(x)\n        if same[0] > {} and k > 1:\n"
     "            out = []\n            out.append(x)\n    n = len(same)\n    t = out[-1] if out else 0",
+    "xs = xs[:5]\n    d = [[0] * (len(xs) + 1) for _ in range(len(xs) + 1)]\n    row = d[0]\n"
+    "    for k in range(1, len(xs) + 1):\n        for j in range(len(xs)):\n"
+    "            d[k][j + 1] = max(d[k - 1][j], d[k][j]) + int(xs[j] > {})\n        row[k] += k\n"
+    "    t = d[-1][-1] + sum(row)\n    n = max(d[-1])",
+    "d = []\n    for k, x in enumerate(xs[:5]):\n        row = [1] * (k + 2)\n        d.append(row)\n"
+    "        row[0] = d[k // 2][-1] + k\n        if x > {}:\n            d[k][1] = d[0][0]\n"
+    "    for row in d:\n        row[-1] -= 1\n        t += sum(row)\n    n = len(d)",
 )
 
 

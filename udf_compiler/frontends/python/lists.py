@@ -165,14 +165,17 @@ def item(x: TracedScalar, key: Any) -> Any:
     return _scalar(x, call("at", x, place(x, key)))
 
 
-def place(x: TracedScalar, key: Any) -> Value:
-    """Returns the index within the list that an int stands for, which may be negative; IndexError outside of the list."""
+def place(x: TracedScalar, key: Any, size: Value | None = None) -> Value:
+    """Returns the index within the list that an int stands for, which may be negative; IndexError outside of the list.
+
+    `size`: the number of elements, if it is not that of `x`.
+    """
     if key is None and not x.is_ndarray:
         raise in_place(TypeError("list indices must be integers or slices, not NoneType"))
     if not is_number(key) or kind_of(key) != "int":
         refuse_list(x, f"[...] with {raw(key)}")
     run, loop = explorer(), explorer().loop
-    size, index, zero = call("length", x), as_int(key), loop.const(0, I64)
+    size, index, zero = call("length", x) if size is None else size, as_int(key), loop.const(0, I64)
     below = loop.call("less", index, zero)
     index = loop.select(below, loop.call("add", index, size), index)
     inside = both(loop, loop.call("greater_equal", index, zero), loop.call("less", index, size))

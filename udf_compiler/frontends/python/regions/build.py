@@ -49,6 +49,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import RESULTS, Kind, is_json, kind_of_whole, order_of, results_of, types_of
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
+from udf_compiler.frontends.python.regions.stored import Stored
 from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.undecided import Undecided
@@ -150,6 +151,7 @@ class GraphBuilder:
         """
         for _ in range(_MOST_PASSES):
             self.drafts, self.versions, self.work, self.returns, self.changed = [], {}, [], [], False
+            self.machine.unknown.clear()
             entry = self._draft()
             state = begin.mapped(partial(_argument, entry), self.outer)
             if WHERE in state.variables:
@@ -183,7 +185,7 @@ class GraphBuilder:
             first = False
             branches = code.instructions[state.next].name.startswith(BRANCHES)
             advance(self.machine, code, state)
-            if branches or (self.splits and explorer().forks):
+            if branches or state.writes or (self.splits and explorer().forks):
                 break
         return state
 
@@ -212,6 +214,8 @@ class GraphBuilder:
         if pieces:
             instead = {id(x): of_list(x.of(draft.loop, draft.value(x.value))) for x in pieces}
             state = state.mapped(lambda x: x, self.outer, instead)
+        if state.writes:
+            state = state.mapped(draft.leaf, self.outer, moves=draft.parent is not None).written(draft.loop)
         if state.next not in joins:
             self.work.append((draft, state.mapped(draft.leaf, self.outer, moves=draft.parent is not None)))
             return
@@ -249,9 +253,9 @@ class GraphBuilder:
             known = self.growing.get(place)
             if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
                 instead[id(items)] = items.logged(draft.loop, known, partial(element_of, draft))
-            if isinstance(known, Records | Lists):
+            if isinstance(known, Records | Lists | Stored):
                 check_shared(state, items, known, self.outer)
-                made = of_kind(draft, items, kind, known)
+                made = of_kind(draft, items, kind, known, (state.next, 1 + number))
                 instead.update({id(items): made} if made is not None else {})
             elif type(items) is not Mapping and known is not None:
                 made = as_known(draft, items, kind, known)
@@ -273,6 +277,8 @@ class GraphBuilder:
         return _Version(draft, list(leaves), open_)
 
     def _finished(self) -> tuple[Graph, tuple[Kind, ...]]:
+        if self.machine.unknown:
+            refuse("SW282", what="an empty list in a list of lists that it assigns to,")
         self._settle_empty_lists()
         kinds = tuple(sorted({kind_of_whole(x) for _, x in self.returns}, key=order_of))
         if not kinds and self.raised is not None:

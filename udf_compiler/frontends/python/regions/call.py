@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -37,6 +38,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
 from udf_compiler.frontends.python.regions.row_reads import columns_read
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
+from udf_compiler.frontends.python.regions.stored import Line
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.rows import TracedStruct
@@ -229,8 +231,8 @@ def _made(
 ) -> _Made:
     """Returns the region with its loops; unrolls loops over constants where a block depends on their elements."""
 
-    def build(unroll: bool, changes: bool = False, splits: bool = False, merges: bool = False) -> _Made:
-        machine = Machine(function, unroll, called, reduce_in_region, reduction, changes, outer)
+    def build(unroll: bool, changes: bool = False, splits: bool = False, merges: bool = False, stores: bool = False) -> _Made:
+        machine = Machine(function, unroll, called, reduce_in_region, reduction, changes, outer, stores=stores)
         graph, kinds = GraphBuilder(machine, outer, regions, whole, splits, merges).build(State([], variables))
         text = print_graph(graph)
         if len(text) > _MOST_TEXT:
@@ -249,8 +251,9 @@ def _made(
     if has(rolled.code, "too_much_work"):
         refuse_again(rolled)
     unrolled = attempt(lambda: build(True))
-    if isinstance(unrolled, Refusal) and code_of(function.__code__).changes_lists:
-        unrolled = attempt(lambda: build(False, changes=True))
+    for stores in (True, False) if code_of(function.__code__).changes_lists else ():
+        if isinstance(unrolled, Refusal):
+            unrolled = attempt(partial(build, False, changes=True, stores=stores))
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled
 
 
@@ -262,7 +265,8 @@ def called(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whole: bo
     if not isinstance(found, Refusal):
         return found
     given = (*args, *kwargs.values())
-    if has(found.code, "recursion") or has(found.code, "too_much_work") or any(type(x) in (Growing, Mapping) for x in given):
+    changing = any(type(x) in (Growing, Line, Mapping) for x in given)
+    if has(found.code, "recursion") or has(found.code, "too_much_work") or changing:
         refuse_again(found)
     if is_generator(function):
         refuse_again(found)

@@ -22,6 +22,7 @@ from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows, with_gaps
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
+from udf_compiler.frontends.python.regions.stored import Cells, Line, Table, whole
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
@@ -47,11 +48,12 @@ class Growing:
 
     def check(self) -> None:
         """Refuses (SW282) a change of a list that another one holds, of the caller's, or to whose elements a loop assigns."""
-        if type(self.value) is Overwritten:
+        if type(self.value) in (Overwritten, Cells, Table):
             refuse("SW282", what="a list to whose elements it assigns, which it changes in another way,")
-        self._check_free()
+        self.check_free()
 
-    def _check_free(self) -> None:
+    def check_free(self) -> None:
+        """Refuses (SW282) a change of a list that another one holds, or of the caller's."""
         if self.lent:
             refuse("SW282", what="a list of the calling function, which it changes,")
         if self.frozen:
@@ -64,6 +66,10 @@ class Growing:
 
     def append(self, x: Any, /) -> None:
         """Appends an element; refuses one of another kind (SW244)."""
+        if type(self.value) is Cells:
+            self.check_free()
+            self.value = self.value.appended(x)
+            return
         self.check()
         if type(self.value) in (TracedRecords, TracedLists):
             self.value = self.value.appended(x)
@@ -110,7 +116,7 @@ class Growing:
     def set(self, key: Any, x: Any) -> None:
         """Assigns an element; refuses one of another kind (SW244). IndexError as in Python."""
         if type(self.value) is Overwritten:
-            self._check_free()
+            self.check_free()
             self.value = self.value.replaced(key, x)
             return
         self._guard_short()
@@ -191,14 +197,26 @@ def numpy_of_both(known: Any, kind: Any) -> str | None:
 
 
 def held(x: Any) -> Any:
-    """Returns the current list of a growing one that another object takes: nothing may change it any more. Else returns `x`."""
+    """Returns the current list of a growing one that another object takes: nothing may change it any more. Else returns `x`.
+
+    Refuses (SW282) a table of lists, and one of its rows.
+    """
+    if type(x) is Line or (type(x) is Growing and type(x.value) is Table):
+        refuse("SW282", what="a list of lists that it assigns to, or one of these, within another value")
     if type(x) is not Growing:
         return x
     x.check_owned()
     x.frozen = True
-    return x.value
+    return whole(x.value)
 
 
 def current(x: Any) -> Any:
-    """Returns the current list of a growing one; anything else unchanged."""
+    """Returns the current list of a growing one, a copy of one that is assigned to in place; anything else unchanged."""
+    if type(x) is Growing:
+        return whole(x.value) if type(x.value) is Cells else x.value
+    return whole(x) if type(x) is Line else x
+
+
+def readable(x: Any) -> Any:
+    """Returns what holds the elements of a growing list, for a read of single ones; anything else unchanged."""
     return x.value if type(x) is Growing else x

@@ -21,18 +21,28 @@ from udf_compiler.frontends.python.maps import TracedMap, no_key
 from udf_compiler.frontends.python.maps import contains as contains_key
 from udf_compiler.frontends.python.new_lists import listed, without_none
 from udf_compiler.frontends.python.numbers import make_bool, truth
+from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, is_rows
-from udf_compiler.frontends.python.regions import sets
+from udf_compiler.frontends.python.regions import sets, stored
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
-from udf_compiler.frontends.python.regions.growing import Growing, current, held
+from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held, readable
 from udf_compiler.frontends.python.regions.helpers import function_of
 from udf_compiler.frontends.python.regions.iteration import iteration
-from udf_compiler.frontends.python.regions.list_changes import fresh, grown, indexed, item, snapshot, value_of
+from udf_compiler.frontends.python.regions.list_changes import (
+    fresh,
+    grown,
+    indexed,
+    item,
+    joins_table,
+    snapshot,
+    table_of,
+    value_of,
+)
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -53,6 +63,7 @@ from udf_compiler.frontends.python.regions.overwritten import whole
 from udf_compiler.frontends.python.regions.results import is_json
 from udf_compiler.frontends.python.regions.seen import Seen, numbers_of
 from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
+from udf_compiler.frontends.python.regions.stored import Cells, Line, Table, line, write
 from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
 from udf_compiler.frontends.python.regions.unordered import elements_of_set
@@ -177,6 +188,8 @@ def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_any(s, 1)
     name = i.value
+    if type(x) is Line and name not in METHODS:
+        x = current(x)
     if i.arg & 1:
         waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
         bound = Method(x, name) if waits else attribute(x, name)
@@ -344,7 +357,11 @@ def _intrinsic(machine: Machine, i: Instruction, s: State) -> None:
 
 
 def _subscript(machine: Machine, i: Instruction, s: State) -> None:
-    container, key = pop_read(s, 2)
+    container, key = pop_any(s, 2)
+    if type(container) is Growing and type(container.value) is Table and not isinstance(key, slice):
+        s.stack.append(line(container, current(key)))
+        return
+    container, key = container if type(container) is Line else readable(container), current(key)
     if type(container) is Mapping:
         s.stack.append(container.item(key))
         return
@@ -370,6 +387,8 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     else:
         x, container, key = (decide(s, part) for part in (x, container, key))
     check_growing((x, key))
+    if _assigns_in_place(machine, s, container, key, x):
+        return
     if type(container) in (Mapping, Growing):
         container.set(key, x)
         return
@@ -379,6 +398,24 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
         set_item(container, key, x)
         return
     as_python(operator.setitem, container, key, x)
+
+
+def _assigns_in_place(machine: Machine, s: State, container: Any, key: Any, x: Any) -> bool:
+    """Assigns an element of a row of a table, or of a list with memory of its own; returns False for another container."""
+    if type(container) is Line:
+        container.owner.check_free()
+        s.writes += write(container.owner, container.index(key), x)
+        return True
+    value: Any = container.value if type(container) is Growing else None
+    plain = machine.stores and lists.is_list(value) and not value.numpy
+    if not (plain or type(value) is Cells) or isinstance(key, slice):
+        return False
+    container.check_free()
+    index = make_int(lists.place(value if plain else value.elements, key))
+    if plain:
+        container.value = Cells.of(explorer().loop, value, (s.next, 0))
+    s.writes += write(container, index, x)
+    return True
 
 
 def _delete_subscript(machine: Machine, i: Instruction, s: State) -> None:
@@ -451,14 +488,22 @@ def _build(
 
 
 def _build_list(machine: Machine, i: Instruction, s: State) -> None:
-    items = [held(recorded(x, machine.outer)) for x in pop_undecided(s, i.arg)]
+    items = pop_undecided(s, i.arg)
+    table = table_of(machine, s, items)
+    if table is not None:
+        s.stack.append(table)
+        return
+    items = [held(recorded(x, machine.outer)) for x in items]
     check_exceptions(items)
     check_growing(items)
     s.stack.append(items)
 
 
 def _list_append(machine: Machine, i: Instruction, s: State) -> None:
-    x = snapshot(machine, s, pop_element(machine, s), s.stack[-i.arg])
+    x = pop_element(machine, s)
+    if joins_table(machine, s, s.stack[-i.arg], x):
+        return
+    x = snapshot(machine, s, x, s.stack[-i.arg])
     check_growing((x,))
     s.stack[-i.arg].append(x)
 
@@ -601,7 +646,8 @@ def _end_part(machine: Machine, i: Instruction, s: State) -> None:
     """Ends with the values of some variables. Rows in which one is not set run in Python."""
     if any(name not in s.variables for name in i.value):
         raise in_place(UnboundLocalError("cannot access a local variable"))
-    values = [_elements_of_set(x) if type(x) is Seen else decide(s, x) for x in map(s.variables.__getitem__, i.value)]
+    values = [stored.whole(current(x)) for x in map(s.variables.__getitem__, i.value)]
+    values = [_elements_of_set(x) if type(x) is Seen else decide(s, x) for x in values]
     settled = [x.settled if type(x) is Mapping and x.log is not None else plain(whole(current(x))) for x in values]
     s.result = (*map(lists.as_list, settled), 0)  # a region has some result
 
@@ -617,8 +663,9 @@ def _elements_of_set(x: Seen) -> Any:
 def _returned(s: State) -> Any:
     """Pops a result. Members of JSON in a tuple remain undecided, so that they multiply no paths."""
     x = s.stack[-1]
-    if type(x) is Growing:
-        x.check_owned()
+    if type(x) in (Growing, Line):
+        (x if type(x) is Growing else x.owner).check_owned()
+        s.stack[-1] = x = stored.whole(current(x))
     if type(x) is not tuple or not holds_undecided(x):
         return without_none(lists.as_list(pop_read(s, 1)[0]))
     s.stack.pop()

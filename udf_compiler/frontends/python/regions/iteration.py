@@ -14,8 +14,9 @@ from udf_compiler.frontends.python.builtin_calls import range_bounds
 from udf_compiler.frontends.python.listed import is_listed
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.records import is_rows
-from udf_compiler.frontends.python.regions.growing import Growing, current
+from udf_compiler.frontends.python.regions.growing import Growing, current, readable
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.stored import Table, line_at
 from udf_compiler.frontends.python.regions.tables import item
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -73,11 +74,14 @@ class Elements:
     position: Any
 
     def next(self) -> tuple[Any, Elements] | None:
-        items = current(self.items)
+        items = readable(self.items)
         rows = is_rows(items) or is_listed(items)
         if not self.position < (items.count if rows else lists.length(items)):
             return None
-        found = items.at(self.position) if rows else lists.element(items, self.position)
+        if type(items) is Table and items is not self.items:
+            found: Any = line_at(self.items, self.position)
+        else:
+            found = items.at(self.position) if rows else lists.element(items, self.position)
         return found, replace(self, position=self.position + 1)
 
 

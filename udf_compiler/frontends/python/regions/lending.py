@@ -15,6 +15,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import kind_of_records, records_of
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.mappings import Mapping
+from udf_compiler.frontends.python.regions.stored import Line
 from udf_compiler.frontends.python.values import MAX, MIN
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -26,6 +27,8 @@ def lent(x: Any) -> Any:
     """
     if type(x) is Growing:
         return Growing(x.value, frozen=True, lent=True)
+    if type(x) is Line:
+        return Line(lent(x.owner), x.start, x.end)
     if type(x) is Mapping:
         if any(type(value) is list for value in x.known.values()):
             refuse("SW282", what="a dict of lists, for another function")

@@ -6,6 +6,7 @@ from functools import reduce
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
+from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.json_results import collected
 from udf_compiler.frontends.python.json_values import TracedJson
@@ -13,6 +14,7 @@ from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.of_text import element as of_text
+from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.record_parts import ListRow
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords, as_records
@@ -27,12 +29,13 @@ from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.readers import only_reads, takes_elements
 from udf_compiler.frontends.python.regions.sorting import sorted_by
 from udf_compiler.frontends.python.regions.state import Method, State, within
+from udf_compiler.frontends.python.regions.stored import Table, line_at
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import MAX, MIN, is_scalar
+from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 
 #: Methods and functions of strings, lists and patterns that return a new list, if a list.
 _NEW_LISTS = frozenset("split rsplit splitlines findall copy".split())
@@ -109,6 +112,8 @@ def changed(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     if machine.is_expression:
         refuse("SW282", what="a list that a generator expression changes")
     owner = function.owner
+    if function.name == "append" and len(args) == 1 and not kwargs and joins_table(machine, s, owner, args[0]):
+        return (None,)
     if function.name == "append":
         args[:] = [snapshot(machine, s, element(machine, s, x), owner) for x in args]
     holds = len(args) == 1 and (type(args[0]) in (TracedRecord, ListRow) or holds_undecided(args[0]) or is_list(args[0]))
@@ -136,6 +141,62 @@ def _with_list(machine: Machine, s: State, items: list[Any], more: Any) -> list[
     if not (is_list(more) and not more.numpy) and type(more) not in (TracedRecords, TracedLists):
         return items
     return grown(machine, s, items, more[:0] if not items else None)
+
+
+def joins_table(machine: Machine, s: State, items: Any, x: Any) -> bool:
+    """Appends a list that the function has made to a table of lists; returns False for anything else.
+
+    An empty list becomes a table. The list becomes a row of it for all names and objects that refer to it.
+    """
+    row = _row(machine, x) if machine.stores else None
+    if machine.stores and type(x) is list and not x:
+        machine.unknown.add(s.next)  # the list may grow in a loop of which this pass has seen no round
+        explorer().guard(explorer().loop.const(False, BOOL))
+        raise in_place(IndexError("an empty list"))
+    empty = type(items) is list and not items and machine.outer is not None and id(items) not in machine.outer
+    if row is None or not (empty or (type(items) is Growing and type(items.value) is Table)):
+        return False
+    if empty:
+        items = grown(machine, s, items, Table.empty(explorer().loop, row.kind, (s.next, 0)), x)
+    items.check_free()
+    items.value = items.value.appended(row)
+    _become_line(machine, s, items, x)
+    return True
+
+
+def _row(machine: Machine, x: Any) -> TracedScalar | None:
+    """Returns a list that the function has made, and of which no other list has a copy, as one of the row; None for others."""
+    if type(x) is list and machine.outer is not None and id(x) not in machine.outer:
+        large = any(type(y) is int and not MIN <= y <= MAX for y in x)
+        kind = None if large else kind_of(x)
+        if kind is None or kind[1]:
+            return None
+        return list_of(explorer().loop, kind, [element_value(explorer().loop, of_text(y)) for y in x])
+    own = type(x) is Growing and not x.frozen and not x.lent
+    found: Any = current(x) if own else None
+    return found if is_list(found) and not found.numpy else None
+
+
+def _become_line(machine: Machine, s: State, items: Growing, x: Any) -> None:
+    """Makes the last row of a table of the list `x` for all that refers to it."""
+    if not _is_named(s, x):
+        return
+    last = line_at(items, make_int(explorer().loop.call("subtract", items.value.count.value, explorer().loop.const(1, I64))))
+    changed = s.mapped(lambda y: y, machine.outer or {}, {id(x): last, id(items): items})
+    s.stack[:], s.variables = changed.stack, changed.variables
+
+
+def table_of(machine: Machine, s: State, items: list[Any]) -> Growing | None:
+    """Returns a display of lists that the function has made as a table of them; None for another one."""
+    rows = [row for x in items if (row := _row(machine, x)) is not None] if machine.stores else []
+    if not rows or len(rows) < len(items) or any(row.kind != rows[0].kind for row in rows):
+        return None
+    if len({id(x) for x in items}) < len(items) or any(_is_named(s, x) for x in items):
+        refuse("SW282", what="a list in a list that has a second name,")
+    table = Table.empty(explorer().loop, rows[0].kind, (s.next, 0))
+    for row in rows:
+        table = table.appended(row)
+    return Growing(table)
 
 
 def snapshot(machine: Machine, s: State, x: Any, owner: Any) -> Any:

@@ -14,6 +14,7 @@ from udf_compiler.frontends.python.regions.growing import Growing, numpy_of_both
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.regions.state import State, within
+from udf_compiler.frontends.python.regions.stored import Cells, Place, Stored, Table
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -26,6 +27,8 @@ def element_of(draft: Any, x: Any) -> Value:
 
 def of_both(known: Any, kind: Any) -> Any:
     """Returns the kind of a list that grows: the known one, or that of the elements, records or lists of both."""
+    if Stored in (type(known), type(kind)):
+        return kind if type(kind) is Stored and known == (kind.inner, "") and not kind.rows else known
     if Records in (type(known), type(kind)):
         known, kind = (x if type(x) is not tuple else (kind_with_gaps(x) or x) for x in (known, kind))
     if type(known) in (Records, Lists):
@@ -46,8 +49,25 @@ def as_known(draft: Any, items: Any, kind: Any, known: Any) -> Growing | None:
     return None
 
 
-def of_kind(draft: Any, items: Any, kind: Any, known: Records | Lists) -> Growing | None:
-    """Returns a list at a loop head as one of a known kind; None where it is one, or has other elements."""
+def _as_stored(draft: Any, items: Any, kind: Any, known: Stored, place: Place) -> Growing | None:
+    if known.rows:
+        return Growing(Table.empty(draft.loop, known.inner, place)) if type(items) is list and not items else None
+    plain = (known.inner, "")
+    if type(items) is list and (not items or kind == plain):
+        made = list_of(draft.loop, plain, [element_of(draft, x) for x in items])
+        return Growing(Cells.of(draft.loop, made, place))
+    if type(items) is Growing and kind == plain:
+        return Growing(Cells.of(draft.loop, draft.leaf(items.value), place), items.frozen, items.lent)
+    return None
+
+
+def of_kind(draft: Any, items: Any, kind: Any, known: Records | Lists | Stored, place: Place) -> Growing | None:
+    """Returns a list at a loop head as one of a known kind; None where it is one, or has other elements.
+
+    `place`: what distinguishes a copy that it makes.
+    """
+    if type(known) is Stored:
+        return _as_stored(draft, items, kind, known, place)
     if type(known) is Lists:
         return _as_lists(draft, items, kind, known)
     assert type(known) is Records
@@ -96,6 +116,8 @@ def varying(x: Any) -> tuple[Any, Any]:
     if type(x) is Mapping:
         return x.kinds, None if x.log is not None else tuple(x.known)
     if type(x) is Growing:
+        if type(x.value) in (Cells, Table):
+            return x.value.kind, None
         return x.value.kind if type(x.value) in (TracedRecords, TracedLists) else (x.value.kind, x.value.numpy), None
     return kind_of(x) or kind_of_records(x) or kind_of_lists(x), len(x)
 

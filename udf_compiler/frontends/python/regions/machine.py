@@ -14,6 +14,7 @@ from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS, Code, 
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
+from udf_compiler.frontends.python.regions.stored import Line
 from udf_compiler.frontends.python.undecided import Undecided, decided, is_same
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -30,7 +31,9 @@ class Machine:
     for sum, any or all, or for another function as a "list". It is YIELDS for a generator function that is the UDF itself, and
     GENERATED for another one. `reduce` runs such a body. `changes`: new lists of the row are objects that the function may
     change. `outer`: the objects that outlive a call, by id, if they are known. `part`: the part of the code that
-    runs, if not all of it. `rounds`: how often each loop went round on a path that is interpreted, by the target of its end.
+    runs, if not all of it. `stores`: lists to which it assigns elements have memory of their own (`stored`). `unknown`: the
+    instructions of this pass that add an empty list to a table: only a later pass knows its kind. `rounds`: how often each loop
+    went round on a path that is interpreted, by the target of its end.
     """
 
     function: FunctionType
@@ -41,6 +44,8 @@ class Machine:
     changes: bool = False
     outer: dict[int, Any] | None = None
     part: Code | None = None
+    stores: bool = False
+    unknown: set[int] = field(default_factory=set)
     rounds: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -63,7 +68,7 @@ def pop(s: State, count: int) -> list[Any]:
 
 def check_growing(values: Iterable[Any]) -> None:
     """Refuses lists and dicts that the function changes, within another value (SW282)."""
-    if any(type(v) is Growing for v in values):
+    if any(type(v) in (Growing, Line) for v in values):
         refuse("SW282", what="a list that grows in a loop, within another value")
     if any(type(v) is Mapping for v in values):
         refuse("SW282", what="a dict that it makes, within another value")

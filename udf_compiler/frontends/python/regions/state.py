@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.python.found_matches import FoundMatch, FoundMatches
 from udf_compiler.frontends.python.frame_row import TracedRow
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
@@ -123,12 +124,16 @@ def parts_of_object(x: Any) -> list[Any]:
 
 @dataclass(slots=True)
 class State:
-    """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value."""
+    """The stack and variables of a function. `next`: index of the next instruction; `result`: the returned value.
+
+    `writes`: the assignments of elements in place that take effect before the next instruction (`stored.write`).
+    """
 
     stack: list[Any]
     variables: Namespace
     next: int = 0
     result: Any = UNSET
+    writes: list[tuple[Any, TracedScalar, TracedScalar]] = field(default_factory=list)
 
     def mapped(
         self, change: Callable[[Any], Any], outer: dict[int, Any], instead: dict[int, Any] | None = None, moves: bool = False
@@ -141,7 +146,14 @@ class State:
         copy = _Copy(change, outer, dict(instead or {}), moves)
         stack = [copy(x) for x in self.stack]
         variables = {name: copy(self.variables[name]) for name in sorted(self.variables)}
-        return State(stack, variables, self.next, copy(self.result))
+        return State(stack, variables, self.next, copy(self.result), [copy(x) for x in self.writes])
+
+    def written(self, loop: LoopBuilder) -> State:
+        """Returns the state after its assignments of elements, in `loop`, which only their path reaches."""
+        for owner, index, x in self.writes:
+            owner.value = owner.value.stored(loop, index.value, x.value)
+        self.writes = []
+        return self
 
     def copied(self, outer: dict[int, Any]) -> State:
         """Returns a copy that shares no mutable object."""
