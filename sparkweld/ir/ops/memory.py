@@ -17,7 +17,7 @@ _ALLOCATING = frozenset(
     float_to_str format_int format_decimal format_hex format_fixed strftime translate strip_accents_ascii strip_accents_unicode
     split rsplit split_str hexdigest hexlify base64_encode base64_decode base64_decode_decided quote unquote unquote_decided
     query_values json_quote json_string json_member json_elements json_keys json_values json_strings json_writable json_written
-    json_put json_drop python_literal without_wide unhexlify hmac_key""".split()
+    json_put json_drop python_literal without_wide unhexlify hmac_key repeat_some""".split()
 )
 
 

@@ -39,6 +39,9 @@ from sparkweld.ir.types import BOOL, F64, I64, STR, Items, Type, list_of
 
 Param = int | str | None
 
+#: The most times that `repeat_some` repeats a string.
+MOST_TIMES = 256
+
 #: The most decimals of `format_decimal`, as of Python's decimals.
 MOST_DECIMALS = 28
 
@@ -283,6 +286,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "strip_accents_ascii": StringFunction(strip_accents_ascii, _S, STR),
     "strip_accents_unicode": StringFunction(strip_accents_unicode, _S, STR),
     "repeat": StringFunction(lambda s, n: s * n, _S, STR, ("int",)),
+    "repeat_some": StringFunction(lambda s, n: s * min(int(n), MOST_TIMES), (STR, I64), STR),
     "center": StringFunction(str.center, _S, STR, ("int", "char")),
     "ljust": StringFunction(str.ljust, _S, STR, ("int", "char")),
     "rjust": StringFunction(str.rjust, _S, STR, ("int", "char")),

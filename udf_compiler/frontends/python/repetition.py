@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparkweld.ir.ops import StrCall
+from sparkweld.ir.ops.string_functions import MOST_TIMES
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python.operands import as_int, as_text, is_number, kind_of, make_int, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -56,13 +57,14 @@ def _joined(*parts: Any) -> TracedScalar:
 
 
 def _start_of_many(text: Any, count: Any) -> TracedScalar:
-    """Returns the start of a long constant string; guards larger numbers."""
+    """Returns a string many times: the start of a long constant string, or one of the row. Guards larger numbers."""
+    loop, number = explorer().loop, as_int(count)
     if is_scalar(text):
-        refuse("SW262", call="str * int", what="a count that is not constant, of a string that is not,")
+        explorer().guard(loop.call("less_equal", number, loop.const(MOST_TIMES, I64)))
+        return make_text(loop.emit(StrCall("repeat_some"), text.value, number))
     most = _MOST // max(len(text), 1)
     if not most:
         refuse("SW262", call="str * int", what="a count that is not constant, of a long string,")
-    loop, number = explorer().loop, as_int(count)
     explorer().guard(loop.call("less_equal", number, loop.const(most, I64)))
     some = loop.call("maximum", number, loop.const(0, I64))
     size = loop.call("multiply", some, loop.const(len(text), I64))

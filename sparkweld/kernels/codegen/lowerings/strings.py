@@ -15,7 +15,7 @@ from llvmlite import ir
 from sparkweld.errors import InternalError
 from sparkweld.ir.ops import Op, RegexCall, StrCall
 from sparkweld.ir.ops.matches import READS
-from sparkweld.ir.ops.string_functions import Param, strip_accents_ascii, strip_accents_unicode
+from sparkweld.ir.ops.string_functions import MOST_TIMES, Param, strip_accents_ascii, strip_accents_unicode
 from sparkweld.kernels.codegen.lowerings import codecs
 from sparkweld.kernels.codegen.lowerings.constant_data import constant_bytes, integer, stack_words, text
 from sparkweld.kernels.codegen.lowerings.string_values import CALLS
@@ -312,6 +312,7 @@ _CALLS: dict[str, Build] = {
     "remove_suffix_str": _call(substrings.remove_suffix), "split_str": _with_arena(splitting.split_by),
     "code_point": _call(utf8.code_point),
     "replace": _with_arena(building.replace), "concat": _concat, "translate": _translate, "repeat": _with_arena(building.repeat),
+    "repeat_some": lambda params, b, v, times, arena: building.repeat_some.build(b, arena, v, times, integer(MOST_TIMES)),
     "strip_accents_ascii": _strip_accents(strip_accents_ascii), "strip_accents_unicode": _strip_accents(strip_accents_unicode),
     "rjust": _pad(0), "ljust": _pad(1), "center": _pad(2), "zfill": _with_arena(building.zfill),
     "from_code_point": _with_arena(building.from_code_point),

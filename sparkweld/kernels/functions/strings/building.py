@@ -113,6 +113,12 @@ def repeat(arena: int, v: int, times: int) -> int:
     return view(to, n * times)
 
 
+@function(INT, VIEW, INT, INT, result=VIEW)
+def repeat_some(arena: int, v: int, times: int, most: int) -> int:
+    """Returns v * min(times, most)."""
+    return repeat(arena, v, times if times < most else most)
+
+
 @function(INT, VIEW, VIEW, INT, INT, result=VIEW)
 def pad(arena: int, v: int, fill: int, width: int, side: int) -> int:
     """Returns v.rjust(width, fill) for side 0, v.ljust for 1, v.center for 2."""

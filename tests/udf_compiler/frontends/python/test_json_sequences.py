@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import MapType, StringType
+from pyspark.sql.types import DoubleType, MapType, StringType
 
 from sparkweld.contract.constants import ARROW_BATCHED
 from sparkweld.errors import Refusal
@@ -103,3 +103,18 @@ def test_strings_of_json_in_a_map():
     batch = pa.record_batch({"t": pa.array(texts)})
     compared = compare_with_worker(chosen, [batch], MapType(StringType(), StringType()), ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.decided == 1 and not compared.flagged, compared
+
+
+def total_of(text):
+    order = json.loads(text)
+    return float(sum(item["qty"] * item["price"] * (1 + item["tax"]) for item in order["items"]))
+
+
+def test_sums_of_products_of_json():
+    """Numbers of each class. Rows with a string or a large integer run in Python, which may raise."""
+    items = ['{"qty": 2, "price": 3, "tax": 0.5}', '{"qty": 1, "price": 1.5, "tax": 0}', '{"qty": true, "price": 9.99, "tax": 1}']
+    others = ['{"qty": "a", "price": 3, "tax": 0}', '{"qty": 12345678901234567890, "price": 3, "tax": 0}', '{"qty": 1}']
+    for item in (*items, *others):
+        batch = pa.record_batch({"t": pa.array([f'{{"items": [{", ".join(parts)}]}}' for parts in ([], items, [*items, item])])})
+        compared = compare_with_worker(total_of, [batch], DoubleType(), ARROW_BATCHED, kernel=True)
+        assert not compared.refused and compared.flagged == (item in others), compared

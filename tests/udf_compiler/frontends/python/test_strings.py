@@ -98,3 +98,10 @@ def test_calls_that_require_the_object_are_refused(source, code, caught):
 def test_arguments_that_are_none(call):
     source = f"def f(a):\n    b = 'a' if len(a) > 2 else None if len(a) > 1 else 3\n    try:\n        return str(a.{call})\n"
     check(f"{source}    except TypeError:\n        return 'no'", ("str",), needless=2)
+
+
+@pytest.mark.parametrize("source", ["a * b", "b * a", "'<' + a[:2] * (b % 5) + '>'", "a.upper() * max(b, 0)"])
+def test_strings_many_times(source):
+    """More than 256 times run in Python."""
+    rows = [(a, b) for a in ("", "a", "é😀", "x" * 40) for b in (0, 1, 3, -1, 256, 257, -(2**31))]
+    check(f"lambda a, b: {source}", ("str", "i32"), rows=rows, needless=4)
