@@ -20,6 +20,8 @@ import logging
 import math
 import os
 import re
+import socket
+import struct
 import traceback
 import urllib.parse
 import warnings
@@ -276,7 +278,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             type(find_stand_in(m)): [(find_stand_in(m), m)]
             for m in (
                 *(hashlib, zlib, binascii, base64, html, json, urllib, urllib.parse, dateutil.relativedelta, decimal),
-                *(zoneinfo, pytz, hmac, ipaddress),
+                *(zoneinfo, pytz, hmac, ipaddress, struct, socket),
             )
         },
         hmac_calls.TracedHmac: [(hmac_calls.TracedHmac(b"key", "md5"), hmac.new(b"key", digestmod="md5"))],

@@ -21,6 +21,7 @@ from udf_compiler.frontends.python import (
     relative_times,
     row_class,
     statistics_calls,
+    struct_calls,
     time_classes,
     url_calls,
     vector_classes,
@@ -43,7 +44,7 @@ _MADE_IN_PYTHON = 1 << 9
 _TABLES = (
     *(scipy_, numpy_module, pandas_, math_, re_, builtins_, time_classes, output_calls, digest_calls, url_calls, json_calls),
     *(statsmodels_, literal_calls, library_calls, dict_classes, vector_classes, row_class, statistics_calls, data_types),
-    *(relative_times, date_parsers, decimal_methods, zone_classes, hmac_calls, ip_calls),
+    *(relative_times, date_parsers, decimal_methods, zone_classes, hmac_calls, ip_calls, struct_calls),
 )
 
 
