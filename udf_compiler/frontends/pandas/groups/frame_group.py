@@ -49,6 +49,7 @@ from udf_compiler.frontends.pandas.groups.made_lists import GroupDict, GroupList
 from udf_compiler.frontends.pandas.groups.operands import Operands
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement
+from udf_compiler.frontends.pandas.groups.value_counts import ValueCounts
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python.path_explorer import is_exploring
 from udf_compiler.frontends.tracing.frames import in_while
@@ -163,7 +164,7 @@ class FrameGroup(Operands):
 
     def has_length(self, x: Any) -> bool:
         """Whether `x` is a list that a loop over the group has made."""
-        return type(x) in (GroupDict, GroupList, GroupRecords, GroupSet, list_calls.Distinct, dict_rows.DictRows)
+        return type(x) in (GroupDict, GroupList, GroupRecords, GroupSet, list_calls.Distinct, dict_rows.DictRows, ValueCounts)
 
     def is_length(self, x: GroupScalar) -> bool:
         """Whether a scalar is the number of rows of the whole group, which is never 0."""

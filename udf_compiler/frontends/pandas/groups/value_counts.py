@@ -44,20 +44,36 @@ class ValueCounts(StandIn):
 
     def _element(self, count: Value) -> GroupScalar:
         """Returns the element of a count: the count itself, or its share of all present values."""
-        loop, rows = self._group.loop, self._series.loop
+        loop = self._group.loop
         if not self._shares:
             return GroupScalar(loop, count)
+        return GroupScalar(loop, loop.call("divide", loop.cast(count, F64), loop.cast(self._total(), F64)))
+
+    def _total(self) -> Value:
+        """Returns the number of present values, in the loop of scalars."""
+        rows = self._series.loop
         present = rows.call("logical_not", self._series.kind.is_missing(self._series))
         inside = present if rows.where is None else rows.call("logical_and", present, rows.where)
-        total = self._group.reduced(_CALL, "sum", rows.cast(inside, I64))
-        return GroupScalar(loop, loop.call("divide", loop.cast(count, F64), loop.cast(total, F64)))
+        return self._group.reduced(_CALL, "sum", rows.cast(inside, I64))
+
+    def _sum(self) -> GroupScalar:
+        if self._shares:
+            refuse("SW312", call=f"a {self.what} .sum", what="of shares")
+        return GroupScalar(self._group.loop, self._total())
+
+    @property
+    def length(self) -> GroupScalar:
+        """Returns the number of distinct values, a Python int."""
+        return self._series.nunique()  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         if name == "index":
             return CountedValues(self)
         if name in ("iloc", "iat"):
             return _First(self)
-        if name in ("max", "idxmax", "get"):
+        if name == "keys":
+            return lambda: CountedValues(self)
+        if name in ("max", "idxmax", "get", "sum"):
             return getattr(self, f"_{name}")
         refuse("SW312", call=f"a {self.what} .{name}", what="not among the supported methods")
 
