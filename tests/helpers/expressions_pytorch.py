@@ -137,12 +137,12 @@ def compare_module(draw: Draw) -> tuple[str, Compared]:
     for row, value in enumerate(_ODD):
         table[row, drawn.rng.integers(0, _WIDTH)] = value
     batch = pa.RecordBatch.from_arrays([pa.array(column) for column in table.T], list("abcd"))
-    # Relative to the largest number in a layer: sums of another order, and functions that cancel.
+    # Relative to the largest number in a layer, and to the row's own: sums of another order, and functions that cancel.
     with torch.no_grad():
         usual = torch.tensor(table[len(_ODD) :], dtype=dtype)
         size = max(float(x.abs().max()) for x in _partial(net, usual)) ** (2 if name == "mean" else 1)
     eps = 1e-13 if wide else 1e-4
-    near = {} if type or name == "round" else {"rtol": eps, "atol": eps * max(size, 1.0)}
+    near = {} if type or name == "round" else {"rtol": eps, "atol": eps * max(size, 1.0), "of_arguments": eps}
     source = f"{net} {name}"
     try:
         scored = compare(function, batch, type or (DoubleType() if wide else FloatType()), **near)

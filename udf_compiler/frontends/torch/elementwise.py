@@ -186,7 +186,7 @@ def clamp(step: Step, input: RowTensor, min: Any = None, max: Any = None) -> Row
 
 
 def _round(step: Step, input: RowTensor, *, decimals: Any = 0) -> RowTensor:
-    """Implements round. Rows in which an error decides run in Python."""
+    """Implements round. Rows in which an error decides, also about the sign of a zero, run in Python."""
     if decimals != 0 or not input.values.type.is_float:
         step.refuse("decimals or integers")
     loop, columns = input.loop, input.values.columns
@@ -194,6 +194,7 @@ def _round(step: Step, input: RowTensor, *, decimals: Any = 0) -> RowTensor:
         half = loop.const(0.5, F64)
         wide = [loop.cast(v, F64) for v in columns]
         guard_apart(loop, wide, [total(loop, loop.call("floor", v), half) for v in wide], [input])
+        guard_apart(loop, wide, [loop.const(0.0, F64)] * len(wide), [input])
     return made(step, input, [loop.call("rint", v) for v in columns], input.shape)
 
 
