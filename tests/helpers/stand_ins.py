@@ -28,6 +28,7 @@ import warnings
 import zlib
 import zoneinfo
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -154,7 +155,7 @@ from udf_compiler.frontends.python import (
     zoned_datetimes,
 )
 from udf_compiler.frontends.python import values as scalars
-from udf_compiler.frontends.python.regions import helpers, overwritten
+from udf_compiler.frontends.python.regions import helpers, overwritten, stored
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.vectors import ConstantVector
 from udf_compiler.frontends.torch import conversions, namespace, tensors
@@ -241,6 +242,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
     numbers = scalars.of_value(read("v"))
     words = scalars.TracedScalar("list<str>", loop.emit(StrCall("split", (",", -1)), read("s")))
     ends = loop.emit(MakeList(list_of(I64)), read("n"))
+    table = stored.Table(numbers, lists.of_list(ends), lists.of_list(ends))
     rebuilder = Rebuilder(find_stand_in)
     linear = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model = TracedModel(find(linear, lambda held: held))
@@ -361,6 +363,9 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
         record_parts.ListRow: [(record_parts.ListRow([scalar["float"]]), [1.5])],
+        stored.Cells: [(stored.Cells(numbers), [1.5])],
+        stored.Table: [(table, [[1.5]])],
+        stored.Line: [(stored.Line(SimpleNamespace(value=table), scalar["int"], scalar["int"]), [1.5])],
         overwritten.Overwritten: [(overwritten.Overwritten(numbers, numbers), [1.5])],
         listed_times.RowTime: [(listed_times.RowTime(scalar["int"]), pd.Timestamp(3))],
         listed_times.RowSpan: [(listed_times.RowSpan(scalar["int"]), pd.Timedelta(3))],

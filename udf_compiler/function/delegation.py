@@ -50,7 +50,7 @@ def _returned_call(function: FunctionType) -> tuple[Any, list[Any], dict[str, An
         if op in _CONSTANTS:
             stack.append(value)
         elif op == "KW_NAMES":
-            names = value
+            names = function.__code__.co_consts[instruction.arg or 0]  # `dis` of 3.11 does not resolve it
         elif op in _CALLS:
             names = stack.pop() if op in _NAMED_CALLS else names
             first = len(stack) - (instruction.arg or 0)

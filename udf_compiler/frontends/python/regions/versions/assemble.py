@@ -1,6 +1,6 @@
-"""Assembles translated instructions: resolves jumps, loop exits and handlers, and inlines list comprehensions.
+"""Assembles translated instructions: resolves jumps, loop exits and handlers, and inlines comprehensions.
 
-CPython 3.12 and later run a list comprehension in the function's own frame (PEP 709). For older versions, `assemble` does so: it
+CPython 3.12 and later run a comprehension in the function's own frame (PEP 709). For older versions, `assemble` does so: it
 puts the comprehension's instructions in place of its call, and renames its variables.
 """
 
@@ -89,7 +89,7 @@ class Version:
     - `handlers`: returns the handler of each instruction, given the index of each offset.
     - `prologue`: the instructions that a handler begins with.
     - `ends_loops`: END_FOR follows a loop. If not, FOR_ITER jumps to the instruction after the loop.
-    - `inlines`: list comprehensions run in the function's frame. If not, `made_by` instructions make their functions.
+    - `inlines`: comprehensions run in the function's frame. If not, `made_by` instructions make their functions.
     """
 
     rules: Mapping[str, Rule]
@@ -101,7 +101,7 @@ class Version:
 
 
 def assemble(code: CodeType, version: Version) -> Decoded:
-    """Decodes a function of a version, and inlines its list comprehensions."""
+    """Decodes a function of a version, and inlines its comprehensions."""
     made = _Assembly(version)
     made.append(code, {}, None)
     instructions = tuple(
@@ -138,7 +138,7 @@ class _Assembly:
         this, self.codes = self.codes, self.codes + 1
         exits = set() if self.version.ends_loops else {raw.target for raw in raws if raw.name == "FOR_ITER"}
         starts = {handler.target for handler in own if handler is not None} if self.version.prologue else set()
-        calls = {} if self.version.inlines else _list_comprehensions(raws)
+        calls = {} if self.version.inlines else _comprehensions(raws)
         makes = {n for make in calls.values() for n in _making(raws, make, self.version.made_by)}
         for n, raw in enumerate(raws):
             found = own[n]
@@ -179,7 +179,7 @@ class _Assembly:
             self._emit(emit, None, None)
 
     def _inline(self, made: Raw, code: CodeType, names: Mapping[str, str], handler: _Found) -> None:
-        """Appends the body of a list comprehension; the top of the stack is its iterator."""
+        """Appends the body of a comprehension; the top of the stack is its iterator."""
         own = {name: f"{name} of list {self.codes}" for name in (*code.co_varnames, *code.co_cellvars)}
         own |= {name: names.get(name, name) for name in code.co_freevars}
         self.cells += [own[name] for name in code.co_cellvars]
@@ -206,8 +206,8 @@ def _value(i: dis.Instruction, code: CodeType) -> Any:
     return code.co_consts[i.arg or 0] if i.opname == "KW_NAMES" else i.argval
 
 
-def _list_comprehensions(raws: Sequence[Raw]) -> dict[int, int]:
-    """Maps the call of each list comprehension to the instruction that makes its function.
+def _comprehensions(raws: Sequence[Raw]) -> dict[int, int]:
+    """Maps the call of each list, set or dict comprehension to the instruction that makes its function.
 
     Only a comprehension or generator expression is called right after GET_ITER. They are nested, so the call belongs to the last
     one that was made and not called.
@@ -220,7 +220,7 @@ def _list_comprehensions(raws: Sequence[Raw]) -> dict[int, int]:
         elif made and (raw.name, raw.arg) in (("CALL", 0), ("CALL_FUNCTION", 1)) and _after_iterator(raws, n):
             make = made.pop()
             called = _code_made(raws, make)
-            if called is not None and called.co_name == "<listcomp>":
+            if called is not None and called.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>"):
                 found[n] = make
     return found
 
