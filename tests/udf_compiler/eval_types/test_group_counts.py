@@ -35,6 +35,9 @@ AGGREGATES = {
     "share_of_the_most": (lambda s: s.value_counts(normalize=True).iloc[0], DOUBLE, "tag", 4, 1),
     "largest_share": (lambda s: s.value_counts(normalize=True).max(), DOUBLE, "price", 5, 0),
     "share_of_one": (lambda s: s.value_counts(normalize=True)["a"], DOUBLE, "tag", 3, 2),
+    "smallest_of_the_most": (lambda s: s.dropna().value_counts().sort_index().idxmax(), STRING, "tag", 4, 1),
+    "smallest_share_of_the_most": (lambda s: s.value_counts(normalize=True).sort_index().idxmax(), DOUBLE, "price", 5, 0),
+    "smallest_day_of_the_most": (lambda s: s.value_counts().sort_index().idxmax(), LONG, "day", 5, 0),
     "number_of_counts": (lambda s: len(s.value_counts()), LONG, "tag", 5, 0),
     "sum_of_counts": (lambda s: s.value_counts().sum(), LONG, "tag", 5, 0),
     "first_key": (lambda s: s.value_counts().keys()[0], STRING, "tag", 3, 1),
@@ -58,6 +61,19 @@ def test_ties_of_a_counter_are_decided_by_the_first_value():
     for function in (lambda s: Counter(s).most_common(1)[0][0], lambda s: ",".join(x for x, _ in Counter(s).most_common(2))):
         found = compare_aggregate(function, groups, STRING, ["x"])
         assert (found.refused, found.decided) == (None, 3), found.reason
+
+
+@pytest.mark.parametrize("values", [["é", "z", "ab", "a", "ab", "é", None], ["b", "a"], [0.0, -0.0, 1.0, 1.0], [-0.0, 0.0, float("nan")]])
+def test_ties_of_counts_by_value_are_decided_by_the_smallest(values):
+    """Among equal zeros, pandas keeps the first one."""
+    groups, returns = [pa.record_batch({"x": pa.array(values)})], DOUBLE if type(values[0]) is float else STRING
+    found = compare_aggregate(lambda s: s.value_counts().sort_index().idxmax(), groups, returns, ["x"])
+    assert (found.refused, found.decided) == (None, 1), found.reason
+
+
+def test_counts_by_value_have_no_known_order_of_counts():
+    for function in (lambda s: s.value_counts().sort_index().index[0], lambda s: s.value_counts().sort_index(ascending=False).idxmax()):
+        assert compare_aggregate(function, GROUPS, STRING, ["tag"]).refused is not None
 
 
 def rows_of_counts(f):

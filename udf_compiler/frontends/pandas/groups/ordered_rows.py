@@ -357,7 +357,7 @@ def _nunique(group: FrameGroup, call: str, s: TracedSeries, dropna: Any = True) 
     return GroupScalar(group.loop, count, weak=True, bound=MAX_ROWS)
 
 
-def _mode(group: FrameGroup, call: str, s: TracedSeries, dropna: Any = True) -> TracedSeries:
+def mode(group: FrameGroup, call: str, s: TracedSeries, dropna: Any = True) -> TracedSeries:
     """Returns the most frequent values, ascending."""
     check_plain(call, dropna=(dropna, (True,)))
     if s.kind not in (NUMBERS, STRINGS):
@@ -389,7 +389,7 @@ SERIES: dict[str, Callable[[FrameGroup, TracedSeries], Any]] = {
     "reset_index": _series("reset_index", _reset_index),
     "unique": _series("unique", _unique),
     "nunique": _series("nunique", _nunique),
-    "mode": _series("mode", _mode),
+    "mode": _series("mode", mode),
 }
 FRAME: dict[str, Callable[[FrameGroup, TracedFrame], Any]] = {
     "sort_values": _sort,

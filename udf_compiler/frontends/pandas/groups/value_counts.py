@@ -1,7 +1,7 @@
 """Traces `Series.value_counts` of a group: the count of a known value, the largest count, and the most frequent value.
 
 pandas orders the values by their counts, and equal counts by their places. So a guard sends groups to Python whose most frequent
-value is not unique, where its place matters.
+value is not unique, where its place matters. After ``sort_index()`` the smallest of them comes first, as in ``mode()``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pandas as pd
 from sparkweld.ir import Value
 from sparkweld.ir.types import BOOL, F64, I64
 from udf_compiler.frontends.pandas.calls.arrays import bound
-from udf_compiler.frontends.pandas.groups.elements import element_at
-from udf_compiler.frontends.pandas.groups.ordered_rows import Key
+from udf_compiler.frontends.pandas.groups.elements import element, element_at
+from udf_compiler.frontends.pandas.groups.ordered_rows import Key, mode
 from udf_compiler.frontends.pandas.groups.reductions import check_plain
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
@@ -73,9 +73,13 @@ class ValueCounts(StandIn):
             return _First(self)
         if name == "keys":
             return lambda: CountedValues(self)
-        if name in ("max", "idxmax", "get", "sum"):
+        if name in ("max", "idxmax", "get", "sum", "sort_index"):
             return getattr(self, f"_{name}")
         refuse("SW312", call=f"a {self.what} .{name}", what="not among the supported methods")
+
+    def _sort_index(self, *, ascending: Any = True) -> ValueCounts:
+        check_plain(f"a {self.what} .sort_index", ascending=(ascending, (True,)))
+        return CountsByValue(self._group, self._series, self._shares)
 
     def _most(self) -> Value:
         """Returns the largest count, in the loop of scalars. A group without values runs in Python."""
@@ -126,6 +130,22 @@ class ValueCounts(StandIn):
         loop = self._group.loop
         found = loop.call("greater", self._number_of(label), loop.const(0, I64))
         return self._group.decide(GroupScalar(loop, found, weak=True))
+
+
+class CountsByValue(ValueCounts):
+    """The Series of counts in the order of the values."""
+
+    __slots__ = ()
+    what = "Series of counts in the order of the values"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("index", "iloc", "iat", "keys"):
+            refuse("SW312", call=f"a {self.what} .{name}", what="not among the supported methods")
+        return super().__getattr__(name)
+
+    def _idxmax(self) -> Any:
+        """Returns the smallest of the most frequent values. A group without values runs in Python."""
+        return element(self._group, mode(self._group, _CALL, self._series), 0, _CALL)
 
 
 class CountedValues(StandIn):
