@@ -46,7 +46,7 @@ def calls_table() -> str:
         ("`.str` of pieces", _names(("get", "join", "len", "[...]"))),
         ("Series `.dt` of datetimes", _names((*datetime_accessor.DATETIME_FIELDS, *instants, "to_period"))),
         ("Series `.dt` of timedeltas", _names((*datetime_accessor.TIMEDELTA_FIELDS, *datetime_accessor.TIMEDELTA_METHODS))),
-        ("DataFrame", _names((*frames.METHODS, *frames.PROPERTIES))),
+        ("DataFrame", _names((*pandas_.FRAME_METHODS, *frames.PROPERTIES))),
         ("array", _names((*arrays.METHODS, "T", "dtype", "ndim", "shape"))),
         ("`pyarrow.compute.`", _names(modules_.FUNCTIONS)),
         ("pyarrow Array", _names((*modules_.METHODS, "type"))),

@@ -390,6 +390,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         GroupScalar: [(reduced, np.float64(1)), (GroupScalar(loop, read("n"), weak=True), 1)],
         correlations.Matrix: [(correlations.Matrix(reduced), np.ones((2, 2))), (correlations.Matrix(reduced, 0), np.ones(2))],
         value_counts.ValueCounts: [(counts, series.value_counts())],
+        value_counts.CountsByValue: [(value_counts.CountsByValue(FrameGroup(loop), x), series.value_counts().sort_index())],
         value_counts.CountedValues: [(value_counts.CountedValues(counts), series.value_counts().index)],
         value_counts._First: [(value_counts._First(counts), series.value_counts().iloc)],
         single_values.GroupSpan: [(single_values.GroupSpan(read("n")), pd.Timedelta(1, "s"))],
@@ -464,6 +465,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         constants.PandasConstant: [
             (constants.PandasConstant(series), series), (constants.PandasConstant(pd.Index([1])), pd.Index([1])),
         ],
+        constants.FrameConstant: [(constants.FrameConstant(pd.DataFrame({"x": [1]})), pd.DataFrame({"x": [1]}))],
         constants._Method: [(constants.PandasConstant(series).sum, series.sum)],
         data_types.TypeConstant: [
             (data_types.constant_of(x, lambda held: held), x) for x in (DoubleType(), schema["x"], ArrayType(LongType()))

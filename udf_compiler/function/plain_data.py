@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from udf_compiler.frontends.tracing.constants import ConstantSet, PandasConstant, constant_date
+from udf_compiler.frontends.tracing.constants import ConstantSet, FrameConstant, PandasConstant, constant_date
 from udf_compiler.function.bytecode import Use
 
 #: Types whose values are immutable and hold nothing else.
@@ -138,7 +138,7 @@ def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
 
 
 def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
-    """Returns a read-only view of a numeric NumPy array, or a constant for a pandas Series or Index; None for another type."""
+    """Returns a read-only view of a numeric NumPy array, or a constant for an object of pandas; None for another type."""
     if type(value) is np.ndarray:
         if value.dtype.kind not in _ARRAY_KINDS:
             raise use.refusal("SW216", type=f"array of {value.dtype}")
@@ -152,7 +152,29 @@ def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:
         copy, kept = value.copy(deep=True), value.copy(deep=True)
         snapshot.add(use, lambda: copy.dtype == kept.dtype and copy.equals(kept) and copy.name == kept.name)
         return PandasConstant(copy)
-    return None
+    return _copy_frame(value, use, snapshot) if type(value) is pd.DataFrame else None
+
+
+def _copy_frame(value: pd.DataFrame, use: Use, snapshot: Snapshot) -> FrameConstant:
+    """Copies a frame of columns of numbers or strings, which may be missing, whose names are distinct strings."""
+    if not all(type(n) is str for n in value.columns) or not value.columns.is_unique:
+        raise use.refusal("SW216", type="DataFrame with names of columns that are not distinct strings")
+    index = value.index
+    if type(index) not in (pd.Index, pd.RangeIndex) or index.dtype != np.int64 or index.name is not None:
+        raise use.refusal("SW216", type="DataFrame with an index of its own")
+    for name in value.columns:
+        if not _is_plain(value[name]):
+            raise use.refusal("SW216", type=f"DataFrame with a column of {value[name].dtype}")
+    copy, kept = value.copy(deep=True), value.copy(deep=True)
+    snapshot.add(use, lambda: list(copy.columns) == list(kept.columns) and copy.equals(kept))
+    return FrameConstant(copy)
+
+
+def _is_plain(column: pd.Series) -> bool:
+    """Whether a column has numbers, or strings, None and NaN."""
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "biufO":
+        return False
+    return column.dtype.kind != "O" or all(x is None or type(x) is str or (type(x) is float and x != x) for x in column)
 
 
 def copy_date(value: Any) -> Any:

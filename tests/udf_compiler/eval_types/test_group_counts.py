@@ -63,7 +63,10 @@ def test_ties_of_a_counter_are_decided_by_the_first_value():
         assert (found.refused, found.decided) == (None, 3), found.reason
 
 
-@pytest.mark.parametrize("values", [["é", "z", "ab", "a", "ab", "é", None], ["b", "a"], [0.0, -0.0, 1.0, 1.0], [-0.0, 0.0, float("nan")]])
+TIES = [["é", "z", "ab", "a", "ab", "é", None], ["b", "a"], [0.0, -0.0, 1.0, 1.0], [-0.0, 0.0, float("nan")]]
+
+
+@pytest.mark.parametrize("values", TIES)
 def test_ties_of_counts_by_value_are_decided_by_the_smallest(values):
     """Among equal zeros, pandas keeps the first one."""
     groups, returns = [pa.record_batch({"x": pa.array(values)})], DOUBLE if type(values[0]) is float else STRING
@@ -72,7 +75,8 @@ def test_ties_of_counts_by_value_are_decided_by_the_smallest(values):
 
 
 def test_counts_by_value_have_no_known_order_of_counts():
-    for function in (lambda s: s.value_counts().sort_index().index[0], lambda s: s.value_counts().sort_index(ascending=False).idxmax()):
+    smallest = lambda s: s.value_counts().sort_index().index[0]  # noqa: E731
+    for function in (smallest, lambda s: s.value_counts().sort_index(ascending=False).idxmax()):
         assert compare_aggregate(function, GROUPS, STRING, ["tag"]).refused is not None
 
 

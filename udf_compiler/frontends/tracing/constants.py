@@ -169,6 +169,32 @@ class PandasConstant(Guarded):
         return _Method(getattr(ufunc, method), f"np.{ufunc.__name__}")(*inputs)
 
 
+class FrameConstant(Guarded):
+    """A DataFrame of constants: its columns are constants, and other frames are merged with it."""
+
+    __slots__ = ()
+
+    def _more_names(self) -> Any:
+        return self._constant.columns
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._constant.columns and not hasattr(pd.DataFrame, name):
+            return self[name]
+        refuse("SW263", name=f"DataFrame.{name} of a constant")
+
+    def __getitem__(self, key: Any) -> Any:
+        names = key if type(key) is list else [key]
+        if not all(type(n) is str and n in self._constant.columns for n in names) or len(set(names)) < len(names):
+            refuse("SW262", call="[...] of a constant DataFrame", what="anything but names of its columns")
+        return PandasConstant(self._constant[key]) if type(key) is str else FrameConstant(self._constant[key])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        refuse("SW256", call="... [...] = of a captured DataFrame")
+
+    def __len__(self) -> int:
+        return len(self._constant)
+
+
 class _Method(StandIn):
     """A method of a constant, whose arguments and results are constants."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 from pandas.core import roperator
@@ -128,6 +129,15 @@ def raw(value: object) -> str:
     return f"an {name}" if name[:1] in tuple("aeioAEIO") else f"a {name}"
 
 
+class Parts:
+    """Base of the frozen dataclasses of values that a symbolic value has beside its own."""
+
+    __slots__ = ()
+
+    def parts(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
 def moved(x: Any, loop: LoopBuilder) -> Any:
     """Returns traced objects, alone or in tuples and dicts, moved to a copy of their loop."""
     if isinstance(x, tuple):
@@ -138,6 +148,8 @@ def moved(x: Any, loop: LoopBuilder) -> Any:
         return loop
     if isinstance(x, Value):
         return Value(x.id, x.type, loop)
+    if isinstance(x, Parts):
+        return replace(x, **moved(x.parts(), loop))  # type: ignore[type-var]
     if not isinstance(x, Traced):
         return x
     made = object.__new__(type(x))

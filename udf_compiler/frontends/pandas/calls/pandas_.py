@@ -15,6 +15,7 @@ from udf_compiler.frontends.pandas.apply.frame_loops import Located
 from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls import (
     categoricals,
+    constant_merges,
     cuts,
     frames,
     offsets,
@@ -40,14 +41,17 @@ from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 from udf_compiler.frontends.tracing.values import raw
 
+#: Methods of a DataFrame that a compiled function may call.
+FRAME_METHODS: dict[str, Callable[..., Any]] = {**frames.METHODS, "merge": constant_merges.merge}
+
 
 def frame_attribute(frame: TracedFrame, name: str) -> Any:
     """Returns an attribute of a DataFrame; as in pandas, a method takes precedence over a column of that name."""
     call = f"DataFrame.{name}"
     if name == "loc" and current().group is not None:
         return current().group.frame_attribute(frame, name)
-    if name in frames.METHODS:
-        return bound(frames.METHODS[name], frame, call)
+    if name in FRAME_METHODS:
+        return bound(FRAME_METHODS[name], frame, call)
     if name in frames.PROPERTIES:
         return frames.PROPERTIES[name](frame)
     if name == "index":
@@ -147,6 +151,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "to_datetime": time_conversions.to_datetime,
     "to_timedelta": time_conversions.to_timedelta,
     "concat": frames.concat,
+    "merge": constant_merges.merge,
     "cut": cuts.cut,
     "Categorical": categoricals.categorical,
 }
