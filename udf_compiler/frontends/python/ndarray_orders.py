@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import Value
-from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import BOOL, F32, F64, I64
+from sparkweld.ir.ops import ListCall, MakeList
+from sparkweld.ir.types import BOOL, F32, F64, I64, list_of
 from udf_compiler.frontends.python.ndarrays import call, elementwise, is_empty
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -18,33 +18,48 @@ from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
 
+#: The most percentiles of one call: each has code of its own.
+_MOST_SHARES = 64
+
 
 def percentile(x: TracedScalar, q: Any, axis: Any = None) -> TracedScalar:
-    """Returns ``np.percentile(x, q)`` of a constant number."""
-    if type(q) not in (int, float) or not 0 <= q <= 100:
-        refuse("SW222", call=f"percentile of {raw(q)}", kind="ndarray")
-    return _at_share(x, float(np.true_divide(q, 100)), axis)
+    """Returns ``np.percentile(x, q)`` of a constant number or list of numbers, of which it makes an array."""
+    return _at_shares(x, q, axis, 100)
 
 
 def quantile(x: TracedScalar, q: Any, axis: Any = None) -> TracedScalar:
-    """Returns ``np.quantile(x, q)`` of a constant number."""
-    if type(q) not in (int, float) or not 0 <= q <= 1:
-        refuse("SW222", call=f"quantile of {raw(q)}", kind="ndarray")
-    return _at_share(x, float(q), axis)
+    """Returns ``np.quantile(x, q)`` of a constant number or list of numbers, of which it makes an array."""
+    shares = q if type(q) in (list, tuple) else [q]
+    if not x.value.type.element.is_float and all(type(share) is int for share in shares):
+        refuse("SW222", call=f"a quantile at {raw(q)}", kind="ndarray")  # NumPy takes elements, as integers
+    return _at_shares(x, q, axis, 1)
 
 
-def _at_share(x: TracedScalar, share: float, axis: Any) -> TracedScalar:
-    """Interpolates as NumPy does (numpy/lib/_function_base_impl.py, _lerp): from the element below, or from the one above.
-
-    Guards empty rows, for which NumPy warns or raises, rows with a NaN, interpolations beside an infinity, and zeros.
-    """
-    loop, of = explorer().loop, x.value.type.element
+def _at_shares(x: TracedScalar, q: Any, axis: Any, whole: int) -> TracedScalar:
+    """Returns the value at each share of `whole`. Guards empty rows, for which NumPy warns or raises, and rows with a NaN."""
+    loop, of, several = explorer().loop, x.value.type.element, type(q) in (list, tuple)
+    shares = list(q) if several else [q]
+    if not 0 < len(shares) <= _MOST_SHARES or not all(type(share) in (int, float) and 0 <= share <= whole for share in shares):
+        refuse("SW222", call=f"a percentile at {raw(q)}", kind="ndarray")
     if of not in (F64, I64) or type(axis) not in (int, type(None)) or axis not in (None, 0, -1):
         refuse("SW222", call=f"a percentile of {of}", kind="ndarray")
     explorer().guard(loop.call("logical_not", is_empty(x)))
     if of.is_float:
         explorer().guard(call("ordered", x))
-    ranked, last = call("sorted", x), loop.call("subtract", call("length", x), loop.const(1, I64))
+    ranked = call("sorted", x)
+    found = [_at_share(x, ranked, float(np.true_divide(share, whole))) for share in shares]
+    if not several:
+        return numpy_scalar(found[0], F64.dtype)
+    return _array(loop.emit(MakeList(list_of(F64)), *found))
+
+
+def _at_share(x: TracedScalar, ranked: Value, share: float) -> Value:
+    """Interpolates as NumPy does (numpy/lib/_function_base_impl.py, _lerp): from the element below, or from the one above.
+
+    Guards interpolations beside an infinity, and zeros.
+    """
+    loop, of = explorer().loop, x.value.type.element
+    last = loop.call("subtract", call("length", x), loop.const(1, I64))
     place = loop.call("multiply", loop.cast(last, F64), loop.const(share, F64))
     below = loop.call("floor", place)
     part = loop.call("subtract", place, below)
@@ -61,7 +76,7 @@ def _at_share(x: TracedScalar, share: float, axis: Any) -> TracedScalar:
     found = loop.select(nearer, from_high, from_low)
     if of.is_float:
         explorer().guard(loop.call("not_equal", found, loop.const(0.0, F64)))  # its sign depends on the order of equal zeros
-    return numpy_scalar(found, F64.dtype)
+    return found
 
 
 def _element(ranked: Value, at: Value) -> Value:

@@ -138,6 +138,30 @@ def test_percentiles_have_the_bits_of_numpy(share):
         assert not compare_with_worker(both, [odd], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True).refused
 
 
+def test_lists_of_percentiles():
+    def unpacked(x, n):
+        if not x:
+            return None
+        low, middle, high = np.percentile(np.array(x, dtype=float), [25, 50, 75])
+        return [float(low), float(middle), float(high), float(high - low)]
+
+    def listed(x, n):
+        return np.quantile(n, (0, 0.1, 1)).tolist() + [float(q) for q in np.quantile(x, [0, 1])]
+
+    draw = np.random.default_rng(4)
+    lists = [draw.normal(size=size) * 10.0 ** draw.integers(-12, 12) for size in range(1, 40)]
+    integers = [draw.integers(-(2**61), 2**61, size) for size in range(1, 40)]
+    batch = pa.record_batch({"x": pa.array(lists, FLOATS), "n": pa.array(integers, INTS)})
+    for function in (unpacked, listed):
+        compared = compare_with_worker(function, [batch], ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
+        assert (compared.refused, compared.decided, compared.flagged) == ("", 1, 0), compared
+    odd = [[], None, [1.0, float("nan")], [-0.0, 0.0], [1.0, float("inf")]]
+    batches = [pa.record_batch({"x": pa.array([row], FLOATS), "n": pa.array([[1]], INTS)}) for row in odd]
+    with np.errstate(invalid="ignore"):
+        compared = compare_with_worker(unpacked, batches, ArrayType(DoubleType()), ARROW_BATCHED, kernel=True)
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 5, 3), compared
+
+
 def test_none_beside_an_array_is_left_to_python():
     batch = pa.record_batch({"x": pa.array([[1.0, 2.0], None, [3.0]], FLOATS), "y": pa.array([[1.0, 0.5], [2.0], None], FLOATS)})
     for function in (lambda x, y: float(np.dot(x, y)), lambda x, y: float(np.add(x, y)[0]), lambda x, y: float(np.dot(y, x))):
@@ -214,7 +238,11 @@ REFUSED = [
     lambda x, y, n: float((np.array(CENTRES) - x).sum()),
     lambda x, y, n: float((np.array(CENTRES) - x).sum(axis=0)[0]),
     lambda x, y, n: float(norm(x, 3)),
-    lambda x, y, n: float(np.percentile(x, [10, 90])[0]),
+    lambda x, y, n: float(np.percentile(x, [10, n[0]])[0]),
+    lambda x, y, n: float(np.percentile(x, [])[0]),
+    lambda x, y, n: float(np.percentile(x, [[10], [90]])[0]),
+    lambda x, y, n: float(np.percentile(x, [10, 101])[0]),
+    lambda x, y, n: float(np.quantile(n, 1)) + float(np.quantile(n, [0, 1])[0]),
     lambda x, y, n: float(np.percentile(x, n[0])),
     lambda x, y, n: float(np.unique(x)[0]),
     lambda x, y, n: float(np.diff(x, 2)[0]),
