@@ -9,6 +9,7 @@ from typing import Any
 from dateutil import relativedelta as _module  # type: ignore[import-untyped]
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
+from udf_compiler.frontends.python import datetime_values
 from udf_compiler.frontends.python.builtin_calls import STAND_INS
 from udf_compiler.frontends.python.operands import is_number, kind_of, raise_type_error
 from udf_compiler.frontends.python.time_classes import DATE_CLASS, DATETIME_CLASS, TIMEDELTA_CLASS
@@ -32,7 +33,8 @@ class RelativeDelta(Traced):
     """A relativedelta. `count`: its months, with those of its years. `more`: its days. `absolute`: what replaces year, month and
     day of a date, or 0. `clock`: hours, minutes, seconds and microseconds that are added.
 
-    `rest`: the seconds that remain in the difference of two dates, the only one whose fields can be read; else None.
+    `rest`: the seconds that remain in the difference of two dates, the only one whose fields can be read beside an empty relativedelta;
+    else None.
     """
 
     __slots__ = ("absolute", "clock", "count", "more", "rest")
@@ -46,9 +48,11 @@ class RelativeDelta(Traced):
         self.count, self.more, self.absolute, self.clock, self.rest = count, more, absolute, clock, rest
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _FIELDS or self.rest is None:
+        empty = self.rest is None and _is_nothing((self.count, self.more, *self.absolute, *self.clock))
+        rest = 0 if empty else self.rest
+        if name not in _FIELDS or rest is None:
             refuse("SW264", call=f".{name} of a relativedelta other than the difference of two dates")
-        return _FIELDS[name](self.count, self.rest)
+        return _FIELDS[name](self.count, rest)
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if name in ("add", "sub") and (other is None or (is_scalar(other) and other.kind in _STRANGERS)):
@@ -61,6 +65,10 @@ class RelativeDelta(Traced):
         if name != "neg" or self.rest is not None:
             refuse("SW264", call=f"{name} of a relativedelta")
         return RelativeDelta(-self.count, -self.more, self.absolute, tuple(-x for x in self.clock))
+
+
+def _is_nothing(parts: tuple[Any, ...]) -> bool:
+    return all(type(x) is int and not x for x in parts)
 
 
 def _sum(x: Any, delta: RelativeDelta) -> Any:
@@ -117,6 +125,8 @@ _FIELDS: dict[str, Callable[[Any, Any], Any]] = {
 
 def _difference(a: Any, b: Any) -> RelativeDelta:
     """Returns the months from `b` to `a`, as many as end before `a`, and the seconds that remain, as dateutil counts them."""
+    if {_kind(a), _kind(b)} == {"date", "datetime"}:  # dateutil takes midnight of the date
+        a, b = (_midnight(x) if _kind(x) == "date" else x for x in (a, b))
     if not _kind(a) or _kind(a) != _kind(b):
         refuse("SW264", call="relativedelta of other values than two dates or two datetimes")
     months = (a.year - b.year) * 12 + (a.month - b.month)
@@ -126,14 +136,20 @@ def _difference(a: Any, b: Any) -> RelativeDelta:
     return RelativeDelta(months, rest=rest.days * _DAY + rest.seconds)
 
 
+def _midnight(x: Any) -> Any:
+    return DATETIME_CLASS(x.year, x.month, x.day) if not is_scalar(x) else datetime_values.new(datetime_values.of_date(x.value))
+
+
 def _new(
     dt1: Any = None, dt2: Any = None, years: Any = 0, months: Any = 0, days: Any = 0, *, weeks: Any = 0, hours: Any = 0,
     minutes: Any = 0, seconds: Any = 0, microseconds: Any = 0, year: Any = None, month: Any = None, day: Any = None,
 ) -> RelativeDelta:  # fmt: skip
     if dt1 is not None and dt2 is not None:
         return _difference(dt1, dt2)
-    if dt1 is not None or dt2 is not None:
-        refuse("SW262", call=_CALL, what="one date without the other")
+    if dt1 is not None or dt2 is not None:  # dateutil ignores a date without the other
+        given = (years, months, days, weeks, hours, minutes, seconds, microseconds, year or 0, month or 0, day or 0)
+        if not (_kind(dt1) or _kind(dt2)) or not _is_nothing(given):
+            refuse("SW262", call=_CALL, what="one date without the other")
     for x in (years, months, days, weeks, hours, minutes, seconds, microseconds):
         if x is None:
             raise_type_error("int() argument must be a string or a real number, not 'NoneType'")

@@ -61,6 +61,19 @@ def test_differences_of_datetimes():
     check(source, ("ts", "ts"), rows=list(itertools.product(TIMES, TIMES)), needless=80, **NAMES)
 
 
+MIXED = "def f(a, b):\n    x = relativedelta({})\n    return f'{{x.years}} {{x.months}} {{x.days}} {{x.hours}} {{x.seconds}}'"
+
+
+@pytest.mark.parametrize("dates", ["a, b", "b, a"])
+def test_differences_of_a_date_and_a_datetime(dates):
+    """The date stands for its midnight. A None makes an empty difference."""
+    times = [*TIMES, *(datetime.datetime.combine(d, datetime.time()) for d in DATES)]
+    check(MIXED.format(dates), ("date", "ts"), rows=list(itertools.product(DATES, times)), needless=160, **NAMES)
+    check(MIXED.format(dates), ("date?", "ts?"), rows=[*itertools.product([DATES[0], None], [TIMES[5], None])], **NAMES)
+    check(MIXED.format(dates.replace("b", "END")), ("ts?", "i64"), rows=[(x, 1) for x in [*times, None]], needless=5, **NAMES)
+    check(MIXED.format("END, datetime.date(2024, 6, 1)"), ("i64", "i64"), rows=[(1, 1)], **NAMES)
+
+
 def test_errors_that_a_function_catches():
     source = "def f(a, b):\n    try:\n        return str(a + relativedelta(years=b))\n    except {}:\n        return 'no'"
     rows = list(itertools.product([*DATES, None], [*COUNTS[:-2], None]))
@@ -75,7 +88,8 @@ def test_a_loop_over_months():
 
 REFUSED = [
     "relativedelta(months=b).months", "a + relativedelta(hours=b)", "a + relativedelta(a, END)", "relativedelta(months=b) * 2",
-    "relativedelta(a, datetime.datetime(2024, 1, 1)).days", "relativedelta(months=b) == relativedelta(months=1)",
+    "relativedelta(a, datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)).days", "relativedelta(a, b).days",
+    "relativedelta(a, None, days=b).days", "relativedelta(months=b) == relativedelta(months=1)",
     "a + relativedelta(day=b)", "a + relativedelta(months=b / 2)", "str(relativedelta(months=b))",
     "a + relativedelta(leapdays=b)",
 ]  # fmt: skip
