@@ -68,5 +68,48 @@ def test_strings_that_are_parsed(function, returns, texts, flagged):
     assert (proved.refused, proved.decided, proved.flagged) == ("", len(texts) + 1, flagged)
 
 
-def test_other_orders_of_the_fields():
-    assert _compared(lambda s: parse(s, dayfirst=True), ISO, TimestampType()).refused == "SW262"
+def of_options(**options):
+    return lambda s: parser.parse(s, **options)
+
+
+OPTIONS = [{}, {"dayfirst": True}, {"dayfirst": False}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_orders_of_the_fields(options):
+    """Days and months up to 12 are ambiguous; days over 12 decide the order."""
+    dates = [(day, month, year) for day in (1, 3, 11, 12, 13, 28, 29, 31) for month in (1, 2, 3, 12) for year in (24, 2023, 2024)]
+    texts = [f"{year:04}-{month:02}-{day:02}{clock}" for day, month, year in dates for clock in ("", "T10:05")]
+    for mark in "/-":
+        texts += [f"{day:02}{mark}{month:02}{mark}{year:04}" for day, month, year in dates]
+        texts += [f"{month}{mark}{day}{mark}{year:04} 9:{day}" for day, month, year in dates]
+        texts += [f"{month:02}{mark}{day:02}{mark}{year:04}  23:59:{day}" for day, month, year in dates]
+    valid = [text for text in texts if _is_valid(text, options)]
+    assert len(valid) > 600
+    batches = [pa.record_batch({"s": pa.array(rows, pa.string())}) for rows in (valid, *([x] for x in texts if x not in valid))]
+    proved = compare_with_worker(of_options(**options), batches, TimestampType(), ARROW_BATCHED, kernel=True)
+    assert (proved.refused, proved.decided, proved.raised) == ("", 1, len(batches) - 1)
+    assert proved.flagged == len(batches) - 1  # those that raise, and no other
+
+
+def _is_valid(text, options):
+    try:
+        return bool(parser.parse(text, **options))
+    except ValueError:
+        return False
+
+
+def test_other_marks_and_shorter_years_run_in_python():
+    texts = ["1.2.2024", "01/02/24", "01/02-2024", "2024/01/02", "01/02/2024 10:05 pm", "1/2/2024T10:05", "30/02/2024",
+             "00/01/2024", "01/01/0000", "10:05 01/02/2024", "01/02/2024 24:00", "01/02/2024 10:05:60", "32/01/2024",
+             "1/2/20245"]  # fmt: skip
+    proved = _compared(caught, texts, StringType())
+    assert (proved.refused, proved.decided, proved.flagged) == ("", len(texts) + 1, len(texts) + 1)
+
+
+def test_other_options_are_refused():
+    for function in (
+        lambda s: parse(s, fuzzy=True), lambda s: parse(s, yearfirst=True), lambda s: parse(s, dayfirst=len(s) > 9),
+        lambda s: parse(s, default=None),
+    ):  # fmt: skip
+        assert _compared(function, ISO, TimestampType()).refused == "SW262"
