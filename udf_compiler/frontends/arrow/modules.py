@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udf_compiler.frontends.arrow import arithmetic, lists, logic, numpy_, strings
+from udf_compiler.frontends.arrow import arithmetic, lists, logic, numpy_, rounding, strings
 from udf_compiler.frontends.arrow.array import METHODS, ArrayStandIn, TracedArrow
 from udf_compiler.frontends.arrow.batch import RecordBatchStandIn, record_batch
 from udf_compiler.frontends.arrow.struct import StructArrayStandIn, struct_field
@@ -47,15 +47,6 @@ class Function(StandIn):
         return self._rule(*args, **kwargs)
 
 
-def _round(x: Any, ndigits: int = 0, round_mode: str = "half_to_even") -> TracedArrow:
-    """Rounds to whole numbers, half to even; refuses other digits, whose decimal scaling kernels cannot reproduce bit for bit."""
-    if ndigits != 0 or round_mode != "half_to_even":
-        refuse("SW262", call="pc.round", what=f"ndigits={ndigits}, round_mode={round_mode!r}")
-    return _ROUND(x)
-
-
-_ROUND = arithmetic.elementwise("round", 1, arithmetic.whole("rint"), arithmetic.as_result)
-
 #: Aggregate functions that compiled functions of groups may call.
 _AGGREGATES = ("sum", "mean", "min", "max", "any", "all", "variance", "stddev", "count")
 
@@ -72,7 +63,7 @@ def _aggregate(name: str) -> Callable[..., TracedArrow]:
 
 _RULES: dict[str, Callable[..., TracedArrow]] = {
     **arithmetic.FUNCTIONS, **logic.FUNCTIONS, **strings.FUNCTIONS, **lists.FUNCTIONS,
-    "round": _round, "struct_field": struct_field,
+    "round": rounding.round_, "struct_field": struct_field,
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {name: Function(name, rule) for name, rule in _RULES.items()}
 AGGREGATES = {name: Function(name, _aggregate(name)) for name in _AGGREGATES}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -133,6 +135,31 @@ def test_the_result_is_cast_to_the_declared_type():
     assert codes(compile_udf(lambda x: x, 250, {"a": "date"}, "long")) == ["SW252"]
 
 
+DIGITS = [1, 2, 3, 10, -1, -2, -10]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere Arrow may fuse multiplication and addition")
+@pytest.mark.parametrize("digits", DIGITS)
+def test_rounding_to_digits(digits):
+    """Ties, products that are whole after rounding, overflows, and random numbers of all magnitudes."""
+    check(lambda x: pc.round(x, digits), ("double",))
+    if digits > 0:
+        check(lambda x: pc.round(x, ndigits=digits), ("long",))
+    draw = np.random.default_rng(7)
+    numbers = np.concatenate([
+        draw.normal(size=20_000) * 10.0 ** draw.integers(-20, 20, 20_000), np.arange(-4000, 4000) / 1000 * 10.0**-digits,
+        np.round(draw.uniform(0, 1e4, 20_000), 2) * draw.integers(1, 50, 20_000), np.nextafter(np.arange(-500, 500) / 200, 9),
+        np.nextafter(np.arange(-500, 500) / 200, -9), [1e308, -1.7e308, 5e-324, -5e-324, -0.0, 0.0, np.nan, np.inf, -np.inf],
+    ])  # fmt: skip
+    array = pa.array(numbers, from_pandas=False)
+    reply = compile_udf(lambda x: pc.round(x, digits), 250, {"x": "double"}, "double")
+    (got,), flagged = run(reply, {"x": array.to_pylist()})
+    kept = ~np.asarray(flagged)
+    assert kept.sum() >= len(numbers) - 2
+    wanted = pc.round(array.filter(pa.array(kept)), digits).to_numpy(zero_copy_only=False)
+    assert np.array_equal(np.asarray(got, float)[kept].view(np.int64), wanted.view(np.int64))
+
+
 def test_choices():
     check(lambda c, x, y: pc.if_else(c, x, y), ("boolean", "integer", "long"), "long")
     check(lambda c, x: pc.if_else(c, x, 0), ("boolean", "double"), "double")
@@ -209,7 +236,7 @@ def test_a_chain_of_functions_and_captured_constants():
         (lambda x: 1.0, "SW363"),
         (lambda x: pc.if_else(cond=pc.is_null(x), left=x, right=0.0), "SW252"),
         (lambda x: pc.fill_null(x, 0.0, memory_pool=None), "SW252"),
-        (lambda x: pc.round(x, 2), "SW262"),
+        (lambda x: pc.round(x, 11), "SW262"),
         (lambda x: pc.utf8_lower(x), "SW262"),
         (lambda x: pc.utf8_title(x), "SW251"),
         (lambda x: pc.cast(x, pa.string()), "SW251"),
