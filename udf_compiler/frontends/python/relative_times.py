@@ -33,8 +33,7 @@ class RelativeDelta(Traced):
     """A relativedelta. `count`: its months, with those of its years. `more`: its days. `absolute`: what replaces year, month and
     day of a date, or 0. `clock`: hours, minutes, seconds and microseconds that are added.
 
-    `rest`: the seconds that remain in the difference of two dates, the only one whose fields can be read beside an empty relativedelta;
-    else None.
+    `rest`: the seconds that remain in the difference of two dates, whose fields can be read as those of an empty one; else None.
     """
 
     __slots__ = ("absolute", "clock", "count", "more", "rest")
