@@ -1,7 +1,7 @@
 """Represents dateutil.parser.parse of strings of the row: common forms of ISO 8601, and 31/12/2024 with - or /, with a time.
 
-Other rows run in Python. These forms have a year of four digits, so dateutil takes no field from the current date. Of two other
-numbers up to 12, `dayfirst` decides which one is the day, even after a year: with it, 2024-03-05 is the 3rd of May.
+Other rows run in Python. These forms have a year of four digits, so dateutil takes no field from the current date. Where two
+numbers up to 12 remain, `dayfirst` decides which one is the day. It does so after a year, too: 2024-03-05 is the 3rd of May then.
 """
 
 from __future__ import annotations
