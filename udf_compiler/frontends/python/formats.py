@@ -196,7 +196,8 @@ def _reaches(code: CodeType, at: int, height: int, appends: frozenset[int], vari
             return False
         above = height
         height += dis.stack_effect(i.opcode, i.arg, jump=False)
-        if height > 0 or (height == 0 and name in ("NOP", "FORMAT_SIMPLE")):
+        formats = name == "FORMAT_SIMPLE" or (name == "FORMAT_VALUE" and not count)  # without a conversion and a format
+        if height > 0 or (height == 0 and (name == "NOP" or formats)):
             continue
         if name not in _PARTS or not _holds(name, count, above):
             return False
