@@ -19,6 +19,7 @@ from udf_compiler.frontends.pandas.calls import (
     cuts,
     frames,
     offsets,
+    queries,
     time_conversions,
 )
 from udf_compiler.frontends.pandas.calls.arrays import bound, called
@@ -42,7 +43,7 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn, module_stand_in
 from udf_compiler.frontends.tracing.values import raw
 
 #: Methods of a DataFrame that a compiled function may call.
-FRAME_METHODS: dict[str, Callable[..., Any]] = {**frames.METHODS, "merge": constant_merges.merge}
+FRAME_METHODS: dict[str, Callable[..., Any]] = {**frames.METHODS, "merge": constant_merges.merge, "query": queries.query}
 
 
 def frame_attribute(frame: TracedFrame, name: str) -> Any:
