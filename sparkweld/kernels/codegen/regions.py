@@ -197,7 +197,7 @@ class _Function:
 
 def _build(b: ir.IRBuilder, op: Op, types: tuple[Type, ...], args: list[ir.Value]) -> ir.Value:
     """Builds an op in its best scalar form; libm functions compute the bits that Python's do."""
-    if isinstance(op, Call) and op.fn in LIBM_ULP:
+    if isinstance(op, Call) and op.fn in LIBM_ULP and not types[0].is_int:
         return libm(op.fn, exact=True)(b, *args)
     if isinstance(op, Call) and types[0].is_int and op.fn in ("floor_divide", "remainder"):
         return floor_division(b, *args)[op.fn == "remainder"]

@@ -74,6 +74,18 @@ def test_integers(kind, source):
     check(f"lambda a, b: {source}", (kind, second), ulp=2, needless=90 if any(op in source for op in ("*", "<<", "+ b")) else 0)
 
 
+LOOPED_POWERS = [
+    "def f(a, b):\n    t = 0\n    for i in range(max(min(b, 70), 0)):\n        t += 2**i\n    return t",
+    "def f(a, b):\n    t = 0\n    for i in range(max(min(b, 3), 0)):\n        t = t * 7 + (a % 1000) ** i - (-3) ** (a % 9 + i)\n    return t",
+    "def f(a, b):\n    t = 0\n    for i in range(3):\n        t = a ** (b + i)\n    return t",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", LOOPED_POWERS)
+def test_integer_powers_in_loops(source):
+    check(source, ("i64", "i8"), ulp=2, needless=90)
+
+
 @pytest.mark.parametrize("digits", range(0, 6))
 def test_round_to_decimals_is_the_correctly_rounded_decimal(digits):
     halves = [(k + 0.5) / 10**digits for k in range(-300, 300)]
