@@ -124,10 +124,9 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
 
 def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
     """Copies a set in the same iteration order, which affects loops and sums. Without a stable order, returns a ConstantSet."""
-    if not all(is_scalar(v) or _is_date(v) for v in value):
+    if not all(is_scalar(v) or _is_date(v) or (type(v) is tuple and all(map(is_scalar, v))) for v in value):
         raise use.refusal("SW216", type=f"{type(value).__name__} of data that is not plain")
-    hashed = sys.flags.hash_randomization and any(isinstance(v, str | bytes) for v in value)
-    if hashed or list(value.copy()) != list(value):
+    if any(map(_is_randomized, value)) or list(value.copy()) != list(value):
         return ConstantSet(type(value)(map(constant_date, value)))
     copy = type(value)(map(constant_date, value)) if any(isinstance(v, datetime.date) for v in value) else value.copy()
     elements = list(copy)
@@ -135,6 +134,13 @@ def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
         return ConstantSet(copy)
     snapshot.add(use, lambda: list(copy) == elements)
     return copy
+
+
+def _is_randomized(x: Any) -> bool:
+    """Whether the hash of an element of a set may differ between processes: a tuple has the hashes of its elements."""
+    if type(x) is tuple:
+        return any(type(part) not in (int, bool) for part in x)
+    return bool(sys.flags.hash_randomization) and isinstance(x, str | bytes)
 
 
 def copy_array(value: Any, use: Use, snapshot: Snapshot) -> Any:

@@ -1,10 +1,10 @@
-"""Compares ``ord`` and ``chr`` of characters of a row's string with PySpark's worker."""
+"""Compares ``ord`` and ``chr`` of characters of a row's string, and their orders, with PySpark's worker."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import LongType, StringType
+from pyspark.sql.types import ArrayType, BooleanType, LongType, StringType
 
 from sparkweld.contract.constants import ARROW_BATCHED
 from tests.helpers.compiled import compare_with_worker
@@ -76,3 +76,64 @@ def test_strings_that_are_no_character():
             return -1
 
     assert compare_with_worker(caught, TEXTS, LongType(), ARROW_BATCHED, kernel=True).decided == 1
+
+
+PAIRS = {"a": "T", "b": "G", "日": "本"}
+
+
+def reversed_pairs(s):
+    return "".join(PAIRS.get(c, c) for c in reversed(s)) if s is not None else None
+
+
+def trailing(s):
+    count = 0
+    for c in reversed(s or ""):
+        if c != "b":
+            break
+        count += 1
+    return str(count)
+
+
+def both_ways(s):
+    if s is None:
+        return None
+    characters = list(s)
+    return "".join(reversed(characters)) + "|".join(reversed(s)) + "|" + "-".join(s)
+
+
+def extremes(s):
+    return max(s) + min(reversed(s)) + "".join(sorted(s)) if s else None
+
+
+@pytest.mark.parametrize("function", [reversed_pairs, trailing, both_ways, extremes, lambda s: "".join(reversed(s or ""))])
+def test_orders(function):
+    batch = pa.record_batch({"s": pa.array(["", "a", "abb", "bbb", None, "日本\U0001f600b", "\0a", "ab" * 300])})
+    compared = compare_with_worker(function, [*TEXTS, batch], StringType(), ARROW_BATCHED, kernel=True)
+    assert (compared.decided, compared.flagged) == (2, 0), compared
+
+
+def palindrome(s):
+    return s is not None and all(a == b for a, b in zip(s, reversed(s), strict=False)) and s == "".join(reversed(s))
+
+
+def numbered(s):
+    return [f"{n}{c}" for n, c in enumerate(reversed(s))] if s else None
+
+
+def backwards(s):
+    return list(reversed(s)) + sorted(s, reverse=True) if s else []
+
+
+@pytest.mark.parametrize(
+    ("function", "type"),
+    [(palindrome, BooleanType()), (numbered, ArrayType(StringType())), (backwards, ArrayType(StringType()))],
+)
+def test_results_of_orders(function, type):
+    assert compare_with_worker(function, TEXTS, type, ARROW_BATCHED, kernel=True).decided == 1
+
+
+def test_orders_of_none():
+    """Python raises for each of these, in the worker."""
+    for function in (lambda s: "".join(reversed(s)), lambda s: max(s)):
+        compared = compare_with_worker(function, TEXTS, StringType(), ARROW_BATCHED, kernel=True)
+        assert (compared.decided, compared.flagged, compared.raised) == (0, 1, 1), compared

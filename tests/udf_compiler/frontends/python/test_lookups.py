@@ -99,6 +99,21 @@ def test_functions(source):
     check(source, ("str?",) if "None:" in source else ("str",), NAMES=NAMES)
 
 
+HOLIDAYS = {(1, 1), (7, 4), (12, 25)}
+MARKED = {(month, 10 + month) for month in range(1, 13)} | {(2, 29), "none", (1,), (1, "x"), (2**70, 1), (1, 3)}
+
+
+@pytest.mark.parametrize("source", ["(a.month, a.day) in HOLIDAYS", "(a.month, a.day) not in MARKED", "(1, a.day) in MARKED"])
+def test_sets_of_tuples(source):
+    check(f"lambda a: {source}", ("date",), HOLIDAYS=HOLIDAYS, MARKED=MARKED)
+
+
+@pytest.mark.parametrize("source", ["(a[:1], len(a)) in NAMED", "(len(a), 'a') in NAMED", "(a, None) in {('abc', None), ('é', 1)}"])
+def test_sets_of_tuples_of_strings(source):
+    many = {(c, n) for n, c in enumerate("abcé1" * 9)} | {(1, "a"), (5, "b"), ("\ud800", 1)}
+    check(f"lambda a: {source}", ("str",), NAMED=many)
+
+
 @pytest.mark.parametrize("kind", [tuple, list])
 def test_long_sequences(kind):
     """A tuple or a list of more constants than paths is looked up as a set is, but a float still equals an int."""
@@ -109,3 +124,11 @@ def test_long_sequences(kind):
         check(source, ("i64",), LONG=kind([*numbered, "none", 2**70]))
     with pytest.raises(Refusal, match="SW290"):
         check("lambda a: a in LONG", ("i64",), LONG=kind([*numbered, 0.5]))
+
+
+def test_orders_of_sets_of_tuples():
+    """The order of tuples with strings depends on hashes, which differ between processes."""
+    with pytest.raises(Refusal, match="SW216"):
+        check("lambda a: len([x for x, _ in NAMED if x == a])", ("str",), NAMED={("a", 1), ("b", 2)})
+    with pytest.raises(Refusal, match="SW216"):
+        check("lambda a: (a, 1) in NAMED", ("str",), NAMED={("a", frozenset("b"))})

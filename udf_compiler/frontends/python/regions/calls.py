@@ -177,7 +177,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         return of_expression[0]
     args = [reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
-        args = list(map(of_iterator, args))
+        args = _with_characters(machine, function, list(map(of_iterator, args)))
     made = _of_list(machine, function, args) if not kwargs else with_key(machine, function, args, kwargs)
     if made is not None:
         return made
@@ -304,7 +304,16 @@ def _got(owner: Any, function: Any, args: list[Any], kwargs: dict[str, Any]) -> 
 
 def of_iterator(x: Any) -> Any:
     """Returns what an iterator that nothing has read yet goes over; anything else unchanged."""
+    if type(x) is Letters:
+        return x.rest
     return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
+
+
+def _with_characters(machine: Machine, function: Any, args: list[Any]) -> list[Any]:
+    """Returns the only argument of a function that joins or orders characters as their list; other arguments unchanged."""
+    known = is_join(function) or any(is_builtin(function, f) for f in (sorted, min, max))
+    characters = len(args) == 1 and known and is_scalar(args[0]) and args[0].kind == "str" and not args[0].numpy
+    return [machine.call(ELEMENTS, args, {})] if characters else args
 
 
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:

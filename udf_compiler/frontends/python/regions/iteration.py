@@ -152,9 +152,11 @@ def _reversed(unroll: bool, args: list[Any]) -> Any:
         return Elements(items.mapped(lists.reversed_), 0)
     if lists.is_list(items):
         return Elements(lists.reversed_(items), 0)
+    if is_scalar(items) and items.kind == "str" and not items.numpy:
+        return Letters(items[::-1])
     if type(items) is Counter and abs(items.step) == 1:
         return Counter(items.stop - items.step, items.at - items.step, -items.step)
-    known = len(args) == 1 and (isinstance(args[0], range | tuple) or (type(args[0]) is list and not args[0]))
+    known = len(args) == 1 and (type(args[0]) in (range, tuple, str) or (type(args[0]) is list and not args[0]))
     return iteration(args[0][::-1], unroll) if known else None
 
 

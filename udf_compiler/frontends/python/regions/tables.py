@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NoReturn
 
+from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool
 from udf_compiler.frontends.python.of_text import element
@@ -32,6 +34,8 @@ _FEW, _FEW_INSIDE = 256, 4
 _FEW_LISTED = 16
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
+#: The most tuples without their last parts in such a table: each is compared on its own.
+_MOST_ENDS = 64
 #: The longest list whose elements are values of the row, for an index of the row.
 _CHAIN = 64
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -146,8 +150,42 @@ def displayed_set(items: list[Any]) -> DisplayedSet:
 
 def contains(container: Any, x: Any) -> Any:
     """Tests ``x in container`` of a constant dict, set, tuple or list with too many keys for a path each; None for others."""
+    if type(x) is tuple:
+        return _has_tuple(unwrapped(container), x)
     table = _table(container, x)
     return None if table is None else make_bool(explorer().loop.emit(table.members, x.value))
+
+
+def _has_tuple(known: Any, x: tuple[Any, ...]) -> Any:
+    """Tests whether a constant dict or set has a tuple of numbers and strings, one of which is of the row; None for others."""
+    if not issubclass(type(known), dict | set | frozenset) or not any(map(is_scalar, x)) or not all(map(_is_part_of_key, x)):
+        return None
+    keys = [key for key in known if type(key) is tuple and len(key) == len(x)]
+    others = (type(key) in (int, str, float, bool, type(None), tuple) for key in known)
+    ends: dict[tuple[Any, ...], list[Any]] = {}
+    for *first, last in keys:
+        ends.setdefault(tuple(first), []).append(last)
+    if len(ends) > _MOST_ENDS or len(keys) > _MOST or not all(others) or not all(type(y) in (int, str) for key in keys for y in key):
+        return None
+    loop = explorer().loop
+    found = loop.const(False, BOOL)
+    for first_, last in ends.items():
+        own = loop.const(True, BOOL)
+        for part, choices in zip(x, [*([y] for y in first_), last], strict=True):
+            own = both(loop, own, _is_one_of(loop, part, choices))
+        found = loop.call("logical_or", found, own)
+    return make_bool(found)
+
+
+def _is_part_of_key(x: Any) -> bool:
+    return type(x) in (int, str) or (is_scalar(x) and x.kind in _CLASSES and not x.numpy)
+
+
+def _is_one_of(loop: LoopBuilder, x: Any, choices: list[Any]) -> Value:
+    if not is_scalar(x):
+        return loop.const(x in choices, BOOL)
+    same = [y for y in choices if type(y) is _CLASSES[x.kind] and (is_utf8(y) if x.kind == "str" else MIN <= y <= MAX)]
+    return loop.emit(IsIn.of(same, _TYPES[_CLASSES[x.kind]][1]), x.value) if same else loop.const(False, BOOL)
 
 
 def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
