@@ -11,6 +11,7 @@ from typing import Any
 
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.builtin_calls import is_builtin
+from udf_compiler.frontends.python.byte_strings import TracedBytes
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
@@ -251,8 +252,9 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
         items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
         if kind is dict and type(items) is TracedRecords and items.is_pairs:
             return (last_of_each(*items.columns),)
-        if kind is not defaultdict and (type(items) in (Together, Elements, Letters, Walk) or is_scalar(items)):
-            if not any(map(is_scalar, within(items))):
+        known = type(items) in (Together, Elements, Letters, Walk, TracedBytes) or is_scalar(items)
+        if kind is not defaultdict and known:
+            if type(items) is not TracedBytes and not any(map(is_scalar, within(items))):
                 return (constructed(kind, [remaining(items)], {}),)
             made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
             return (constructed(kind, [made], {}) or made,)
@@ -310,10 +312,13 @@ def of_iterator(x: Any) -> Any:
 
 
 def _with_characters(machine: Machine, function: Any, args: list[Any]) -> list[Any]:
-    """Returns the only argument of a function that joins or orders characters as their list; other arguments unchanged."""
-    known = is_join(function) or any(is_builtin(function, f) for f in (sorted, min, max))
-    characters = len(args) == 1 and known and is_scalar(args[0]) and args[0].kind == "str" and not args[0].numpy
-    return [machine.call(ELEMENTS, args, {})] if characters else args
+    """Returns the only argument of a function that joins or orders characters, or takes bytes, as a list; others unchanged."""
+    characters = is_join(function) or any(is_builtin(function, f) for f in (sorted, min, max))
+    if len(args) != 1 or not (type(args[0]) is TracedBytes or (characters and is_scalar(args[0]))):
+        return args
+    if is_scalar(args[0]) and (args[0].kind != "str" or args[0].numpy):
+        return args
+    return [machine.call(ELEMENTS, args, {})]
 
 
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:

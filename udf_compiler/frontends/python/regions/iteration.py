@@ -11,6 +11,8 @@ from typing import Any
 
 from udf_compiler.frontends.python import json_values, lists
 from udf_compiler.frontends.python.builtin_calls import range_bounds
+from udf_compiler.frontends.python.byte_strings import TracedBytes, hexadecimal
+from udf_compiler.frontends.python.hex_numbers import int_in_base
 from udf_compiler.frontends.python.listed import is_listed
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.records import is_rows
@@ -64,6 +66,16 @@ class Letters:
 
     def next(self) -> tuple[Any, Letters] | None:
         return (self.rest[:1], Letters(self.rest[1:])) if self.rest else None
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """The remaining bytes of the row, by the two hexadecimal digits of each."""
+
+    digits: Any
+
+    def next(self) -> tuple[Any, Octets] | None:
+        return (int_in_base(self.digits[:2], 16), Octets(self.digits[2:])) if self.digits else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +192,7 @@ def iteration(x: Any, unroll: bool) -> Any:
     known = unwrapped(x)
     if known is None:
         raise in_place(TypeError("'NoneType' object is not iterable"))
-    if type(known) in (Counter, Walk, Letters, Elements, Documents, Together):
+    if type(known) in (Counter, Walk, Letters, Octets, Elements, Documents, Together):
         return known
     if type(x) is Mapping:
         return iteration(x.iterate(), unroll)
@@ -192,6 +204,8 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Elements(x, 0)
     if is_scalar(x) and x.kind == "str":
         return Letters(x)
+    if type(x) is TracedBytes:
+        return Octets(hexadecimal(x))
     if isinstance(known, range):
         if unroll and len(known) <= _UNROLLED:
             return Walk(tuple(known), 0, True)
@@ -200,7 +214,7 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
     if isinstance(known, type({}.items()) | type({}.values()) | type({}.keys())):
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
-    if type(known) in (tuple, list, str):
+    if type(known) in (tuple, list, str, bytes):
         small = len(known) <= _UNROLLED if unroll else not _is_table(known)
         return Walk(known, 0, small)
     return None

@@ -29,7 +29,7 @@ from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
-from udf_compiler.frontends.python.regions.iteration import Counter, Documents, Elements, Letters, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import Counter, Documents, Elements, Letters, Octets, Together, Walk
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
@@ -98,7 +98,7 @@ class Caught:
 
 def check_kept(x: Any) -> None:
     """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
-    if type(x) in (Walk, Letters, Elements, Documents, Together, Expression):
+    if type(x) in (Walk, Letters, Octets, Elements, Documents, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
     if type(x) is Local:
         refuse("SW280", what="a function that it defines, with a variable of its own")
@@ -106,7 +106,7 @@ def check_kept(x: Any) -> None:
 
 _GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
-    *(Method, Counter, Walk, Letters, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
+    *(Method, Counter, Walk, Letters, Octets, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
     *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
     *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
