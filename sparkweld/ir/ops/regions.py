@@ -181,9 +181,9 @@ def types_of(block: Block) -> list[Type]:
             raise VerifyError(f"%{index} = {let.op.name}: an argument is not an earlier value")
         if isinstance(let.op, Arg) and block.params[let.op.number : let.op.number + 1] != (let.op.type,):
             raise VerifyError(f"%{index} = arg: the block has no argument {let.op.number} of type {let.op.type}")
-        libm = isinstance(let.op, Call) and let.op.fn in LIBM_ULP and not types[let.args[0]].is_int  # a power of ints is exact
-        if libm and (let.op.fn not in LIBM or types[let.args[0]] != F64):
-            raise VerifyError(f"{let.op.fn} is not a libm function that Python calls")
+        if isinstance(let.op, Call) and let.op.fn in LIBM_ULP and not types[let.args[0]].is_int:  # a power of ints is exact
+            if let.op.fn not in LIBM or types[let.args[0]] != F64:
+                raise VerifyError(f"{let.op.fn} is not a libm function that Python calls")
         types.append(let.op.infer(*(types[a] for a in let.args)))
     return types
 
@@ -203,7 +203,7 @@ def _evaluated(block: Block, given: Sequence[Array], rows: int) -> tuple[list[Ar
             values.append(given[let.op.number])
             continue
         operands = [values[a] for a in let.args]
-        if isinstance(let.op, Call) and let.op.fn in LIBM and operands[0].dtype == np.float64:
+        if isinstance(let.op, Call) and let.op.fn in LIBM and np.asarray(operands[0]).dtype == np.float64:
             values.append(_libm(let.op, operands))
             continue
         values.append(of_rows(let.op.evaluate(*operands), rows))

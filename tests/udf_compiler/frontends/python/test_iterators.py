@@ -189,3 +189,18 @@ CONSTANTS = [
 def test_generator_expressions_over_constants(body):
     """A list with None runs in Python."""
     check(f"def f(a):\n    {body}\n", ("list<str>",), needless=1)
+
+
+KEPT = [
+    "t = (reversed(xs), 1)\n    return len(list(t[0])) * 10 + len(list(t[0]))",
+    "t = [(1, [reversed(xs)])]\n    return len(list(t[0][1][0])) * 10 + len(list(t[0][1][0]))",
+    "t = []\n    t.append(reversed(xs))\n    return len(list(t[0])) * 10 + len(list(t[0]))",
+    "t = [reversed(x) for x in (xs, xs)]\n    return len(list(t[0])) * 10 + len(list(t[0]))",
+]
+
+
+@pytest.mark.parametrize("body", KEPT)
+def test_iterators_in_tuples_and_lists(body):
+    """A second list of the same iterator is empty."""
+    with pytest.raises(Refusal):
+        check(f"def f(xs):\n    {body}", ("list<i64>",))

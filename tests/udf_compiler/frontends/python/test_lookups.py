@@ -108,7 +108,10 @@ def test_sets_of_tuples(source):
     check(f"lambda a: {source}", ("date",), HOLIDAYS=HOLIDAYS, MARKED=MARKED)
 
 
-@pytest.mark.parametrize("source", ["(a[:1], len(a)) in NAMED", "(len(a), 'a') in NAMED", "(a, None) in {('abc', None), ('é', 1)}"])
+NAMED = ["(a[:1], len(a)) in NAMED", "(len(a), 'a') in NAMED", "(a, None) in {('abc', None), ('é', 1)}"]
+
+
+@pytest.mark.parametrize("source", NAMED)
 def test_sets_of_tuples_of_strings(source):
     many = {(c, n) for n, c in enumerate("abcé1" * 9)} | {(1, "a"), (5, "b"), ("\ud800", 1)}
     check(f"lambda a: {source}", ("str",), NAMED=many)

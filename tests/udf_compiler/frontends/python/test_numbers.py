@@ -76,7 +76,7 @@ def test_integers(kind, source):
 
 LOOPED_POWERS = [
     "def f(a, b):\n    t = 0\n    for i in range(max(min(b, 70), 0)):\n        t += 2**i\n    return t",
-    "def f(a, b):\n    t = 0\n    for i in range(max(min(b, 3), 0)):\n        t = t * 7 + (a % 1000) ** i - (-3) ** (a % 9 + i)\n    return t",
+    "def f(a, b):\n    t = 0\n    for i in range(b % 4):\n        t = t * 7 - (a % 100) ** i - (-3) ** (a % 9)\n    return t",
     "def f(a, b):\n    t = 0\n    for i in range(3):\n        t = a ** (b + i)\n    return t",
 ]  # fmt: skip
 

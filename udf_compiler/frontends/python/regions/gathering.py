@@ -15,7 +15,7 @@ from udf_compiler.frontends.python.regions.iteration import reads_json
 from udf_compiler.frontends.python.regions.machine import Machine, check_exceptions, decide, pop_undecided
 from udf_compiler.frontends.python.regions.mappings import recorded
 from udf_compiler.frontends.python.regions.results import is_json
-from udf_compiler.frontends.python.regions.state import UNSET, Method, State
+from udf_compiler.frontends.python.regions.state import UNSET, Method, State, check_kept
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TracedScalar
 
@@ -37,6 +37,7 @@ def pop_element(machine: Machine, s: State) -> Any:
 
 def element(machine: Machine, s: State, x: Any) -> Any:
     """Returns a value that joins a list as its element."""
+    check_kept(x)
     over_json = reads_json(s.stack)
     if not over_json and not (type(x) is tuple and any(map(is_json, x))):
         return recorded(decide(s, x), machine.outer)

@@ -96,8 +96,18 @@ class Caught:
     error: BaseException
 
 
+#: The longest tuple or list that may hold an iterator: a display, as nothing appends an iterator to a list.
+_MOST_SEARCHED = 256
+
+
 def check_kept(x: Any) -> None:
-    """Refuses (SW282) an iterator in a variable: a second loop continues where the first ended. A range restarts."""
+    """Refuses (SW282) an iterator in a variable, also within a tuple or list: a second loop continues where the first ended.
+
+    A range restarts.
+    """
+    if type(x) in (tuple, list) and len(x) <= _MOST_SEARCHED:
+        for part in x:
+            check_kept(part)
     if type(x) in (Walk, Letters, Octets, Elements, Documents, Together, Expression):
         refuse("SW282", what="an iterator in a variable")
     if type(x) is Local:

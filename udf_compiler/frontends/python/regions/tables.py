@@ -165,7 +165,8 @@ def _has_tuple(known: Any, x: tuple[Any, ...]) -> Any:
     ends: dict[tuple[Any, ...], list[Any]] = {}
     for *first, last in keys:
         ends.setdefault(tuple(first), []).append(last)
-    if len(ends) > _MOST_ENDS or len(keys) > _MOST or not all(others) or not all(type(y) in (int, str) for key in keys for y in key):
+    plain = all(others) and all(type(y) in (int, str) for key in keys for y in key)
+    if not plain or len(ends) > _MOST_ENDS or len(keys) > _MOST:
         return None
     loop = explorer().loop
     found = loop.const(False, BOOL)
@@ -184,7 +185,8 @@ def _is_part_of_key(x: Any) -> bool:
 def _is_one_of(loop: LoopBuilder, x: Any, choices: list[Any]) -> Value:
     if not is_scalar(x):
         return loop.const(x in choices, BOOL)
-    same = [y for y in choices if type(y) is _CLASSES[x.kind] and (is_utf8(y) if x.kind == "str" else MIN <= y <= MAX)]
+    same: list[Any] = [y for y in choices if type(y) is _CLASSES[x.kind]]
+    same = [y for y in same if (is_utf8(y) if x.kind == "str" else MIN <= y <= MAX)]
     return loop.emit(IsIn.of(same, _TYPES[_CLASSES[x.kind]][1]), x.value) if same else loop.const(False, BOOL)
 
 
