@@ -146,8 +146,8 @@ def apply(function: Callable[[LoopBuilder, tuple[Operand, ...]], tuple[Value, ..
     arrays = [a for a in args if isinstance(a, TracedArray)]
     loop = arrays[0].loop
     group = current().group
-    if group is not None and any(map(group.has_scalar, args)):
-        args = [group.array_beside(a, arrays, call) if group.has_scalar(a) else a for a in args]
+    if group is not None and any(map(group.has_array, args)):
+        args = [group.array_beside(a, arrays, call) if group.has_array(a) else a for a in args]
         arrays = [a for a in args if isinstance(a, TracedArray)]
     if any(a.loop is not loop for a in arrays):
         refuse("SW262", call=call, what="a column of another function call")

@@ -181,6 +181,10 @@ class FrameGroup(Operands):
         """Whether `x` is a number that the function has computed from reductions."""
         return type(x) is GroupScalar
 
+    def has_array(self, x: Any) -> bool:
+        """Whether `array_beside` makes an array of `x`: of such a number, and of np.arange."""
+        return self.has_scalar(x) or (type(x) is elements.Places and x.of is np.ndarray)
+
     def decide(self, scalar: GroupScalar) -> bool:
         """Returns the truth of a scalar that most groups have; a guard flags the others.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
-from udf_compiler.frontends.pandas.array import TracedArray
+from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.groups import elements, single_values, summaries
 from udf_compiler.frontends.pandas.groups.made_lists import GroupList, GroupRecords
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
@@ -55,9 +55,11 @@ class Operands:
                 self._check_weak(scalar, np.add, dtype, call)
         return self.of_rows(scalar.value, loop)
 
-    def array_beside(self, scalar: GroupScalar, arrays: list[TracedArray], call: str) -> TracedArray:
-        """Returns a scalar as an array, for a function of it and of these arrays."""
-        value = self.operand(scalar, arrays[0].loop, [a.dtype for a in arrays], call)
+    def array_beside(self, x: Any, arrays: list[TracedArray], call: str) -> TracedArray:
+        """Returns a scalar, or np.arange up to the number of rows, as an array, for a function of it and of these arrays."""
+        if type(x) is elements.Places:
+            return as_array(self.column(x, arrays[0].loop), call)
+        value = self.operand(x, arrays[0].loop, [a.dtype for a in arrays], call)
         return TracedArray(arrays[0].loop, (value,), shared=True)
 
     def beside(self, args: tuple[Any, ...], call: str) -> tuple[Any, ...]:

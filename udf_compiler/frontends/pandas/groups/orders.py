@@ -164,8 +164,32 @@ def _quantile(group: FrameGroup, series: TracedSeries) -> Any:
     return bound(quantile, series, call)
 
 
+def _sort(group: FrameGroup) -> Callable[..., Any]:
+    """Returns np.sort of numbers. Guards zeros with a sign, whose order among zeros is open; other equal numbers are alike."""
+    call = "np.sort"
+
+    def sort(a: Any, axis: Any = -1) -> TracedArray:
+        check_plain(call, axis=(axis, (-1, 0)))
+        array = as_array(a, call)
+        if array.ndim != 1 or array.dtype.kind not in "fi":
+            refuse("SW312", call=call, what=str(array.dtype))
+        loop, value = array.loop, array.value
+        if array.dtype.kind == "f":
+            zero = loop.call("equal", value, loop.const(0.0, value.type))
+            signed = group.some(loop, loop.call("logical_and", zero, loop.call("signbit", value)), call)
+            group.loop.guard(group.loop.call("logical_not", signed))
+        return as_array(TracedSeries(loop, value, array.dtype).sort_values(kind="stable"), call)
+
+    return sort
+
+
 def numpy_function(group: FrameGroup, name: str, args: tuple[Any, ...]) -> Callable[..., Any] | None:
-    """Returns np.median, np.percentile or np.quantile of a column, or None. Without "nan" in their names, NaN is the result."""
+    """Returns np.sort, np.median, np.percentile or np.quantile of a column, or None.
+
+    Without "nan" in the names of the last three, NaN is the result.
+    """
+    if name == "sort" and args and isinstance(args[0], TracedSeries | TracedArray):
+        return _sort(group)
     kind = name.removeprefix("nan")
     if kind not in ("median", "percentile", "quantile") or not args or not isinstance(args[0], TracedSeries | TracedArray):
         return None
