@@ -25,7 +25,7 @@ from udf_compiler.frontends.tracing.stand_ins import OF_PYTHON, OURS, ErrorText,
 _MOST_CALLS = 100
 
 #: Names of our classes, which C code puts into its message when it does not support one.
-_STATES = "(Counter|Walk|Letters|Octets|Elements|Documents|Together|Growing|Distinct|Expression|Mapping|Seen|Method)"
+_STATES = "(Counter|Walk|Letters|Octets|Runs|Run|Elements|Documents|Together|Growing|Distinct|Expression|Mapping|Seen|Method)"
 _SYMBOLIC = re.compile(rf"Traced(?!Series|Frame|Array|Arrow|Batch)[A-Z]\w+|'{_STATES}'|\b{_STATES} object|\bnot {_STATES}\b")
 #: Matches a TypeError about values: it names the class of one, or the missing arguments.
 _NAMED = re.compile(

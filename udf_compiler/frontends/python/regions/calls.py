@@ -6,6 +6,7 @@ from collections import Counter as CountingDict
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import reduce
+from itertools import groupby
 from types import BuiltinMethodType
 from typing import Any
 
@@ -68,6 +69,7 @@ from udf_compiler.frontends.python.regions.mappings import (
 )
 from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
+from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import in_order, with_key
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, reachable, within
@@ -224,6 +226,8 @@ def _of_user(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
 
 def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Returns the state of a loop over a call of zip, enumerate and the like; None for other calls."""
+    if is_builtin(function, groupby):
+        return runs(machine, list(map(of_iterator, args))) if not kwargs else None
     begin = next((b for known, b in ITERATIONS.items() if is_builtin(function, known)), None)
     if begin is None or (kwargs and not (is_builtin(function, zip) and kwargs == {"strict": False})):
         return None

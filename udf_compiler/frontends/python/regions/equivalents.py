@@ -165,6 +165,18 @@ def _parts_of_keys(items, key, part, at, size):  # type: ignore[no-untyped-def]
     return made
 
 
+def _run_ends(items):  # type: ignore[no-untyped-def]
+    ends = []
+    at = 1
+    for item, following in zip(items, items[1:], strict=False):
+        if item != following:
+            ends.append(at)
+        at += 1
+    if items:
+        ends.append(at)
+    return ends
+
+
 def _substituted(function, matches, pieces):  # type: ignore[no-untyped-def]
     made = []
     for piece, match in zip(pieces, matches, strict=False):
@@ -196,6 +208,8 @@ PARTS_OF_KEYS = interpreted(_parts_of_keys)
 ELEMENTS = interpreted(_elements)
 #: The elements of all lists of a list, and whether any or all of these are true.
 FLATTEN, ANY, ALL = map(interpreted, (_flattened, _any, _all))
+#: The position after each run of equal elements.
+RUN_ENDS = interpreted(_run_ends)
 #: The text of pieces with a function's results for the matches between them.
 SUBSTITUTED = interpreted(_substituted)
 #: Those that read an iterator once, to its end.

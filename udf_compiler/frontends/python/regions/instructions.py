@@ -32,7 +32,7 @@ from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held, readable
 from udf_compiler.frontends.python.regions.helpers import function_of
-from udf_compiler.frontends.python.regions.iteration import iteration
+from udf_compiler.frontends.python.regions.iteration import Run, end_runs, has_runs, iteration
 from udf_compiler.frontends.python.regions.list_changes import (
     fresh,
     grown,
@@ -116,6 +116,8 @@ def _load_fast(machine: Machine, i: Instruction, s: State) -> None:
         value = s.variables.get(name, UNSET)
         if value is UNSET:
             raise in_place(UnboundLocalError(f"cannot access local variable {name!r}"))
+        if type(value) is Run:
+            s.variables[name], value = Run(None), value.begun()
         s.stack.append(value)
 
 
@@ -586,6 +588,8 @@ def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
 def _for_iter(machine: Machine, i: Instruction, s: State) -> None:
     run = explorer()
     before = run.forked
+    if has_runs(s.stack[-1]):
+        end_runs(s.variables)
     found = s.stack[-1].next()
     if run.walks:
         run.check_round(machine.rounds[i.value], before)

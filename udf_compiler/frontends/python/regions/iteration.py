@@ -133,6 +133,48 @@ class Together:
         return tuple(values), Together(tuple(rest))
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The elements of a run, an iterator before its only use; `items` is None after it."""
+
+    items: Any
+
+    def begun(self) -> Elements:
+        """Returns the loop over the elements; refuses (SW282) a second one, which Python would end at once."""
+        if self.items is None:
+            refuse("SW282", what="a run of groupby, which it reads twice or after the next one has begun,")
+        return Elements(self.items, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The remaining runs of a list of the row. `ends`: the position after each run; `begin`: where run `number` begins."""
+
+    items: Any
+    ends: Any
+    number: Any
+    begin: Any
+
+    def next(self) -> tuple[Any, Runs] | None:
+        if not self.number < lists.length(self.ends):
+            return None
+        end = lists.element(self.ends, self.number)
+        found = lists.element(self.items, self.begin), Run(self.items[self.begin : end])
+        return found, Runs(self.items, self.ends, self.number + 1, end)
+
+
+def has_runs(loop: Any) -> bool:
+    """Whether a loop advances a groupby, which ends the runs before."""
+    return type(loop) is Runs or (type(loop) is Together and any(map(has_runs, loop.parts)))
+
+
+def end_runs(variables: dict[str, Any]) -> None:
+    """Ends the runs in the variables."""
+    for name, x in variables.items():
+        if type(x) is Run:
+            variables[name] = Run(None)
+
+
 def _range(unroll: bool, args: list[Any]) -> Any:
     if not any(map(is_scalar, args)):
         return None
@@ -192,7 +234,7 @@ def iteration(x: Any, unroll: bool) -> Any:
     known = unwrapped(x)
     if known is None:
         raise in_place(TypeError("'NoneType' object is not iterable"))
-    if type(known) in (Counter, Walk, Letters, Octets, Elements, Documents, Together):
+    if type(known) in (Counter, Walk, Letters, Octets, Elements, Documents, Together, Runs):
         return known
     if type(x) is Mapping:
         return iteration(x.iterate(), unroll)

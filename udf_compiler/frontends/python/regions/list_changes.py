@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import groupby
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -260,8 +261,9 @@ def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], s
     """
     code = code_of(machine.function.__code__)
     defined = equivalent(function, args) is not None and not is_builtin(function, reduce)
-    late = is_late or defined or is_builtin(function, reversed)
-    if not late or (is_builtin(function, reversed) and not code.changes_lists):
+    reads = is_builtin(function, reversed) or (is_builtin(function, groupby) and not code.collects)
+    late = is_late or defined or reads or is_builtin(function, groupby)
+    if not late or (reads and not code.changes_lists):
         return
     following = code.instructions[s.next]
     consumes = following.name == "CALL" and following.arg == 1 and any(map(_consumes, s.stack[-2:]))

@@ -29,7 +29,17 @@ from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
-from udf_compiler.frontends.python.regions.iteration import Counter, Documents, Elements, Letters, Octets, Together, Walk
+from udf_compiler.frontends.python.regions.iteration import (
+    Counter,
+    Documents,
+    Elements,
+    Letters,
+    Octets,
+    Run,
+    Runs,
+    Together,
+    Walk,
+)
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
@@ -107,8 +117,8 @@ def check_kept(x: Any) -> None:
     """
     if type(x) in (tuple, list) and len(x) <= _MOST_SEARCHED:
         for part in x:
-            check_kept(part)
-    if type(x) in (Walk, Letters, Octets, Elements, Documents, Together, Expression):
+            check_kept(part.begun() if type(part) is Run else part)
+    if type(x) in (Walk, Letters, Octets, Elements, Documents, Together, Runs, Expression):
         refuse("SW282", what="an iterator in a variable")
     if type(x) is Local:
         refuse("SW280", what="a function that it defines, with a variable of its own")
@@ -116,7 +126,8 @@ def check_kept(x: Any) -> None:
 
 _GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
-    *(Method, Counter, Walk, Letters, Octets, Elements, Documents, Together, Distinct, Seen, TracedMap, TracedItems, TracedRows),
+    *(Method, Counter, Run, Runs, Walk, Letters, Octets, Elements, Documents, Together),
+    *(Distinct, Seen, TracedMap, TracedItems, TracedRows),
     *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
     *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
