@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 from collections.abc import Iterable
 from types import CodeType, FunctionType
 
+from udf_compiler.function.bytecode import codes_of
 from udf_compiler.function.kept_arguments import CHANGES, MUTATORS
 
 _METHOD_LOADS = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _OUTER_LOADS = frozenset(("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"))
 #: Instructions that do nothing to the stack.
 _IDLE = frozenset(("CACHE", "NOP", "EXTENDED_ARG", "PRECALL", "RESUME", "NOT_TAKEN"))
+#: Functions of NumPy with the names of methods that change lists. They return copies.
+_COPYING = frozenset(("append", "insert", "sort", "partition", "resize"))
 #: Attributes of pandas objects through which an item is assigned.
 _ACCESSORS = frozenset(("loc", "iloc", "at", "iat", "values"))
 
@@ -29,19 +33,26 @@ def may_change_captured(codes: Iterable[CodeType], function: object, nested: boo
     Those of a method or partial may be captured, and so may defaults. `nested`: captured objects hold others, or share memory, so
     that any object may be a part of one.
     """
-    own, given = None, frozenset[str]()
+    own, given, arrays, inside = None, frozenset[str](), frozenset[str](), list[CodeType]()
     if isinstance(function, FunctionType):
-        own = function.__code__
+        own, numpy = function.__code__, sys.modules.get("numpy", function)
         given = frozenset(own.co_varnames[: own.co_argcount - len(function.__defaults__ or ())])
-    return any(_may_change(code, given if code is own else frozenset(), nested) for code in codes)
+        arrays, inside = frozenset(name for name, x in function.__globals__.items() if x is numpy), list(codes_of(own))
+
+    def may(code: CodeType) -> bool:
+        known = arrays if any(code is one for one in inside) else frozenset[str]()
+        return _may_change(code, given if code is own else frozenset(), nested, known)
+
+    return any(map(may, codes))
 
 
-def _may_change(code: CodeType, free: frozenset[str], nested: bool) -> bool:
-    """Whether code may change captured data. `free`: its arguments that are not captured."""
+def _may_change(code: CodeType, free: frozenset[str], nested: bool, arrays: frozenset[str]) -> bool:
+    """Whether code may change captured data. `free`: its arguments that are not captured. `arrays`: global names of NumPy."""
     instructions = [i for i in dis.get_instructions(code) if i.opname not in _IDLE]
     starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
     arguments = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred])
-    changed = [base_of_change(instructions, n) for n in range(len(instructions)) if changes(instructions[n])]
+    changing = [n for n, i in enumerate(instructions) if changes(i) and not (n and _copies(instructions[n - 1], i, arrays))]
+    changed = [base_of_change(instructions, n) for n in changing]
     if not changed:
         return False
     others = arguments - free
@@ -53,6 +64,12 @@ def _may_change(code: CodeType, free: frozenset[str], nested: bool) -> bool:
 def changes(instruction: dis.Instruction) -> bool:
     """Whether an instruction changes an object, or loads a method that may."""
     return instruction.opname in CHANGES or (instruction.opname in _METHOD_LOADS and instruction.argval in MUTATORS)
+
+
+def _copies(before: dis.Instruction, instruction: dis.Instruction, arrays: frozenset[str]) -> bool:
+    """Whether an instruction loads a function of NumPy, from a global name, that returns a copy: ``np.sort``."""
+    loads = instruction.opname in _METHOD_LOADS and instruction.argval in _COPYING and not instruction.is_jump_target
+    return loads and before.opname == "LOAD_GLOBAL" and before.argval in arrays
 
 
 def base_of_change(instructions: list[dis.Instruction], n: int) -> str | None:

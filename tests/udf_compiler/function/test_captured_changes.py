@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import heapq
+import types
 from collections.abc import Iterator
 from types import CodeType
 
+import numpy as np
 import pytest
 
 from udf_compiler.function.captured_changes import may_change_captured
 
 ITEMS: list[int] = []
 TABLE: dict[str, int] = {}
+ARRAY, lists = np.ones(3), ITEMS
 
 
 def codes_of(code: CodeType) -> Iterator[CodeType]:
@@ -70,6 +74,36 @@ def of_itself(s):
 
 def of_a_default(s, known=[]):  # noqa: B006 - as people write it
     known.append(1)
+
+
+def of_a_list_named_as_numpy(s):
+    lists.sort()
+
+
+def of_another_function_of_numpy(s):
+    np.put(ARRAY, 0, 1)
+
+
+def of_another_module(s):
+    heapq.heappush(ITEMS, 1)
+
+
+@pytest.mark.parametrize("function", [of_a_list_named_as_numpy, of_another_function_of_numpy, of_another_module])
+def test_functions_of_modules_that_change(function):
+    assert may_change(function)
+
+
+def copies(s):
+    ranks = [np.sort(x) for x in s]
+    return np.append(np.sort(ARRAY), np.insert(ARRAY, 0, 1)), ranks
+
+
+def test_functions_of_numpy_that_copy():
+    """`np.sort` returns a copy, unlike the method of lists. Only NumPy itself is recognized, by the function's globals."""
+    assert not may_change(copies) and not may_change(copies, nested=True)
+    other = types.FunctionType(copies.__code__, {**globals(), "np": ITEMS})
+    assert may_change(other)
+    assert may_change_captured(codes_of(copies.__code__), functools.partial(copies), False)
 
 
 @pytest.mark.parametrize("function", [of_a_default, appends, sets_an_item, by_another_name, by_a_choice, by_a_helper, of_itself])
