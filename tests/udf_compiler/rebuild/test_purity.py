@@ -297,7 +297,7 @@ REFUSED = [
     ("SW217", "frame = pd.DataFrame({'x': [1]})\ndef f(a):\n    frame['x'].values[0] = 2  #!\n    return a"),
     ("SW216", "names = pd.Series(['x'])\ndef f(a):\n    return a * len(names)  #!"),
     ("SW216", "import io\nbuffer = io.StringIO()\ndef f(a):\n    return a if buffer.tell() else -a  #!"),
-    ("SW216", "seen = {(1, 2), (3, 4)}\ndef f(a):\n    return a * len(seen)  #!"),
+    ("SW216", "seen = {frozenset((1, 2))}\ndef f(a):\n    return a * len(seen)  #!"),
     ("SW217", "log = []\ndef f(a):\n    log.append(1)  #!\n    return a"),
     ("SW217", "cache = {'n': 0}\ndef f(a):\n    cache['n'] += 1  #!\n    return a"),
     ("SW217", "def f(a, seen=[]):  #!\n    seen.append(1)\n    return a"),

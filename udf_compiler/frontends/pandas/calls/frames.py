@@ -21,7 +21,7 @@ from udf_compiler.frontends.pandas.apply.positions import Position
 from udf_compiler.frontends.pandas.apply.results import RowSeries
 from udf_compiler.frontends.pandas.apply.tuples import TracedTuples
 from udf_compiler.frontends.pandas.array import TracedArray
-from udf_compiler.frontends.pandas.batch_dependent import BATCH_DEPENDENT
+from udf_compiler.frontends.pandas.batch_dependent import is_batch_dependent, plain
 from udf_compiler.frontends.pandas.calls import column_names, frame_columns, row_reductions
 from udf_compiler.frontends.pandas.calls.arrays import astype
 from udf_compiler.frontends.pandas.calls.column_names import are_names
@@ -202,8 +202,8 @@ def keep_rows(frame: TracedFrame, mask: Any, call: str) -> TracedFrame:
     if isinstance(mask, TracedArray) and mask.ndim != 1:
         refuse("SW262", call=call, what="a condition of several columns")
     # the dtype depends on all rows, also on those that are dropped
-    plain = {n: s.kind.plain(s, call) if s.kind is BATCH_DEPENDENT else s for n, s in frame.series.items()}
-    made = over(TracedFrame(frame.loop, plain), frame.loop.kept(mask.value))
+    decided = {n: plain(s, call) if is_batch_dependent(s) else s for n, s in frame.series.items()}
+    made = over(TracedFrame(frame.loop, decided), frame.loop.kept(mask.value))
     for series in made.series.values():
         series.has_nat = False  # no row with NaT may remain
     return made
