@@ -7,7 +7,7 @@ from typing import Any
 
 from sparkweld.ir.types import Type
 from sparkweld.kernels.functions.lists.elements import INT, store
-from sparkweld.kernels.functions.strings.arena import extend, reserve
+from sparkweld.kernels.functions.strings.arena import extend
 from sparkweld.kernels.functions.strings.library import Function, function
 from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, word
 from sparkweld.kernels.llvm.numba_frontend import VIEW, numba_type
@@ -33,20 +33,35 @@ def append(element: Type) -> Function:
 
 
 @cache
+def extended(element: Type) -> Function:
+    """Returns the list with the elements of another one after its own, in place where it can grow: always in the arena."""
+    width = element.width
+
+    @function(INT, VIEW, VIEW, result=VIEW, name=f"list_extended_{element}")
+    def extended_(arena: int, v: Any, w: Any) -> Any:
+        n = length_of(v)
+        m = length_of(w)
+        if m <= 0:
+            return v
+        if n < 0:
+            n = 0
+        start = extend(arena, address_of(v), n * width, m * width)
+        if start == 0:
+            return view(0, 0)
+        copy(start + n * width, address_of(w), m * width)
+        return view(start, n + m)
+
+    return extended_
+
+
+@cache
 def copied(element: Type) -> Function:
     """Returns a list in the arena with the same elements."""
-    width = element.width
+    extend_by = extended(element)
 
     @function(INT, VIEW, result=VIEW, name=f"list_copy_{element}")
     def copied_(arena: int, v: Any) -> Any:
-        n = length_of(v)
-        if n <= 0:
-            return view(0, 0)
-        start = reserve(arena, n * width)
-        if start == 0:
-            return view(0, 0)
-        copy(start, address_of(v), n * width)
-        return view(start, n)
+        return extend_by(arena, view(0, 0), v)
 
     return copied_
 

@@ -10,9 +10,9 @@ from llvmlite import ir
 from numba.core import types
 
 from sparkweld.ir.types import BOOL, F32, F64, I64, Type
-from sparkweld.kernels.functions.lists import reductions
+from sparkweld.kernels.functions.lists import building, reductions
 from sparkweld.kernels.functions.lists.elements import INT, added, compared, load, store
-from sparkweld.kernels.functions.strings.arena import extend, give_back, reserve
+from sparkweld.kernels.functions.strings.arena import give_back, reserve
 from sparkweld.kernels.functions.strings.library import Function, function
 from sparkweld.kernels.functions.strings.memory_access import address_of, copy, length_of, view, wrapping_add
 from sparkweld.kernels.functions.strings.search import min_of
@@ -76,35 +76,11 @@ def _searches(element: Type) -> dict[str, Function]:
 
 
 def _slices(element: Type) -> dict[str, Function]:
-    item, put, width = load(element), store(element), element.width
+    item, put, width, extended = load(element), store(element), element.width, building.extended(element)
 
     @_named("concat", element, INT, VIEW, VIEW, result=VIEW)
     def concat(arena: int, v: Any, w: Any) -> Any:
-        n = length_of(v)
-        m = length_of(w)
-        if m <= 0:
-            return v
-        if n <= 0:
-            return w
-        start = extend(arena, address_of(v), n * width, m * width)  # a list that a loop extends grows in place
-        if start == 0:
-            return view(0, 0)
-        copy(start + n * width, address_of(w), m * width)
-        return view(start, n + m)
-
-    @_named("extended", element, INT, VIEW, VIEW, result=VIEW)
-    def extended(arena: int, v: Any, w: Any) -> Any:
-        n = length_of(v)
-        m = length_of(w)
-        if m <= 0:
-            return v
-        if n < 0:
-            n = 0
-        start = extend(arena, address_of(v), n * width, m * width)
-        if start == 0:
-            return view(0, 0)
-        copy(start + n * width, address_of(w), m * width)
-        return view(start, n + m)
+        return w if length_of(v) <= 0 < length_of(w) else extended(arena, v, w)
 
     @_named("stepped", element, INT, VIEW, INT, INT, INT, result=VIEW)
     def stepped(arena: int, v: Any, start: int, stop: int, step: int) -> Any:
