@@ -33,10 +33,7 @@ class Recorder:
     calls: list[Call] = []
 
     def __init__(self, number: int, pickled: bytes) -> None:
-        self._number, self._pickled, self._model = number, pickled, pickle.loads(pickled)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._number, self._pickled)
+        self._number, self._model = number, pickle.loads(pickled)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -74,37 +71,50 @@ class RecordingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         if isinstance(obj, Broadcast):
             return types.SimpleNamespace, (), {"value": obj.value}
         if self._is_model(obj):
-            return self._recorder(obj).__reduce__()
+            return Recorder, (self._number(obj), cloudpickle.dumps(obj))
         return super().reducer_override(obj)
 
-    def _recorder(self, model: Any) -> Recorder:
-        known = next((at for at, one in enumerate(self.models) if one is model), len(self.models))
-        if known == len(self.models):
+    def _number(self, model: Any) -> int:
+        if not any(one is model for one in self.models):
             self.models.append(model)
-        return Recorder(known, cloudpickle.dumps(model))
+        return next(at for at, one in enumerate(self.models) if one is model)
 
 
-def of_columns(pickled: bytes) -> Callable[..., pd.Series]:
-    """Returns a function of columns whose first result is the calls of the batch; the others are None."""
-    loaded: list[Any] = []
+class Recording:
+    """A pickled function with recorders, which a worker loads at its first call."""
+
+    def __init__(self, pickled: bytes) -> None:
+        self._pickled = pickled
+
+    def calls(self, run: Callable[[Callable[..., Any]], object]) -> bytes:
+        """Returns the pickled calls that models receive while `run` calls the function."""
+        if "_loaded" not in vars(self):
+            self._loaded = pickle.loads(self._pickled)
+        function, recorder = self._loaded
+        recorder.calls.clear()
+        run(function)
+        return pickle.dumps(recorder.calls)
+
+
+def _results(first: bytes | None, count: int) -> pd.Series:
+    """Returns the results of a batch of `count` rows: all but the first are None."""
+    return pd.Series([first, *[None] * (count - 1)][:count], dtype=object)
+
+
+def of_columns(recording: Recording) -> Callable[..., pd.Series]:
+    """Returns a function of columns whose first result is the calls of the batch."""
 
     def record(*columns: Any, **named: Any) -> pd.Series:
-        loaded.extend(pickle.loads(pickled) if not loaded else ())
-        function, recorder = loaded
-        recorder.calls.clear()
-        function(*columns, **named)
-        count = len([*columns, *named.values()][0])
-        return pd.Series([pickle.dumps(recorder.calls), *[None] * (count - 1)][:count], dtype=object)
+        made = recording.calls(lambda function: function(*columns, **named))
+        return _results(made, len([*columns, *named.values()][0]))
 
     return record
 
 
-def of_batches(pickled: bytes) -> Callable[[Iterator[Any]], Iterator[pd.Series]]:
-    """Returns the same for a function of an iterator of columns, whose calls are in the first batch."""
+def of_batches(recording: Recording) -> Callable[[Iterator[Any]], Iterator[pd.Series]]:
+    """Returns a function of an iterator of columns, all of whose calls are the first result of the first batch."""
 
     def record(batches: Iterator[Any]) -> Iterator[pd.Series]:
-        function, recorder = pickle.loads(pickled)
-        recorder.calls.clear()
         counts = []
 
         def counted() -> Iterator[Any]:
@@ -112,31 +122,24 @@ def of_batches(pickled: bytes) -> Callable[[Iterator[Any]], Iterator[pd.Series]]
                 counts.append(len(batch[0] if isinstance(batch, tuple) else batch))
                 yield batch
 
-        for _ in function(counted()):
-            pass
-        result = pickle.dumps(recorder.calls)
+        made = recording.calls(lambda function: list(function(counted())))
         for at, count in enumerate(counts):
-            yield pd.Series([result if at == 0 else None, *[None] * (count - 1)][:count], dtype=object)
+            yield _results(made if at == 0 else None, count)
 
     return record
 
 
-def of_values(pickled: bytes) -> Callable[..., bytes]:
+def of_values(recording: Recording) -> Callable[..., bytes]:
     """Returns a function of the values of a row whose result is its calls."""
-    loaded: list[Any] = []
 
     def record(*values: Any, **named: Any) -> bytes:
-        loaded.extend(pickle.loads(pickled) if not loaded else ())
-        function, recorder = loaded
-        recorder.calls.clear()
-        function(*values, **named)
-        return pickle.dumps(recorder.calls)
+        return recording.calls(lambda function: function(*values, **named))
 
     return record
 
 
 #: Kinds of functions -> what records one, and the form of a pandas UDF; None for a plain one.
-KINDS: dict[int, tuple[Callable[[bytes], Callable[..., Any]], int | None]] = {
+KINDS: dict[int, tuple[Callable[[Recording], Callable[..., Any]], int | None]] = {
     SCALAR_PANDAS: (of_columns, PandasUDFType.SCALAR),
     SCALAR_PANDAS_ITERATOR: (of_batches, PandasUDFType.SCALAR_ITER),
     BATCHED: (of_values, None),
@@ -155,7 +158,8 @@ def recorded(arguments: Any, kind: int, pickled: bytes, most: int) -> list[Call]
     named = {name[1:]: arguments[f"`{name}`"] for name in arguments.columns if name.startswith("=")}
     with _by_value(__name__), warnings.catch_warnings(), changed(arguments.sparkSession, {"spark.sparkweld.enabled": "false"}):
         warnings.simplefilter("ignore", UserWarning)  # of pandas UDFs whose form is an argument
-        call = udf(make(pickled), "binary") if form is None else pandas_udf(make(pickled), "binary", form)
+        record = make(Recording(pickled))
+        call = udf(record, "binary") if form is None else pandas_udf(record, "binary", form)
         rows = arguments.limit(most).select(call(*positions, **named).alias("calls")).collect()
     return [call for row in rows if row.calls is not None for call in pickle.loads(bytes(row.calls))]
 
