@@ -33,17 +33,15 @@ def may_change_captured(codes: Iterable[CodeType], function: object, nested: boo
     Those of a method or partial may be captured, and so may defaults. `nested`: captured objects hold others, or share memory, so
     that any object may be a part of one.
     """
-    own, given, arrays, inside = None, frozenset[str](), frozenset[str](), list[CodeType]()
+    own, given, arrays, inside = None, frozenset[str](), frozenset[str](), set[int]()
     if isinstance(function, FunctionType):
         own, numpy = function.__code__, sys.modules.get("numpy", function)
         given = frozenset(own.co_varnames[: own.co_argcount - len(function.__defaults__ or ())])
-        arrays, inside = frozenset(name for name, x in function.__globals__.items() if x is numpy), list(codes_of(own))
-
-    def may(code: CodeType) -> bool:
-        known = arrays if any(code is one for one in inside) else frozenset[str]()
-        return _may_change(code, given if code is own else frozenset(), nested, known)
-
-    return any(map(may, codes))
+        arrays, inside = frozenset(name for name, x in function.__globals__.items() if x is numpy), set(map(id, codes_of(own)))
+    return any(
+        _may_change(code, given if code is own else frozenset(), nested, arrays if id(code) in inside else frozenset())
+        for code in codes
+    )
 
 
 def _may_change(code: CodeType, free: frozenset[str], nested: bool, arrays: frozenset[str]) -> bool:
