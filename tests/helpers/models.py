@@ -85,10 +85,9 @@ def compare(
         given = run(function, rest, returns, struct).to_pylist()
         theirs = [(v,) if fields is None else tuple(v.values()) for v in given]
         for row, pairs in enumerate(zip(mine, theirs, strict=True)):
-            row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
-            largest = max((abs(v) for v in row_of.values() if of_arguments and np.isfinite(v or 0.0)), default=0.0)
             for at, (a, b) in enumerate(zip(*pairs, strict=True)):
-                if not (same(a, b) or near(a, b, rtol, atol + of_arguments * largest)):
+                if not (same(a, b) or near(a, b, rtol, atol + of_arguments * (_largest(rest, row) if of_arguments else 0.0))):
+                    row_of = {name: rest[name][row].as_py() for name in rest.schema.names}
                     raise AssertionError(f"row {row}, {row_of}: column {at}: expected {token(b)}, got {token(a)}\n{program}")
     return Scored(rest.num_rows, len(flagged), raised, kept=kept)
 
@@ -143,6 +142,12 @@ def run(function: Callable[..., Any], batch: pa.RecordBatch, returns: DataType, 
         whole = pa.StructArray.from_arrays(batch.columns, batch.schema.names)
         batch = pa.RecordBatch.from_arrays([whole], ["_0"])
     return run_in_worker(function, batch, returns, PANDAS)
+
+
+def _largest(batch: pa.RecordBatch, row: int) -> float:
+    """Returns the largest finite absolute value of a row of numbers; 0 without any."""
+    values = [column[row].as_py() or 0.0 for column in batch.columns]
+    return max((abs(value) for value in values if np.isfinite(value)), default=0.0)
 
 
 def near(a: Any, b: Any, rtol: float, atol: float = 0.0) -> bool:
