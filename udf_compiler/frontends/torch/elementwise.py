@@ -193,8 +193,8 @@ def _round(step: Step, input: RowTensor, *, decimals: Any = 0) -> RowTensor:
     if not input.values.exact:
         half = loop.const(0.5, F64)
         wide = [loop.cast(v, F64) for v in columns]
-        guard_apart(loop, wide, [total(loop, loop.call("floor", v), half) for v in wide], [input])
-        guard_apart(loop, wide, [loop.const(0.0, F64)] * len(wide), [input])
+        ends = [*(total(loop, loop.call("floor", v), half) for v in wide), *[loop.const(0.0, F64)] * len(wide)]
+        guard_apart(loop, [*wide, *wide], ends, [input])
     return made(step, input, [loop.call("rint", v) for v in columns], input.shape)
 
 
