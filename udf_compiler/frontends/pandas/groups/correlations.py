@@ -79,7 +79,7 @@ def _guard_range(group: FrameGroup, loop: LoopBuilder, distance: Value, present:
         loop.call("logical_and", loop.call("less", square, loop.const(_LEAST, F64)), _is_not_zero(loop, distance)),
     ]
     found = loop.call("logical_and", loop.fold("logical_or", out), present)
-    group.loop.guard(group.loop.call("logical_not", group.some(loop, found, call)))
+    group.guard_none(loop, found, call)
 
 
 def _is_not_zero(loop: LoopBuilder, value: Value) -> Value:

@@ -154,6 +154,10 @@ class FrameGroup(Operands):
         count = self.reduced(call, "sum", loop.cast(condition, I64))
         return self.loop.call("greater", count, self.loop.const(0, I64))
 
+    def guard_none(self, loop: LoopBuilder, condition: Value, call: str) -> None:
+        """Sends groups to Python in which a condition holds in some row that a filter keeps."""
+        self.loop.guard(self.loop.call("logical_not", self.some(loop, condition, call)))
+
     def length(self, x: Any, call: str) -> GroupScalar:
         """Returns the number of rows of a loop, or of elements, as a Python int."""
         if self.has_length(x):

@@ -97,8 +97,7 @@ class Keys:
         """Returns a function of the present numbers as doubles, or as wide integers. Flags infinite ones, which cancel."""
         loop, type_ = rows.loop, F64 if wide or rows.type.is_float else I64
         if rows.type.is_float:
-            infinite = self.group.some(loop, loop.call("isinf", rows.value), call)
-            self.group.loop.guard(self.group.loop.call("logical_not", infinite))
+            self.group.guard_none(loop, loop.call("isinf", rows.value), call)
         return self.total(rows.optional(type_), call, fn)
 
     def known(self, rows: Rows, call: str) -> Value:
@@ -305,8 +304,7 @@ def _split(group: FrameGroup, frame: TracedFrame) -> Any:
         keys = [Key(group, f.column(name), call) for name in names]
         for key in keys:
             if key.present is not None:  # pandas drops such rows
-                missing = group.some(f.loop, f.loop.call("logical_not", key.present), call)
-                group.loop.guard(group.loop.call("logical_not", missing))
+                group.guard_none(f.loop, f.loop.call("logical_not", key.present), call)
         ids = tuple(f.series[name].value.id for name in names)
         made = Keys(group, TracedFrame(f.loop, f.series), f, tuple(names), _codes(keys), sort, as_index, call, ids)
         return Split(made, None)

@@ -176,8 +176,7 @@ class Lister:
             refuse("SW600")
         loop, value = series.loop, series.value
         if series.kind is DATETIMES and value.type.nullable:
-            missing = self.group.some(loop, loop.call("logical_not", loop.is_valid(value)), _CALL)
-            self.group.loop.guard(self.group.loop.call("logical_not", missing))
+            self.group.guard_none(loop, loop.call("logical_not", loop.is_valid(value)), _CALL)
             series = datetimes.new(loop, loop.value_of(value), DATETIMES)
             value = series.value
         values = self._collected(loop, loop.cast(loop.value_of(value), listed_type(value.type.plain())))

@@ -335,8 +335,7 @@ def list_of_values(group: FrameGroup, values: Values) -> GroupList:
         refuse("SW312", call="tolist", what="of such a column")
     loop, value = column.loop, column.value
     if value.type.nullable:
-        absent = group.some(loop, loop.call("logical_not", loop.is_valid(value)), _CALL)
-        group.loop.guard(group.loop.call("logical_not", absent))
+        group.guard_none(loop, loop.call("logical_not", loop.is_valid(value)), _CALL)
         value = loop.value_of(value)
     return GroupList(collected(group, loop, value, group.loop), NUMPY_ELEMENTS if numbers else "")
 

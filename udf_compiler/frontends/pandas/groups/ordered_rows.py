@@ -337,8 +337,7 @@ def extreme(group: FrameGroup, series: TracedSeries, name: str) -> Any:
         check_plain(call, axis=(axis, (None, 0)), skipna=(skipna, (True,)))
         key, loop = Key(group, s, call), s.loop
         if key.present is not None:
-            missing = group.some(loop, loop.call("logical_not", key.present), call)
-            group.loop.guard(group.loop.call("logical_not", missing))
+            group.guard_none(loop, loop.call("logical_not", key.present), call)
         ordered = in_order(TracedFrame(loop, {_ALONE: s}), order_of([key], [name == "min"], False, True), group, call)
         return element(group, ordered.series[_ALONE], 0, call)
 
