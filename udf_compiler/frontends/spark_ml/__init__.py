@@ -26,6 +26,7 @@ from udf_compiler.frontends.spark_ml import assembling, categories, linear, othe
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, Words, double, vector_of
 from udf_compiler.frontends.spark_ml.stored import array_numbers, stored_numbers, stored_vector
 from udf_compiler.frontends.tracing.expression_rules import Maybe, Translator
+from udf_compiler.frontends.tracing.lower import is_negative_zero
 from udf_compiler.frontends.tracing.session import Session, running
 
 #: Name of a function in requests -> its lowering rule.
@@ -256,8 +257,8 @@ def _guard_dense(translator: Translator, x: Vector, demand: Value | None) -> Non
 
 
 def _guard_unsigned_zeros(translator: Translator, x: Vector, demand: Value | None) -> None:
-    loop, zero = translator.loop, double(translator.loop, 0.0)
-    negative = [loop.call("logical_and", loop.call("equal", v, zero), loop.call("signbit", v)) for v in x.values]
+    loop = translator.loop
+    negative = [is_negative_zero(loop, v) for v in x.values]
     translator.guard(loop.call("logical_not", loop.fold("logical_or", negative)), demand)
 
 

@@ -10,6 +10,7 @@ from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.models.features import Features, Indicator
 from udf_compiler.frontends.pandas.calls.polynomials import count_below
 from udf_compiler.frontends.spark_ml.stages import Argument, Maybe, Rule, Stage, Vector, double
+from udf_compiler.frontends.tracing.lower import is_negative_zero
 
 
 def index(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
@@ -71,8 +72,7 @@ def bucket(stage: Stage, loop: LoopBuilder, args: Sequence[Argument]) -> Maybe:
     assert isinstance(given, Maybe)
     value, splits = given.value, stage.arrays["splits"]
     if 0.0 in splits:  # Arrays.binarySearch orders -0.0 below 0.0
-        zero = loop.call("equal", value, double(loop, 0.0))
-        loop.guard(loop.call("logical_not", loop.call("logical_and", zero, loop.call("signbit", value))))
+        loop.guard(loop.call("logical_not", is_negative_zero(loop, value)))
     reached = loop.cast(count_below(loop, value, splits, "right", stage.name), F64)
     isnan, last = loop.call("isnan", value), loop.call("equal", value, double(loop, splits[-1]))
     inside = loop.call("logical_and", loop.call("greater_equal", value, double(loop, splits[0])),

@@ -12,6 +12,7 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.models.features import Features, Indicator, guard_finite
 from udf_compiler.frontends.models.sums import scores
 from udf_compiler.frontends.spark_ml.stages import Argument, Rule, Stage, Vector, double, one_vector
+from udf_compiler.frontends.tracing.lower import is_negative_zero
 from udf_compiler.frontends.tracing.session import check_size
 
 
@@ -75,8 +76,7 @@ def _sliced(loop: LoopBuilder, x: Vector, value: Value) -> Value:
     unsigned = loop.call("add", value, double(loop, 0.0))
     if x.dense is not None:
         return loop.select(loop.call("equal", x.dense, double(loop, 0.0)), unsigned, value)
-    zero = loop.call("equal", value, double(loop, 0.0))
-    loop.guard(loop.call("logical_not", loop.call("logical_and", zero, loop.call("signbit", value))))
+    loop.guard(loop.call("logical_not", is_negative_zero(loop, value)))
     return value
 
 

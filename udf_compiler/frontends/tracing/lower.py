@@ -183,6 +183,11 @@ def _emit(
     return tuple(loop.emit(Call(name, output), *args) for output in range(ufunc.nout))
 
 
+def is_negative_zero(loop: LoopBuilder, x: Value) -> Value:
+    """Returns whether a float is -0.0."""
+    return loop.call("logical_and", loop.call("equal", x, loop.const(0.0, x.type)), loop.call("signbit", x))
+
+
 def guard_zeros_agree(loop: LoopBuilder, a: Value, b: Value) -> None:
     """Flags rows of two zeros with different signs."""
     zeros = [loop.call("equal", v, loop.const(0, v.type)) for v in (a, b)]

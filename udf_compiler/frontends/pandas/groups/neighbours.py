@@ -17,7 +17,7 @@ from udf_compiler.frontends.pandas.groups.reductions import Rows, check_plain
 from udf_compiler.frontends.pandas.groups.scalars import MAX_ROWS, GroupScalar
 from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
-from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.lower import is_negative_zero, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
@@ -139,7 +139,7 @@ def _running(name: str) -> Callable[[FrameGroup, TracedSeries], Any]:
             if not (rows.type == F64 or rows.type.is_int):
                 refuse("SW312", call=call, what=str(rows.type.dtype))
             if rows.type == F64:  # which of two zeros remains depends on the CPU
-                group.loop.guard(group.loop.call("logical_not", rows.has_negative_zero()))
+                group.guard_none(loop, is_negative_zero(loop, rows.value), call)
             given = rows.optional(F64 if rows.type == F64 else I64)
             found = loop.read(group.whole(call, f"running_{name.removeprefix('cum')}", given))
             value = loop.cast(loop.value_of(found), rows.type)
@@ -204,7 +204,7 @@ class _Windows(StandIn):
         group, rows = self._group, Rows(self._group, self._series, True, call)
         loop, value = rows.loop, self._numbers(call)
         if rows.type.is_float:
-            group.loop.guard(group.loop.call("logical_not", rows.has_negative_zero()))
+            group.guard_none(loop, is_negative_zero(loop, rows.value), call)
         number = loop.call("logical_not", loop.call("isnan", value))
         present = number if loop.where is None else loop.call("logical_and", number, loop.where)
         best = loop.read(group.whole(call, f"running_{name}", loop.optional(value, present)))

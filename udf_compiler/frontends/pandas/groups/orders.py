@@ -18,7 +18,7 @@ from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import STRINGS
-from udf_compiler.frontends.tracing.lower import run_prototype, type_of
+from udf_compiler.frontends.tracing.lower import is_negative_zero, run_prototype, type_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
 
@@ -175,9 +175,7 @@ def _sort(group: FrameGroup) -> Callable[..., Any]:
             refuse("SW312", call=call, what=str(array.dtype))
         loop, value = array.loop, array.value
         if array.dtype.kind == "f":
-            zero = loop.call("equal", value, loop.const(0.0, value.type))
-            signed = group.some(loop, loop.call("logical_and", zero, loop.call("signbit", value)), call)
-            group.loop.guard(group.loop.call("logical_not", signed))
+            group.guard_none(loop, is_negative_zero(loop, value), call)
         return as_array(TracedSeries(loop, value, array.dtype).sort_values(kind="stable"), call)
 
     return sort

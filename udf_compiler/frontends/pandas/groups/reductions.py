@@ -19,7 +19,7 @@ from udf_compiler.frontends.pandas.array import TracedArray, as_array
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.series import TracedSeries
-from udf_compiler.frontends.tracing.lower import run_prototype
+from udf_compiler.frontends.tracing.lower import is_negative_zero, run_prototype
 from udf_compiler.frontends.tracing.session import keep_of_group, refuse
 
 if TYPE_CHECKING:
@@ -80,17 +80,12 @@ class Rows:
         ones = self.loop.const(True, BOOL) if present is None else present
         return self.group.reduced(self.call, "sum", self.loop.cast(ones, I64))
 
-    def has_negative_zero(self) -> Value:
-        """Returns, in the loop of scalars, whether some number is -0.0."""
-        loop = self.loop
-        zero = loop.call("equal", self.value, loop.const(0.0, F64))
-        return self.group.some(loop, loop.call("logical_and", zero, loop.call("signbit", self.value)), self.call)
-
     def guard_zero(self, found: Value) -> None:
         """Flags a result of 0.0 or -0.0 where NumPy's own depends on the order of equal numbers, which it leaves open."""
         loop = self.group.loop
         zero = loop.call("equal", found, loop.const(0.0, F64))
-        loop.guard(loop.call("logical_not", loop.call("logical_and", zero, self.has_negative_zero())))
+        negative = self.group.some(self.loop, is_negative_zero(self.loop, self.value), self.call)
+        loop.guard(loop.call("logical_not", loop.call("logical_and", zero, negative)))
 
     def optional(self, type: Type | None = None) -> Value:
         """Returns the values, absent where they do not count."""
