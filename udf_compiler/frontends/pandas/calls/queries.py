@@ -11,6 +11,7 @@ import io
 import operator
 import tokenize
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }  # fmt: skip
+#: Comparison with a string -> the membership in a list of it, as which pandas evaluates it.
+_MEMBERSHIPS: dict[type, ast.cmpop] = {ast.Eq: ast.In(), ast.NotEq: ast.NotIn()}
 
 
 def query(frame: TracedFrame, expr: Any, *, engine: Any = "python") -> TracedFrame:
@@ -55,10 +58,8 @@ def _parsed(text: str) -> ast.expr:
 def _condition(frame: TracedFrame, node: ast.expr) -> Any:
     """Returns the Series of a condition."""
     if isinstance(node, ast.BoolOp):
-        first, *others = (_condition(frame, x) for x in node.values)
-        for other in others:
-            first = first & other if isinstance(node.op, ast.And) else first | other
-        return first
+        both = operator.and_ if isinstance(node.op, ast.And) else operator.or_
+        return reduce(both, [_condition(frame, x) for x in node.values])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
         return ~_condition(frame, node.operand)
     if isinstance(node, ast.Name):
@@ -67,10 +68,7 @@ def _condition(frame: TracedFrame, node: ast.expr) -> Any:
             return flag
     if isinstance(node, ast.Compare):
         sides = [_operand(frame, x) for x in (node.left, *node.comparators)]
-        found = [_compared(op, *pair) for op, *pair in zip(node.ops, sides[:-1], sides[1:], strict=True)]
-        for other in found[1:]:
-            found[0] = found[0] & other
-        return found[0]
+        return reduce(operator.and_, list(map(_compared, node.ops, sides, sides[1:])))
     refuse("SW262", call=_CALL, what="anything but comparisons of columns and constants")
 
 
@@ -82,14 +80,14 @@ def _compared(op: ast.cmpop, a: Any, b: Any) -> Any:
     alike = len({x.kind for x in columns}) == 1 and (type(b) is list or not texts or columns[0].kind is STRINGS)
     if type(a) is list or not alike:
         refuse("SW262", call=_CALL, what="a comparison of values of two kinds, or of constants")
+    if type(b) is str and type(op) in _MEMBERSHIPS:
+        op, b = _MEMBERSHIPS[type(op)], [b]
     if isinstance(op, ast.In | ast.NotIn):
         if type(a) is not TracedSeries or type(b) is not list:
             refuse("SW262", call=_CALL, what="in of anything but a column and a list")
         return a.isin(b) if isinstance(op, ast.In) else ~a.isin(b)
     if type(b) is list or type(op) not in _COMPARISONS:
         refuse("SW262", call=_CALL, what="an operator with a list, or one other than of comparisons")
-    if type(b) is str and type(op) in (ast.Eq, ast.NotEq):
-        return a.isin([b]) if isinstance(op, ast.Eq) else ~a.isin([b])
     return _COMPARISONS[type(op)](a, b)
 
 
@@ -103,11 +101,12 @@ def _operand(frame: TracedFrame, node: ast.expr) -> Any:
 
 
 def _constant(node: ast.expr) -> Any:
-    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-    value = getattr(node.operand if isinstance(node, ast.UnaryOp) and negative else node, "value", None)
-    if type(value) not in (int, float) and (negative or type(value) not in (str, bool)):
-        refuse("SW262", call=_CALL, what="anything but comparisons of columns and constants")
-    return -value if negative else value  # type: ignore[operator]
+    match node:
+        case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as number)) if type(number) is not bool:
+            return -number
+        case ast.Constant(int() | float() | str() as value):
+            return value
+    refuse("SW262", call=_CALL, what="anything but comparisons of columns and constants")
 
 
 def _column(frame: TracedFrame, name: str) -> TracedSeries:
