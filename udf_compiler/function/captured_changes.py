@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import dis
 import inspect
-import sys
 from collections.abc import Iterable
 from types import CodeType, FunctionType
+
+import numpy as np
 
 from udf_compiler.function.bytecode import codes_of
 from udf_compiler.function.kept_arguments import CHANGES, MUTATORS
@@ -33,11 +34,12 @@ def may_change_captured(codes: Iterable[CodeType], function: object, nested: boo
     Those of a method or partial may be captured, and so may defaults. `nested`: captured objects hold others, or share memory, so
     that any object may be a part of one.
     """
-    own, given, arrays, inside = None, frozenset[str](), frozenset[str](), set[int]()
-    if isinstance(function, FunctionType):
-        own, numpy = function.__code__, sys.modules.get("numpy", function)
-        given = frozenset(own.co_varnames[: own.co_argcount - len(function.__defaults__ or ())])
-        arrays, inside = frozenset(name for name, x in function.__globals__.items() if x is numpy), set(map(id, codes_of(own)))
+    if not isinstance(function, FunctionType):
+        return any(_may_change(code, frozenset(), nested, frozenset()) for code in codes)
+    own = function.__code__
+    given = frozenset(own.co_varnames[: own.co_argcount - len(function.__defaults__ or ())])
+    arrays = frozenset(name for name, x in function.__globals__.items() if x is np)
+    inside = frozenset(map(id, codes_of(own)))  # the other codes may have other globals
     return any(
         _may_change(code, given if code is own else frozenset(), nested, arrays if id(code) in inside else frozenset())
         for code in codes

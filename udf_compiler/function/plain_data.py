@@ -137,7 +137,10 @@ def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
 
 
 def _is_randomized(x: Any) -> bool:
-    """Whether the hash of an element of a set may differ between processes: a tuple has the hashes of its elements."""
+    """Whether the hash of an element of a set may differ between processes.
+
+    A tuple combines the hashes of its elements. Those of None and of NaN are addresses in some versions of Python.
+    """
     if type(x) is tuple:
         return any(type(part) not in (int, bool) for part in x)
     return bool(sys.flags.hash_randomization) and isinstance(x, str | bytes)
