@@ -90,24 +90,19 @@ def _list(x: Any) -> Any:
     return x if type(x) in (Values, MappedList) else Values(texts_of(x))
 
 
-def _set(x: Any) -> Any:
-    """Implements ``set(x)`` of a list of the values of a group."""
-    return current().group.of_lists("set", (x,), {})
-
-
 def _is_of_group(x: Any) -> bool:
     group = current().group
     return group is not None and group.takes_lists((x,))
 
 
-def _counter(x: Any) -> Any:
-    """Implements ``Counter(x)`` of a list of the values of a group."""
-    return current().group.of_lists("Counter", (x,), {})
+def _of_group(name: str, x: Any) -> Any:
+    """Implements ``set(x)`` and ``Counter(x)`` of a list of the values of a group."""
+    return current().group.of_lists(name, (x,), {})
 
 
 LIST = builtin_class(list, _list, _has_values)
-SET = builtin_class(set, _set, _is_of_group)
-COUNTER = builtin_class(collections.Counter, _counter, _is_of_group)
+SET = builtin_class(set, functools.partial(_of_group, "set"), _is_of_group)
+COUNTER = builtin_class(collections.Counter, functools.partial(_of_group, "Counter"), _is_of_group)
 
 
 def _range(*args: Any) -> Any:
@@ -121,9 +116,10 @@ def _range(*args: Any) -> Any:
 
 
 RANGE = class_stand_in(range, "range", _range)
-_BY_OBJECT: dict[int, Any] = {id(len): len_, id(list): LIST, id(set): SET, id(range): RANGE, id(itertools.count): _count}
-_BY_OBJECT[id(collections.Counter)] = COUNTER
-_BY_OBJECT |= bisecting.STAND_INS
+_BY_OBJECT: dict[int, Any] = {
+    id(len): len_, id(list): LIST, id(set): SET, id(range): RANGE, id(itertools.count): _count, id(collections.Counter): COUNTER,
+    **bisecting.STAND_INS,
+}  # fmt: skip
 
 
 def stand_in(obj: Any) -> Any:

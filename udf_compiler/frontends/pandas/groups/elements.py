@@ -14,7 +14,7 @@ from sparkweld.errors import Refusal
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.pandas.apply.row_iterator import Positions, Rows, check_loop
-from udf_compiler.frontends.pandas.array import TracedArray, as_array
+from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.arrays import bound
 from udf_compiler.frontends.pandas.calls.frames import Loc, keep_rows, over
 from udf_compiler.frontends.pandas.dates import DATES
@@ -51,8 +51,7 @@ class Places(Traced):
 
     def _binary(self, name: str, other: Any, reflected: bool) -> Any:
         if isinstance(other, TracedArray) and self.of is np.ndarray:
-            made = self.column(current().group, other.loop)  # type: ignore[arg-type]
-            return as_array(made, self.what)._binary(name, other, reflected)
+            return current().group.array_beside(self, [other], self.what)._binary(name, other, reflected)
         if name != "add" or type(other) is not int or abs(other) >= _MOST_ROWS or self.of is range:
             refuse("SW312", call=f"{self.what} {symbol(name)} ...", what="other than a constant int")
         return Places(self.start + other, self.count, self.of)

@@ -206,7 +206,6 @@ class GroupDict(Traced):
             return lambda: GroupRecords(Records(TUPLE, ("0", "1"), parts), (self._keys, self._values))
         refuse("SW312", call=f"dict.{name}", what="a method of a dict that a loop has made")
 
-
     def _most_common(self, n: Any = None) -> Any:
         if type(n) not in (int, NoneType):
             refuse("SW312", call="Counter.most_common", what="other than a constant number")
