@@ -30,6 +30,11 @@ def utf8(s: str) -> bytes:
     return s.encode("utf-8", "surrogateescape")
 
 
+def text_of(b: bytes) -> str:
+    """Returns bytes as a string, as programs represent it."""
+    return b.decode("utf-8", "surrogateescape")
+
+
 def hexdigest(s: str, name: str) -> str:
     return hashlib.new(name, utf8(s), usedforsecurity=False).hexdigest()
 
@@ -92,13 +97,12 @@ def hexlify(s: str) -> str:
 
 def unhexlify(s: str) -> str:
     """Returns the bytes of hexadecimal digits; a digit without another is left out."""
-    data = bytes(_digit(a) * 16 + _digit(b) for a, b in zip(*[iter(utf8(s))] * 2, strict=False))
-    return data.decode("utf-8", "surrogateescape")
+    return text_of(bytes(_digit(a) * 16 + _digit(b) for a, b in zip(*[iter(utf8(s))] * 2, strict=False)))
 
 
 def hmac_key(s: str, block: int, byte: int) -> str:
     """Returns a key, of at most `block` bytes, with zeros up to that length, each byte combined with `byte` by exclusive or."""
-    return bytes(c ^ byte for c in utf8(s)[:block].ljust(block, b"\0")).decode("utf-8", "surrogateescape")
+    return text_of(bytes(c ^ byte for c in utf8(s)[:block].ljust(block, b"\0")))
 
 
 def parse_ipv4(s: str) -> int | None:
@@ -140,6 +144,6 @@ _DIGITS = string.ascii_letters + string.digits
 
 def _base64_decode(s: str, last: str) -> str | None:
     try:
-        return base64.b64decode(utf8(s), None if last == "+/" else last.encode()).decode("utf-8", "surrogateescape")
+        return text_of(base64.b64decode(utf8(s), None if last == "+/" else last.encode()))
     except binascii.Error:
         return None

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from sparkweld.ir.codecs import json_quote, utf8
-from sparkweld.ir.json_texts import LONGEST_NUMBER, MOST_DEPTH, kind, pieces, skip, string, string_end, text_of
+from sparkweld.ir.codecs import json_quote, text_of, utf8
+from sparkweld.ir.json_texts import LONGEST_NUMBER, MOST_DEPTH, kind, pieces, skip, string, string_end
 from sparkweld.ir.types import Items
 
 #: An object with more members is not `writable`: each key is compared with those before it.

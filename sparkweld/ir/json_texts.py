@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from sparkweld.ir.codecs import utf8
+from sparkweld.ir.codecs import text_of, utf8
 from sparkweld.ir.types import Items
 
 #: Values of deeper nesting, longer numbers, and those with exponents below -99, which may be 0.0, are undecided.
@@ -186,11 +186,6 @@ def member(s: str, key: str) -> str | None:
         if string(text_of(b[start:end])) == key:
             found = text_of(b[begin:stop])
     return found
-
-
-def text_of(b: bytes) -> str:
-    """Returns bytes as a string, as programs represent it."""
-    return b.decode("utf-8", "surrogateescape")
 
 
 def elements(s: str) -> Items:

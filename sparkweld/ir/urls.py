@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from sparkweld.ir.codecs import utf8
+from sparkweld.ir.codecs import text_of, utf8
 from sparkweld.ir.types import Items
 
 #: The characters of a scheme, and those of them that no scheme begins with; older versions of Python accept them there.
@@ -53,7 +53,7 @@ def quote(s: str, safe: str, plus: int) -> str:
 
 
 def _unquoted(s: str, plus: int) -> str:
-    return unquote_to_bytes(utf8(s.replace("+", " ") if plus else s)).decode("utf-8", "surrogateescape")
+    return text_of(unquote_to_bytes(utf8(s.replace("+", " ") if plus else s)))
 
 
 def unquote_decided(s: str, plus: int) -> bool:

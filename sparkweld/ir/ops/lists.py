@@ -184,6 +184,8 @@ _FLOATS, _WHOLE, _ORDERED = lambda e: e.is_float, _is_whole, lambda e: e != BOOL
 _TEXTS = lambda e: e == STR  # noqa: E731
 _KEYS = lambda e: not e.is_float  # noqa: E731
 
+_CONCAT = ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),))
+
 #: Name -> function. complete: no element is NULL; all other functions except `filled` require it. filled: replaces NULL by NaN.
 #: at: the element at an index, zero outside of the list. slice: Python's xs[a:b]; stepped: xs[a:b:c], empty for a step of 0.
 #: count: the number of equal elements; find, find_last: the index of the first and of the last, -1 for none. first_at, last_at:
@@ -201,9 +203,8 @@ FUNCTIONS: dict[str, ListFunction] = {
     "at": ListFunction(_at, _element, more=lambda e: (I64,)),
     "slice": ListFunction(_slice, list_of, more=lambda e: (I64, I64)),
     "stepped": ListFunction(_stepped, list_of, more=lambda e: (I64, I64, I64)),
-    "concat": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
-    # as "concat", but a kernel never returns a view of the second list
-    "extended": ListFunction(lambda xs, ys: _items(xs, [*xs.tolist(), *ys.values]), list_of, more=lambda e: (list_of(e),)),
+    "concat": _CONCAT,
+    "extended": _CONCAT,  # a kernel never returns a view of the second list
     "sorted": ListFunction(lambda xs: _sorted(xs, xs.tolist()), list_of),
     "sorted_down": ListFunction(lambda xs: _sorted(xs, xs.tolist(), reverse=True), list_of),
     "argsort": ListFunction(_argsort, lambda e: list_of(I64), _ORDERED),
