@@ -41,7 +41,7 @@ def _hexdigest(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.
 
 
 def _hmac_key(params: _Params, b: Builder, v: ir.Value, arena: ir.Value) -> ir.Value:
-    return base64_codec.hmac_key.build(b, arena, v, *(integer(int(param or 0)) for param in params))
+    return digests.hmac_key.build(b, arena, v, *(integer(int(param or 0)) for param in params))
 
 
 def _crc32(params: _Params, b: Builder, v: ir.Value) -> ir.Value:
@@ -155,5 +155,5 @@ CALLS: dict[str, Callable[..., ir.Value]] = {
     "category_hash": _plain(city_hashes.category_hash),
     "hexlify": _in_arena(base64_codec.hexlify), "unhexlify": _in_arena(base64_codec.unhexlify),
     "parse_ipv4": _plain(radixes.parse_ipv4), "hmac_key": _hmac_key,
-    "without_wide": lambda params, b, v, arena: building.without_wide.build(b, arena, v),
+    "without_wide": _in_arena(building.without_wide),
 }  # fmt: skip

@@ -62,21 +62,6 @@ def unhexlify(arena: int, v: int) -> int:
 
 
 @function(INT, VIEW, INT, INT, result=VIEW)
-def hmac_key(arena: int, v: int, block: int, other: int) -> int:
-    """Returns a key with zeros up to `block` bytes, each combined with the byte `other`."""
-    a = address_of(v)
-    n = length_of(v)
-    to = reserve(arena, block)
-    if to == 0:
-        return view(0, 0)
-    i = 0
-    while i < block:
-        store_byte(to, i, (byte(a, i) ^ other) if i < n else other)
-        i += 1
-    return view(to, block)
-
-
-@function(INT, VIEW, INT, INT, result=VIEW)
 def base64_encode(arena: int, v: int, is_hex: int, alphabet: int) -> int:
     """Returns the Base64 of a string, or of the bytes that its hexadecimal digits represent."""
     a = address_of(v)

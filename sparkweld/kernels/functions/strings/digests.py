@@ -1,4 +1,4 @@
-"""Computes digests of the bytes of strings: MD5, SHA-1 and SHA-2 as hexadecimal digits, and CRC-32.
+"""Computes digests of the bytes of strings: MD5, SHA-1 and SHA-2 as hexadecimal digits, CRC-32, and the padded keys of HMAC.
 
 Working memory is the state of 8 words, the message schedule of 80 words, and the last two blocks of 32 words. A table holds the
 initial state, then the round constants, then the rotations of MD5, a word each.
@@ -314,3 +314,18 @@ def crc32(v: int, start: int, table: int) -> int:
         crc = word(table, 8 * ((crc ^ byte(a, i)) & 0xFF)) ^ (crc >> 8)
         i += 1
     return crc ^ _M
+
+
+@function(INT, VIEW, INT, INT, result=VIEW)
+def hmac_key(arena: int, v: int, block: int, other: int) -> int:
+    """Returns a key with zeros up to `block` bytes, each combined with the byte `other`."""
+    a = address_of(v)
+    n = length_of(v)
+    to = reserve(arena, block)
+    if to == 0:
+        return view(0, 0)
+    i = 0
+    while i < block:
+        store_byte(to, i, (byte(a, i) ^ other) if i < n else other)
+        i += 1
+    return view(to, block)

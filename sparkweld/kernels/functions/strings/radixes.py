@@ -1,4 +1,4 @@
-"""Parses integers in a base from 2 to 36 as Python's `int`, and computes the rest of hexadecimal digits of any number."""
+"""Parses integers in a base from 2 to 36 as Python's `int`, IPv4 addresses, and the rest of hexadecimal digits of any number."""
 
 from __future__ import annotations
 
