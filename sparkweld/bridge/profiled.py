@@ -66,9 +66,9 @@ def replaced(df: Any, command: bytes, changed: bytes) -> Any:
 
 
 def arguments(df: Any, command: bytes) -> Any:
-    """Returns a DataFrame of the arguments of a command's first call in a query, None for a call beside two tables.
+    """Returns a DataFrame of the arguments of a command's first call in a query; None where only a join's condition calls it.
 
-    Each column is named by its place; that of a named argument has ``=`` and its name.
+    A column has the index of its argument as its name, such as ``0``. That of a named argument has ``=`` and the name.
     """
     plan = _answers(df).arguments(df._jdf.queryExecution(), bytearray(command))
     return None if plan is None else _frame_of(plan, df)

@@ -30,7 +30,7 @@ def sunk(graph: Graph) -> Graph:
 
 
 def _first_movable(block: Block) -> int:
-    """Returns the index of the first value behind the last store of an element."""
+    """Returns the index of the first value after the last store of an element."""
     return max((at + 1 for at, let in enumerate(block.body) if isinstance(let.op, ListStore)), default=0)
 
 

@@ -59,9 +59,9 @@ object ProfiledQuery {
       case udf: PythonUDF if isOf(udf, command) => CurrentSpark.withCommand(udf, changed)
     }
 
-  /** Returns the plan of the arguments of a command's first call, null for a call beside two tables.
+  /** Returns the plan of the arguments of a command's first call; null where only a join's condition calls it.
     *
-    * Each column is named by its place; that of a named argument has "=" and its name.
+    * A column has the index of its argument as its name, such as "0". That of a named argument has "=" and the name.
     */
   def arguments(query: QueryExecution, command: Array[Byte]): LogicalPlan =
     query.analyzed.collectWithSubqueries {
