@@ -12,13 +12,11 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import I64, STR
 from udf_compiler.frontends.python.byte_strings import HEX, TracedBytes, is_bytes, utf8_of
 from udf_compiler.frontends.python.digest_calls import TracedHash, algorithm_of, digits_of
+from udf_compiler.frontends.python.library_modules import checked, module_of
 from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import module_stand_in
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 #: The bytes with which HMAC changes a key for the inner and the outer digest.
@@ -108,25 +106,12 @@ def _compare_digest(a: Any, b: Any, /) -> Any:
     return digits_of(a) == digits_of(b)
 
 
-def _called(name: str, function: Any) -> Any:
-    def called(*args: Any, **kwargs: Any) -> Any:
-        if name == "compare_digest" and not any(issubclass(type(x), Traced) for x in args):
-            return as_python(hmac.compare_digest, *args, **kwargs)
-        check_form(function, args, kwargs, f"hmac.{name}")
-        return function(*args, **kwargs)
-
-    return called
-
-
-_FUNCTIONS = {name: _called(name, f) for name, f in (("new", _new), ("digest", _digest), ("compare_digest", _compare_digest))}
-
-
-def _attribute(name: str) -> Any:
-    return _FUNCTIONS[name] if name in _FUNCTIONS else refuse("SW263", name=f"hmac.{name}")
-
-
-_BY_OBJECT: dict[int, Any] = {id(getattr(hmac, name)): made for name, made in _FUNCTIONS.items()}
-_BY_OBJECT[id(hmac)] = module_stand_in(hmac, "hmac", _attribute)
+_BY_OBJECT = module_of(
+    hmac,
+    "hmac",
+    {"compare_digest": _compare_digest},
+    {"new": checked(_new, "hmac.new"), "digest": checked(_digest, "hmac.digest")},
+)
 
 
 def stand_in(obj: Any) -> Any:

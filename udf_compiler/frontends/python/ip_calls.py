@@ -14,14 +14,14 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import Steps, StrCall
 from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python.conditions import both
+from udf_compiler.frontends.python.library_modules import checked, module_of
 from udf_compiler.frontends.python.operands import as_text, is_text, make_bool, make_int, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, module_stand_in
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
 
 _Network = (ipaddress.IPv4Network, ipaddress.IPv6Network)
@@ -152,14 +152,6 @@ def _network(real: Any) -> Any:
     return network
 
 
-def _called(real: Any, function: Any) -> Any:
-    def called(*args: Any, **kwargs: Any) -> Any:
-        check_form(function, args, kwargs, f"ipaddress.{real.__name__}")
-        return function(*args, **kwargs)
-
-    return called
-
-
 def _class(real: type, make: Any) -> Any:
     return class_stand_in(real, f"ipaddress.{real.__name__}", make)
 
@@ -169,8 +161,8 @@ def _of_version_6(address: Any) -> Any:
 
 
 _NAMES: dict[str, Any] = {
-    "ip_address": _called(ipaddress.ip_address, _address),
-    "ip_network": _called(ipaddress.ip_network, _network(ipaddress.ip_network)),
+    "ip_address": checked(_address, "ipaddress.ip_address"),
+    "ip_network": checked(_network(ipaddress.ip_network), "ipaddress.ip_network"),
     "IPv4Address": _class(ipaddress.IPv4Address, _of_version_4),
     "IPv6Address": _class(ipaddress.IPv6Address, _of_version_6),
     **{kind.__name__: _class(kind, _network(kind)) for kind in _Network},
@@ -179,12 +171,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
-def _attribute(name: str) -> Any:
-    return _NAMES[name] if name in _NAMES else refuse("SW263", name=f"ipaddress.{name}")
-
-
-_BY_OBJECT: dict[int, Any] = {id(getattr(ipaddress, name)): made for name, made in _NAMES.items()}
-_BY_OBJECT[id(ipaddress)] = module_stand_in(ipaddress, "ipaddress", _attribute)
+_BY_OBJECT = module_of(ipaddress, "ipaddress", {}, _NAMES)
 
 
 def stand_in(obj: Any) -> Any:

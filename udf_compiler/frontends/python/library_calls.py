@@ -16,14 +16,13 @@ from typing import Any, NoReturn
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Lookup, StrCall
 from sparkweld.ir.types import I64, STR
+from udf_compiler.frontends.python.library_modules import module_of
 from udf_compiler.frontends.python.operands import is_number, is_text, kind_of, make_int, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place, module_stand_in
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
+from udf_compiler.frontends.tracing.values import raw
 
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 
@@ -139,45 +138,21 @@ def _joined(a: Any, *p: Any) -> Any:
     return a
 
 
-def _of_row_or_constant(real: Callable[..., Any], of_row: Callable[..., Any], call: str) -> Callable[..., Any]:
-    def called(*args: Any, **kwargs: Any) -> Any:
-        if not any(isinstance(x, Traced) for x in (*args, *kwargs.values())):
-            return as_python(real, *args, **kwargs)
-        check_form(of_row, args, kwargs, call)
-        return of_row(*args, **kwargs)
-
-    return called
-
-
-def _module(module: Any, label: str, functions: dict[str, Callable[..., Any]], others: dict[str, Any]) -> dict[int, Any]:
-    """Returns id -> stand-in of a module, its functions and the `others` of its attributes."""
-    made = {n: _of_row_or_constant(getattr(module, n), f, f"{label}.{n}") for n, f in functions.items()}
-    names = {**made, **others}
-
-    def attribute(name: str) -> Any:
-        return names[name] if name in names else refuse("SW263", name=f"{label}.{name}")
-
-    known = {id(getattr(module, n)): x for n, x in names.items() if hasattr(module, n)}
-    return {**known, id(module): module_stand_in(module, label, attribute)}
-
-
 _NAMES = {name: tuple(map(str, getattr(calendar, name))) for name in ("month_name", "month_abbr", "day_name", "day_abbr")}
 _PATHS: dict[str, Callable[..., Any]] = {
     "basename": _base_name, "dirname": _folder, "splitext": _split_extension, "join": _joined,
 }  # fmt: skip
 
-_BY_OBJECT = _module(
-    calendar, "calendar", {"isleap": _is_leap, "monthrange": _month_range}, _NAMES
-)
-_BY_OBJECT |= _module(
+_BY_OBJECT = module_of(calendar, "calendar", {"isleap": _is_leap, "monthrange": _month_range}, _NAMES)
+_BY_OBJECT |= module_of(
     unicodedata,
     "unicodedata",
     {"normalize": _normalize, "category": _property("category"), "combining": _property("combining")},
     {},
 )
-_BY_OBJECT |= _module(os.path, "os.path", _PATHS, {})
-_BY_OBJECT |= _module(gc, "gc", {}, {"collect": _collect})
-_BY_OBJECT |= _module(os, "os", {}, {"path": _BY_OBJECT[id(os.path)]})
+_BY_OBJECT |= module_of(os.path, "os.path", _PATHS, {})
+_BY_OBJECT |= module_of(gc, "gc", {}, {"collect": _collect})
+_BY_OBJECT |= module_of(os, "os", {}, {"path": _BY_OBJECT[id(os.path)]})
 
 
 def stand_in(obj: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Callable
 from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import I64, STR
 from udf_compiler.frontends.python.byte_strings import HEX, TracedBytes, hexadecimal, is_bytes
+from udf_compiler.frontends.python.library_modules import module_of
 from udf_compiler.frontends.python.operands import (
     as_int,
     as_text,
@@ -26,11 +26,9 @@ from udf_compiler.frontends.python.operands import (
 )
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.signatures import check_form
-from udf_compiler.frontends.tracing.stand_ins import in_place, module_stand_in
-from udf_compiler.frontends.tracing.values import Traced, raw
+from udf_compiler.frontends.tracing.stand_ins import in_place
+from udf_compiler.frontends.tracing.values import raw
 
 #: A code of an integer of struct -> its bytes, where the format names the order of bytes.
 _SIZES = {"b": 1, "h": 2, "i": 4, "l": 4, "q": 8}
@@ -147,41 +145,13 @@ def _ntoa(packed_ip: Any, /) -> Any:
     return make_text(loop.emit(StrCall("concat"), parts[0], *(piece for part in parts[1:] for piece in (dot, part))))
 
 
-_FUNCTIONS: dict[Any, dict[str, Callable[..., Any]]] = {
-    struct: {"unpack": _unpack, "pack": _pack}, socket: {"inet_aton": _aton, "inet_ntoa": _ntoa}
-}  # fmt: skip
+def _of_network(name: str) -> Any:
+    """Refuses (SW214) the other functions of socket."""
+    refuse("SW214", function="the function", module="socket")
 
 
-def _called(module: Any, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    real, call = getattr(module, name), f"{module.__name__}.{name}"
-
-    def called(*args: Any, **kwargs: Any) -> Any:
-        if not any(issubclass(type(x), Traced) for x in args):
-            return as_python(real, *args, **kwargs)
-        check_form(function, args, kwargs, call)
-        return function(*args, **kwargs)
-
-    return called
-
-
-_CALLED = {module: {n: _called(module, n, f) for n, f in functions.items()} for module, functions in _FUNCTIONS.items()}
-
-
-def _attribute(module: Any) -> Callable[[str], Any]:
-    def attribute(name: str) -> Any:
-        if name in _CALLED[module]:
-            return _CALLED[module][name]
-        if name == "error":
-            return module.error
-        if module is socket:  # its other functions use the network
-            refuse("SW214", function="the function", module="socket")
-        refuse("SW263", name=f"{module.__name__}.{name}")
-
-    return attribute
-
-
-_BY_OBJECT: dict[int, Any] = {id(getattr(module, n)): made for module, names in _CALLED.items() for n, made in names.items()}
-_BY_OBJECT |= {id(module): module_stand_in(module, module.__name__, _attribute(module)) for module in _CALLED}
+_BY_OBJECT = module_of(struct, "struct", {"unpack": _unpack, "pack": _pack}, {"error": struct.error})
+_BY_OBJECT |= module_of(socket, "socket", {"inet_aton": _aton, "inet_ntoa": _ntoa}, {"error": socket.error}, _of_network)
 
 
 def stand_in(obj: Any) -> Any:

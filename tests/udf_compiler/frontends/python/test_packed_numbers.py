@@ -41,6 +41,14 @@ def test_unpack(format):
           "        return 'no'", ("str",), needless=many, **NAMES)  # fmt: skip
 
 
+def test_errors_of_imports():
+    """`from struct import error` binds the class without its module."""
+    body = "def f(a):\n    try:\n        return %s\n    except error:\n        return 'no'"
+    call = "struct.unpack('>I', hashlib.md5(a.encode()).digest()[:3])[0]"
+    check(body % call, ("str",), error=struct.error, **NAMES)
+    check(body % "socket.inet_ntoa(hashlib.md5(a.encode()).digest()[:3])", ("str",), error=OSError, **NAMES)
+
+
 @pytest.mark.parametrize("format", [">I", "<I", "!i", "<h", ">B", "<b", ">H"])
 def test_pack(format):
     call = f"struct.pack('{format}', a).hex()"
