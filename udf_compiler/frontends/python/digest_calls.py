@@ -13,7 +13,7 @@ from sparkweld.ir import Value
 from sparkweld.ir.codecs import DIGESTS
 from sparkweld.ir.ops import StrCall
 from udf_compiler.frontends.python.byte_strings import HEX, TracedBytes, hexadecimal, is_bytes, utf8_of
-from udf_compiler.frontends.python.operands import is_text, make_int, make_text, raise_type_error
+from udf_compiler.frontends.python.operands import concatenated, is_text, make_int, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -74,8 +74,7 @@ def _digest(x: TracedHash) -> str | Value:
         return hashlib.new(name, b"".join(parts), usedforsecurity=False).hexdigest()
     loop = explorer().loop
     values = [utf8_of(part, f"hashlib.{name}") for part in parts]
-    whole = values[0] if len(values) == 1 else loop.emit(StrCall("concat"), *values)
-    return loop.emit(StrCall("hexdigest", (name,)), whole)
+    return loop.emit(StrCall("hexdigest", (name,)), concatenated(values))
 
 
 def _new(name: str, data: Any = b"", *, usedforsecurity: Any = True) -> TracedHash:

@@ -19,7 +19,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import datetime_values, decimal_methods, decimals
 from udf_compiler.frontends.python.lists import as_list
-from udf_compiler.frontends.python.operands import as_float, as_int, as_text, guard_exact, make_float, make_text
+from udf_compiler.frontends.python.operands import as_float, as_int, as_text, concatenated, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.strings import text_of, to_str
@@ -78,7 +78,7 @@ def assembled(x: Any) -> Any:
             pieces.append(as_text(text))
         if mark is not None:
             pieces.append(as_text(run.marks[mark]))
-    return make_text(run.loop.emit(StrCall("concat"), *pieces)) if len(pieces) > 1 else make_text(pieces[0])
+    return make_text(concatenated(pieces))
 
 
 def formatted(x: Any, spec: str) -> Any:

@@ -13,7 +13,7 @@ from sparkweld.ir.types import I64, STR
 from udf_compiler.frontends.python.byte_strings import HEX, TracedBytes, is_bytes, utf8_of
 from udf_compiler.frontends.python.digest_calls import TracedHash, algorithm_of, digits_of
 from udf_compiler.frontends.python.library_modules import checked, module_of
-from udf_compiler.frontends.python.operands import is_text, make_text, raise_type_error
+from udf_compiler.frontends.python.operands import concatenated, is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -50,9 +50,9 @@ def _digits(x: TracedHmac) -> Value:
     loop = explorer().loop
     block = hashlib.new(name, usedforsecurity=False).block_size
     padded = [_padded(key, name, block, byte) for byte in (_INNER, _OUTER)]
-    message = [utf8_of(part, "hmac.new") for part in (b"", *object.__getattribute__(inner, "_parts"))]
-    first = loop.emit(StrCall("hexdigest", (name,)), loop.emit(StrCall("concat"), padded[0], *message))
-    second = loop.emit(StrCall("concat"), padded[1], loop.emit(StrCall("unhexlify"), first))
+    message = [utf8_of(part, "hmac.new") for part in object.__getattribute__(inner, "_parts")]
+    first = loop.emit(StrCall("hexdigest", (name,)), concatenated([padded[0], *message]))
+    second = concatenated([padded[1], loop.emit(StrCall("unhexlify"), first)])
     return loop.emit(StrCall("hexdigest", (name,)), second)
 
 

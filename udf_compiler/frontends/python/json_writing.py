@@ -21,7 +21,7 @@ from udf_compiler.frontends.python.json_sequences import Style
 from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.maps import TracedMap
-from udf_compiler.frontends.python.operands import make_text
+from udf_compiler.frontends.python.operands import concatenated, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
 from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, is_scalar
@@ -58,7 +58,7 @@ def dumps(
     run = explorer()
     parts = [p for p in re.split('"(' + "|".join(marks) + ')"', written) if p]
     values = [marks[part] if part in marks else run.loop.const(part, STR) for part in parts]
-    return make_text(values[0] if len(values) == 1 else run.loop.emit(StrCall("concat"), *values))
+    return make_text(concatenated(values))
 
 
 def _style(ensure_ascii: Any, separators: Any) -> Style | None:

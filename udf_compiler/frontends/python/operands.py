@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from sparkweld.ir import LoopBuilder, Value
+from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -121,6 +123,11 @@ def as_text(x: Any) -> Value:
     if not is_utf8(x):
         refuse("SW262", call="a string", what="a lone surrogate")
     return explorer().loop.const(x, STR)
+
+
+def concatenated(parts: Sequence[Value]) -> Value:
+    """Returns the concatenation of at least one string."""
+    return parts[0] if len(parts) == 1 else parts[0].loop.emit(StrCall("concat"), *parts)
 
 
 def make_text(value: Value) -> TracedScalar:

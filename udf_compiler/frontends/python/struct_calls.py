@@ -1,4 +1,7 @@
-"""Represents struct, for integers of constant formats, and the IPv4 conversions of socket: bytes as hexadecimal digits."""
+"""Represents Python's modules struct, for integers of constant formats, and socket, for conversions of IPv4 addresses.
+
+Packed bytes are held by their hexadecimal digits.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from udf_compiler.frontends.python.library_modules import module_of
 from udf_compiler.frontends.python.operands import (
     as_int,
     as_text,
+    concatenated,
     guard_between,
     is_number,
     is_text,
@@ -82,16 +86,18 @@ def _integer(digits: Value, places: range, signed: bool) -> Any:
 
 def _unsigned(digits: Value, places: range) -> Any:
     loop = digits.loop
-    if places.step == 1:
-        parts = [loop.emit(StrCall("slice", (2 * places.start, 2 * places.stop, 1)), digits)]
-    else:
-        parts = [loop.emit(StrCall("slice", (2 * place, 2 * place + 2, 1)), digits) for place in places]
-    text = parts[0] if len(parts) == 1 else loop.emit(StrCall("concat"), *parts)
-    return make_int(loop.value_of(loop.emit(StrCall("parse_base", (16,)), text)), (0, (1 << (8 * len(places))) - 1))
+    made = loop.value_of(loop.emit(StrCall("parse_base", (16,)), _bytes_at(digits, places)))
+    return make_int(made, (0, (1 << (8 * len(places))) - 1))
+
+
+def _bytes_at(digits: Value, places: range) -> Value:
+    """Returns the digits of the bytes at these places, in this order."""
+    bounds = [(places.start, places.stop)] if places.step == 1 else [(place, place + 1) for place in places]
+    return concatenated([digits.loop.emit(StrCall("slice", (2 * start, 2 * stop, 1)), digits) for start, stop in bounds])
 
 
 def _pack(format: Any, /, *v: Any) -> Any:
-    """Implements struct.pack of integers below 2**63; struct.error for others than the format holds."""
+    """Implements struct.pack of integers of at most 32 bits; struct.error for those that the format does not hold."""
     little, codes = _fields(format, "struct.pack")
     if len(v) != len(codes):
         raise in_place(struct.error("another number of items is expected"))
@@ -100,7 +106,7 @@ def _pack(format: Any, /, *v: Any) -> Any:
         if not is_number(x) or kind_of(x) != "int" or (is_scalar(x) and x.numpy):
             refuse("SW262", call="struct.pack", what=raw(x))
         parts.append(_packed(x, _SIZES[code.lower()], code.islower(), little))
-    return TracedBytes(parts[0] if len(parts) == 1 else explorer().loop.emit(StrCall("concat"), *parts), HEX)
+    return TracedBytes(concatenated(parts), HEX)
 
 
 def _packed(x: Any, size: int, signed: bool, little: bool) -> Value:
@@ -115,10 +121,7 @@ def _packed(x: Any, size: int, signed: bool, little: bool) -> Value:
         run.raise_if(loop.call("logical_or", below, above), lambda: in_place(struct.error("argument out of range")))
     bits = loop.call("bitwise_and", value, loop.const((1 << (8 * size)) - 1, I64))
     digits = loop.emit(StrCall("zfill", (2 * size,)), loop.emit(StrCall("format_hex", (0,)), bits))
-    if not little or size == 1:
-        return digits
-    places = range(2 * size - 2, -1, -2)
-    return loop.emit(StrCall("concat"), *(loop.emit(StrCall("slice", (at, at + 2, 1)), digits) for at in places))
+    return _bytes_at(digits, range(size)[::-1]) if little and size > 1 else digits
 
 
 def _aton(ip_addr: Any, /) -> Any:
@@ -142,7 +145,7 @@ def _ntoa(packed_ip: Any, /) -> Any:
     explorer().raise_if(wrong, lambda: in_place(OSError("packed IP wrong length")))
     parts = [loop.emit(StrCall("int_to_str"), as_int(_unsigned(digits, range(at, at + 1)))) for at in range(4)]
     dot = loop.const(".", STR)
-    return make_text(loop.emit(StrCall("concat"), parts[0], *(piece for part in parts[1:] for piece in (dot, part))))
+    return make_text(concatenated([parts[0], *(piece for part in parts[1:] for piece in (dot, part))]))
 
 
 def _of_network(name: str) -> Any:

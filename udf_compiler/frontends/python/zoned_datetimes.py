@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sparkweld.ir import Value
-from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import calendar, datetime_values
 from udf_compiler.frontends.python.datetime_values import FIRST, LAST, kind_of_datetime, micros, raise_outside
@@ -16,6 +15,7 @@ from udf_compiler.frontends.python.durations import microseconds as microseconds
 from udf_compiler.frontends.python.operands import (
     as_int,
     as_text,
+    concatenated,
     guard_between,
     make_bool,
     make_int,
@@ -248,7 +248,7 @@ def _strftime(x: TracedZoned, format: Any) -> Any:
             pieces.append(as_text(x.tzname()))
         elif part:
             pieces.append(datetime_values.formatted(x.local, part, "datetime", call).value)
-    return make_text(pieces[0] if len(pieces) == 1 else x.local.loop.emit(StrCall("concat"), *pieces)) if pieces else ""
+    return make_text(concatenated(pieces)) if pieces else ""
 
 
 def _split(format: str) -> list[str]:
@@ -266,7 +266,7 @@ def _split(format: str) -> list[str]:
 
 def _iso(x: TracedZoned, sep: Any = "T", timespec: Any = "auto") -> Any:
     text = datetime_values.iso_text(_naive(x), sep, timespec)
-    return make_text(x.local.loop.emit(StrCall("concat"), text.value, x.zone.text(x.offset, colon=True)))
+    return make_text(concatenated([text.value, x.zone.text(x.offset, colon=True)]))
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
