@@ -1,4 +1,4 @@
-"""Represents ipaddress: IPv4 addresses of the row, and constant networks. Rows with the text of an IPv6 address run in Python.
+"""Represents ipaddress: IPv4 addresses of the row, and constant networks. Rows with the string of an IPv6 address run in Python.
 
 Each property of an address is a table over all addresses, which this process's own ipaddress fills. Versions of Python differ
 about 192.0.0.0/24: rows with such an address run in Python where a property is read.
@@ -13,27 +13,27 @@ from typing import Any
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Steps, StrCall
 from sparkweld.ir.types import BOOL, I64
-from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.library_modules import checked, module_of
 from udf_compiler.frontends.python.operands import as_text, is_text, make_bool, make_int, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.integer_checks import between
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, in_place
 from udf_compiler.frontends.tracing.values import COMPARISONS, Traced, raw
 
-_Network = (ipaddress.IPv4Network, ipaddress.IPv6Network)
+_NETWORKS = (ipaddress.IPv4Network, ipaddress.IPv6Network)
 
-#: The networks about which versions of Python differ.
+#: The network whose addresses have other properties in other versions of Python.
 _DIFFERS = ipaddress.IPv4Network("192.0.0.0/24")
 
 _PROPERTIES = frozenset("is_private is_global is_loopback is_multicast is_reserved is_link_local is_unspecified".split())
 
 
 class TracedAddress(Traced):
-    """An IPv4 address of the row: its number, and its text, which is its only form."""
+    """An IPv4 address of the row: its number, and its string, which Python accepts in one form only."""
 
     __slots__ = ("number", "text")
     what = "IPv4 address"
@@ -104,8 +104,7 @@ def _inside(x: TracedAddress, network: Any) -> Value:
     loop = x.number.loop
     if type(network) is not ipaddress.IPv4Network:
         return loop.const(False, BOOL)
-    low, high = (loop.const(int(end), I64) for end in (network.network_address, network.broadcast_address))
-    return both(loop, loop.call("greater_equal", x.number, low), loop.call("less_equal", x.number, high))
+    return between(loop, x.number, int(network.network_address), int(network.broadcast_address))
 
 
 @cache
@@ -120,7 +119,7 @@ def _property(name: str) -> Steps:
 
 
 def _parsed(text: Any, call: str, error: type[ValueError], several: bool) -> Any:
-    """Returns an address of a string. `several`: those of IPv6 are accepted, which run in Python."""
+    """Returns the address that a string states. `several`: strings of IPv6 are valid, too; their rows run in Python."""
     if text is None:
         raise in_place(error("no address"))
     if not is_text(text):
@@ -165,7 +164,7 @@ _NAMES: dict[str, Any] = {
     "ip_network": checked(_network(ipaddress.ip_network), "ipaddress.ip_network"),
     "IPv4Address": _class(ipaddress.IPv4Address, _of_version_4),
     "IPv6Address": _class(ipaddress.IPv6Address, _of_version_6),
-    **{kind.__name__: _class(kind, _network(kind)) for kind in _Network},
+    **{kind.__name__: _class(kind, _network(kind)) for kind in _NETWORKS},
     "AddressValueError": ipaddress.AddressValueError,
     "NetmaskValueError": ipaddress.NetmaskValueError,
 }
@@ -181,4 +180,4 @@ def stand_in(obj: Any) -> Any:
 
 def constant_of(original: Any) -> NetworkConstant | None:
     """Returns the constant of a network that a function captures; None for any other object."""
-    return NetworkConstant(original) if type(original) in _Network else None
+    return NetworkConstant(original) if type(original) in _NETWORKS else None
