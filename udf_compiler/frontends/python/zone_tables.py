@@ -16,6 +16,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.ops import Lookup, Steps
+from sparkweld.ir.time_formats import EPOCH
 from sparkweld.ir.time_formats import microseconds as since_1970
 from sparkweld.ir.types import I64, STR
 from udf_compiler.frontends.python.durations import DAY, SECOND, duration
@@ -26,7 +27,6 @@ from udf_compiler.frontends.tracing.session import refuse
 _FIRST, _LAST = (since_1970(datetime.datetime(year, 1, 1)) for year in (1890, 2110))
 _HOUR = 3600 * SECOND
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_EPOCH = datetime.datetime(1970, 1, 1)
 
 #: Represents the offset of a local time for which the object raises.
 _NEITHER = 2**62
@@ -103,7 +103,7 @@ def _text(offset: int, colon: bool) -> str:
 
 
 def _time(microseconds: int) -> datetime.datetime:
-    return _EPOCH + microseconds * _MICROSECOND
+    return EPOCH + microseconds * _MICROSECOND
 
 
 @lru_cache(maxsize=32)
