@@ -30,8 +30,8 @@ from udf_compiler.frontends.pandas.dispatch import DISPATCH
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.arguments import BinaryArgument, Parts, only_lists, part_argument
 from udf_compiler.frontends.python.decimal_columns import DecimalArgument
-from udf_compiler.frontends.python.map_results import dict_tree, map_trees
-from udf_compiler.frontends.python.nested_results import ListsResult, values_of_maps
+from udf_compiler.frontends.python.map_results import dict_tree, map_trees, values_of_maps
+from udf_compiler.frontends.python.nested_results import ListsResult
 from udf_compiler.frontends.python.path_explorer import Node
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, fitting_tree, struct_tree

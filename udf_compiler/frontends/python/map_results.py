@@ -39,20 +39,22 @@ def _is_dict(x: Any) -> bool:
 
 def map_trees(tree: Node) -> tuple[Node, Node, Node]:
     """Returns the trees of the arrays that a map is stored as (`MAP_PARTS`); None where the function returns None."""
-    keys, values, absent = (
-        with_results(tree, lambda x, part=part: part(unwrapped(x))) for part in (_keys, _values, _absent)  # type: ignore[misc]
-    )
-    return keys, values, absent
+    return with_results(tree, _keys), values_of_maps(tree), with_results(tree, _absent)
+
+
+def values_of_maps(tree: Node) -> Node:
+    """Returns the tree of the values of dicts, as a list; None where the function returns None."""
+    return with_results(tree, _values)
 
 
 def _keys(x: Any) -> Any:
-    return x.key_list if is_map(x) else list(x.keys())
+    return x.key_list if is_map(x) else list(unwrapped(x).keys())
 
 
 def _values(x: Any) -> Any:
-    return x.value_list if is_map(x) else list(x.values())
+    return x.value_list if is_map(x) else list(unwrapped(x).values())
 
 
 def _absent(x: Any) -> list[bool] | None:
-    found = [] if is_map(x) else [value is None for value in x.values()]
+    found = [] if is_map(x) else [value is None for value in unwrapped(x).values()]
     return found if any(found) else None

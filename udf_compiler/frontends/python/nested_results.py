@@ -8,7 +8,6 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.python.lists import is_list
-from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.path_explorer import Node
@@ -80,12 +79,3 @@ class ListsResult:
 
 #: Indices where only kinds are valid.
 _NO_INDICES: Any = []
-
-
-def values_of_maps(tree: Node) -> Node:
-    """Returns the tree of the values of dicts, as a list; None where the function returns None."""
-    return with_results(tree, _values)
-
-
-def _values(x: Any) -> Any:
-    return x.value_list if is_map(x) else list(unwrapped(x).values())
