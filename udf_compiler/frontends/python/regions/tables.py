@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -185,9 +185,18 @@ def _is_part_of_key(x: Any) -> bool:
 def _is_one_of(loop: LoopBuilder, x: Any, choices: list[Any]) -> Value:
     if not is_scalar(x):
         return loop.const(x in choices, BOOL)
-    same: list[Any] = [y for y in choices if type(y) is _CLASSES[x.kind]]
-    same = [y for y in same if (is_utf8(y) if x.kind == "str" else MIN <= y <= MAX)]
-    return loop.emit(IsIn.of(same, _TYPES[_CLASSES[x.kind]][1]), x.value) if same else loop.const(False, BOOL)
+    same = _equal_keys(choices, x.kind)
+    return loop.emit(_members(same, x.kind), x.value) if same else loop.const(False, BOOL)
+
+
+def _equal_keys(keys: Sequence[Any], kind: str) -> list[Any]:
+    """Returns those of some ints and strings that values of a kind may equal."""
+    same: list[Any] = [key for key in keys if type(key) is _CLASSES[kind]]
+    return [key for key in same if (is_utf8(key) if kind == "str" else MIN <= key <= MAX)]
+
+
+def _members(keys: object, kind: str) -> IsIn:
+    return IsIn.of(keys, _TYPES[_CLASSES[kind]][1])
 
 
 def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
@@ -222,12 +231,11 @@ class Table:
         """The keys that values of the class may equal; None where a key is neither an int nor a str."""
         if not all(type(key) in (int, str) for key in self._keys):
             return None
-        same: list[Any] = [key for key in self._keys if type(key) is _CLASSES[self._kind]]
-        return [key for key in same if (is_utf8(key) if self._kind == "str" else MIN <= key <= MAX)]
+        return _equal_keys(self._keys, self._kind)
 
     @cached_property
     def members(self) -> IsIn:
-        return IsIn.of(self.keys, _TYPES[_CLASSES[self._kind]][1])
+        return _members(self.keys, self._kind)
 
     @cached_property
     def pairs(self) -> tuple[str, Lookup] | None:
