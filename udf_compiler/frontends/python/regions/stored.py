@@ -183,9 +183,8 @@ class Line(Listed):
 
     def index(self, key: Any) -> TracedScalar:
         """Returns where in the table's memory the element at an index is. IndexError as in Python."""
-        of, loop = self.owner.value.elements, explorer().loop
-        size = loop.call("subtract", self.end.value, self.start.value)
-        return _int(loop.call("add", self.start.value, lists.place(of, key, size)))
+        place = lists.place(self.owner.value.elements, key, as_int(self.count))
+        return _int(explorer().loop.call("add", self.start.value, place))
 
     def whole(self) -> TracedScalar:
         """Returns a copy as a list of the row."""
