@@ -166,6 +166,11 @@ def is_scalar(x: object) -> bool:
     return type(x) is TracedScalar
 
 
+def is_string(x: Any) -> bool:
+    """Whether `x` is a str of the row, not a string of NumPy."""
+    return is_scalar(x) and x.kind == "str" and not x.numpy
+
+
 def scalar_kind(x: TracedScalar) -> ScalarKind:
     """Returns the operators and protocols of a scalar, from the session."""
     if x.kind in LISTS:

@@ -79,7 +79,7 @@ from udf_compiler.frontends.python.regions.unordered import check_unordered
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar, is_string
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -241,14 +241,14 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
 
 def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
     """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
-    if args and type(args[0]) is Expression and (any(is_builtin(function, k) for k in _DICTS) or _is_from_keys(function)):
+    kind = next((k for k in _DICTS if is_builtin(function, k)), None)
+    if args and type(args[0]) is Expression and (kind is not None or _is_from_keys(function)):
         args = [reduced(machine, "list", args[0], s), *args[1:]]
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
             return (most_common(machine, function.owner, *args),)
         check_growing(x for x in args if type(x) is Growing or function.name != "update")
         return (as_python(function.owner.method(function.name), *args, **kwargs),)
-    kind = next((k for k in _DICTS if is_builtin(function, k)), None)
     if kind is not None:
         made = constructed(kind, args, kwargs)
         if made is not None:
@@ -318,11 +318,8 @@ def of_iterator(x: Any) -> Any:
 def _with_characters(machine: Machine, function: Any, args: list[Any]) -> list[Any]:
     """Returns the only argument of a function that joins or orders characters, or takes bytes, as a list; others unchanged."""
     characters = is_join(function) or any(is_builtin(function, f) for f in (sorted, min, max))
-    if len(args) != 1 or not (type(args[0]) is TracedBytes or (characters and is_scalar(args[0]))):
-        return args
-    if is_scalar(args[0]) and (args[0].kind != "str" or args[0].numpy):
-        return args
-    return [machine.call(ELEMENTS, args, {})]
+    becomes_list = len(args) == 1 and (type(args[0]) is TracedBytes or (characters and is_string(args[0])))
+    return [machine.call(ELEMENTS, args, {})] if becomes_list else args
 
 
 def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
@@ -350,7 +347,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
         return machine.call(ELEMENTS, [items], {}) if any(map(is_scalar, within(items))) else remaining(items)
     if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
         return displayed_set([*items])
-    if makes and (type(items) is Counter or (is_scalar(items) and items.kind == "str" and not items.numpy)):
+    if makes and (type(items) is Counter or is_string(items)):
         items = machine.call(ELEMENTS, [items], {})
     items = lists.as_list(strings_of(items)) if makes else listed(strings_of(items))
     if not lists.is_list(items):

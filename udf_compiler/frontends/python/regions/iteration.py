@@ -20,7 +20,7 @@ from udf_compiler.frontends.python.regions.growing import Growing, current, read
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.stored import Table, line_at
 from udf_compiler.frontends.python.regions.tables import item
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.values import is_scalar, is_string
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -206,7 +206,7 @@ def _reversed(unroll: bool, args: list[Any]) -> Any:
         return Elements(items.mapped(lists.reversed_), 0)
     if lists.is_list(items):
         return Elements(lists.reversed_(items), 0)
-    if is_scalar(items) and items.kind == "str" and not items.numpy:
+    if is_string(items):
         return Letters(items[::-1])
     if type(items) is Counter and abs(items.step) == 1:
         return Counter(items.stop - items.step, items.at - items.step, -items.step)

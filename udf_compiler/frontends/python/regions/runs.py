@@ -10,7 +10,7 @@ from udf_compiler.frontends.python.regions.equivalents import ELEMENTS, RUN_ENDS
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.iteration import Runs, Walk
 from udf_compiler.frontends.python.regions.machine import Machine
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.values import is_string
 
 
 def runs(machine: Machine, args: list[Any]) -> Any:
@@ -23,7 +23,7 @@ def runs(machine: Machine, args: list[Any]) -> Any:
     items = lists.as_list(current(args[0]))
     if type(items) in (str, list, tuple) and not items:
         return Walk((), 0, True)
-    if type(items) is TracedBytes or (is_scalar(items) and items.kind == "str" and not items.numpy):
+    if type(items) is TracedBytes or is_string(items):
         items = current(machine.call(ELEMENTS, [items], {}))
     if not lists.is_list(items) or items.numpy:
         return None
