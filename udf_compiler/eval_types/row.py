@@ -33,10 +33,10 @@ from udf_compiler.frontends.python.decimal_columns import DecimalArgument
 from udf_compiler.frontends.python.map_results import dict_tree, map_trees, values_of_maps
 from udf_compiler.frontends.python.nested_results import ListsResult
 from udf_compiler.frontends.python.path_explorer import Node
+from udf_compiler.frontends.python.path_trees import decided
 from udf_compiler.frontends.python.result_kinds import holds_numpy, kinds_of, not_none
 from udf_compiler.frontends.python.rows import Struct, field_trees, fitting_tree, struct_tree
 from udf_compiler.frontends.python.struct_lists import StructLists
-from udf_compiler.frontends.python.trees import decided
 from udf_compiler.frontends.python.vectors import DenseArgument
 from udf_compiler.frontends.tracing.session import Session, current, running
 from udf_compiler.function.table_functions import changes_no_rows, eval_of, is_table, yields_tuples

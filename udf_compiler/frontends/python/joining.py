@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import Leaf, explorer, guards_of, leaves
+from udf_compiler.frontends.python.path_trees import reached
 from udf_compiler.frontends.python.result_kinds import merged, value_as
-from udf_compiler.frontends.python.trees import reached
 from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.stand_ins import ErrorText
 

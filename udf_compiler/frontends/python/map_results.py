@@ -10,7 +10,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.path_explorer import Leaf, Node, leaves
-from udf_compiler.frontends.python.trees import with_ends, with_results
+from udf_compiler.frontends.python.path_trees import with_ends, with_results
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw

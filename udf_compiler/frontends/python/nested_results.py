@@ -11,7 +11,7 @@ from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.path_explorer import Node
-from udf_compiler.frontends.python.trees import with_results
+from udf_compiler.frontends.python.path_trees import with_results
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw

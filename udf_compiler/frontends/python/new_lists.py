@@ -16,7 +16,7 @@ from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, 
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_int
 from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
-from udf_compiler.frontends.python.trees import with_results
+from udf_compiler.frontends.python.path_trees import with_results
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place

@@ -15,7 +15,7 @@ from pyspark.sql import Row
 
 from sparkweld.ir import Value
 from udf_compiler.frontends.python.path_explorer import Fork, Leaf, Node, leaves
-from udf_compiler.frontends.python.trees import with_ends
+from udf_compiler.frontends.python.path_trees import with_ends
 from udf_compiler.frontends.python.undecided import Undecided, decided
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place

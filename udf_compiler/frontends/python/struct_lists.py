@@ -17,9 +17,9 @@ from sparkweld.ir.types import BOOL, list_of
 from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.path_explorer import Node, leaves
+from udf_compiler.frontends.python.path_trees import with_results
 from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.row_lists import TracedElement
-from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse

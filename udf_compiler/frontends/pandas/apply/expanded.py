@@ -16,8 +16,8 @@ from sparkweld.ir.types import F64
 from udf_compiler.frontends.pandas.apply.row_loops import frame_of_tree
 from udf_compiler.frontends.pandas.frame import TracedFrame, fresh
 from udf_compiler.frontends.python.path_explorer import Node, leaves
+from udf_compiler.frontends.python.path_trees import with_results
 from udf_compiler.frontends.python.result_kinds import kind_of_result
-from udf_compiler.frontends.python.trees import with_results
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.values import Traced, series_class

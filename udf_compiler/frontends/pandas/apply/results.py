@@ -27,10 +27,10 @@ from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.new_lists import with_lists
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import Node, guards_of, leaves
+from udf_compiler.frontends.python.path_trees import decided
 from udf_compiler.frontends.python.result_kinds import kind_of_result, kinds_of, merged, not_none, value_as
 from udf_compiler.frontends.python.running import tree_of
 from udf_compiler.frontends.python.state import Record
-from udf_compiler.frontends.python.trees import decided
 from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TYPES, is_scalar, shown
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import current, place_of, refuse

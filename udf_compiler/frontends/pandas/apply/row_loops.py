@@ -18,8 +18,8 @@ from udf_compiler.frontends.pandas.apply.results import finished, series_of_tree
 from udf_compiler.frontends.python.flow import Flow
 from udf_compiler.frontends.python.formats import assembled
 from udf_compiler.frontends.python.path_explorer import PATH_LIMIT, Explorer, Leaf, Node, exploring, leaves
+from udf_compiler.frontends.python.path_trees import with_ends
 from udf_compiler.frontends.python.result_kinds import merged
-from udf_compiler.frontends.python.trees import with_ends
 from udf_compiler.frontends.tracing.exceptions import told
 from udf_compiler.frontends.tracing.session import attempt, current, place_of, refuse, refuse_again
 from udf_compiler.frontends.tracing.values import moved
