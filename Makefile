@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            a test of each behaviour: twenty minutes'
+	@echo 'make test            a test of each behaviour: 25 minutes'
 	@echo 'make nightly         those more cases, and the kernels of all functions'
 	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
 	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'
