@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 import pyspark.worker
+import pytest
 from pyspark.serializers import CPickleSerializer, write_int
 from pyspark.sql.types import DataType, StructField, StructType
 
@@ -25,7 +26,7 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.columns import difference
 from tests.helpers.compile_requests import column, payload, request, udf
 from tests.helpers.compiled import TWO_FORMS, columns_of, inputs_of, name_of_arrow, no_fault, rows_of, without_dates
-from tests.helpers.lines import arrow_type_of
+from tests.helpers.lines import LINE, arrow_type_of
 from tests.helpers.outcomes import same, token
 
 
@@ -83,6 +84,12 @@ def _in_worker(
     return list(pa.ipc.open_stream(sent))
 
 
+def _require_worker() -> None:
+    """Skips a test on lines of Spark whose worker lacks functions that `_in_worker` calls."""
+    if LINE < (4, 3):
+        pytest.skip("the helper runs the worker of Spark 4.3 only")
+
+
 def with_nulls(group: pa.RecordBatch) -> bool:
     """Whether a group has NULLs: it then has other programs than groups without."""
     return any(array.null_count for array in group.columns)
@@ -99,8 +106,9 @@ def compare_groups(
 ) -> Groups:  # fmt: skip
     """Runs `function` on each group both ways, and the machine code on groups that `kernel` chooses (see `runs_kernels`).
 
-    AssertionError where they differ.
+    AssertionError where they differ. Skips the test where `_in_worker` cannot run the worker.
     """
+    _require_worker()
     return _compare(
         lambda group: _compiled(function, group, keys, returns),
         lambda group: rows_in_worker(function, group, keys, returns), groups, returns, kernel, kernels.runs_kernels(function),
@@ -112,6 +120,7 @@ def compare_aggregate(
     kernel: Callable[[pa.RecordBatch], bool] = lambda group: True,
 ) -> Groups:  # fmt: skip
     """Runs an aggregate UDF of some columns on each group, as `compare_groups` does."""
+    _require_worker()
 
     def compiled(group: pa.RecordBatch) -> Program | Groups:
         types = _types(group)

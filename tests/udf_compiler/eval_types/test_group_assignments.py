@@ -7,10 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.helpers.groups import compare_groups
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_group_loops import COUNT, GROUPS, NUMBER, one, schema
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 TWO = "k long, r double, s double"
 

@@ -10,13 +10,9 @@ import pandas as pd
 import pytest
 
 from tests.helpers.groups import compare_groups
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_group_loops import COUNT, GROUPS, NUMBER, TEXT, one, schema
 
-pytestmark = [
-    pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only"),
-    pytest.mark.skipif(sys.version_info < (3, 12), reason="comprehensions of earlier versions have frames of their own"),
-]
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="comprehensions of earlier versions have frames of their own")
 
 KIND, BOTH = "k long, kind string, n long", "k long, r double, n long"
 

@@ -12,10 +12,7 @@ from pyspark.sql.types import DoubleType
 
 from tests.helpers import groups as helper
 from tests.helpers.groups import compare_aggregate, compare_groups, one_form
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS, group, schema
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 #: Groups of at most 9,000 rows: 8 * n * eps, and 2 * n * eps * sum(|dx * dy|) / (n - 1) of covariances below 1e5.
 _BOUND = 1e-6

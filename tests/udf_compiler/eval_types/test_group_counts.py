@@ -11,10 +11,7 @@ import pytest
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructField, StructType
 
 from tests.helpers.groups import compare_aggregate, compare_groups
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_group_values import GROUPS
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 LONG, DOUBLE, STRING = LongType(), DoubleType(), StringType()
 

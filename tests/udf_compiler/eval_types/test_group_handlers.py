@@ -12,9 +12,6 @@ from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from sparkweld.contract.constants import SCALAR_PANDAS
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.groups import compare_aggregate, compare_groups
-from tests.helpers.lines import LINE
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 
 def group(key, values, texts):

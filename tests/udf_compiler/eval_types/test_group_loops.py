@@ -21,9 +21,6 @@ from pyspark.sql.types import (
 )
 
 from tests.helpers.groups import compare_groups
-from tests.helpers.lines import LINE
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 TYPES = {
     "long": LongType(), "double": DoubleType(), "string": StringType(), "boolean": BooleanType(), "date": DateType(),

@@ -10,10 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.helpers.groups import compare_groups, one_form
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS, group, schema
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 
 def of_a_key(key, f):

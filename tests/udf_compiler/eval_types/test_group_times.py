@@ -10,10 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.helpers.groups import compare_groups
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_group_loops import COUNT, NUMBER, group, one, schema
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 SPAN = "k long, a timestamp, b timestamp"
 START = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)

@@ -11,10 +11,7 @@ import pytest
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from tests.helpers.groups import compare_groups, one_form
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import group, schema
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 
 def with_tags(rows, key, missing=0.0):

@@ -9,11 +9,8 @@ import pytest
 from pyspark.sql.types import DateType, DoubleType, IntegerType, LongType, StringType
 
 from tests.helpers.groups import compare_aggregate, one_form
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
 from udf_compiler.process import spark_line
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 
 def middle(v):

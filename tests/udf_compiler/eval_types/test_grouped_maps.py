@@ -9,10 +9,7 @@ import pytest
 from pyspark.sql.types import BooleanType, DoubleType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from tests.helpers.groups import compare_groups, one_form, with_nulls
-from tests.helpers.lines import LINE
 from udf_compiler.process import spark_line
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 TYPES = {"long": LongType(), "double": DoubleType(), "int": IntegerType(), "string": StringType()}
 

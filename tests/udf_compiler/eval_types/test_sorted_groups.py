@@ -9,9 +9,6 @@ import pytest
 from pyspark.sql.types import DoubleType
 
 from tests.helpers.groups import compare_aggregate
-from tests.helpers.lines import LINE
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 DRAW = np.random.default_rng(11)
 FLOATS = [

@@ -9,7 +9,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.groups import compare_groups
-from tests.helpers.lines import LINE, PythonEvalType
+from tests.helpers.lines import PythonEvalType
 
 MAP = PythonEvalType.SQL_MAP_PANDAS_ITER_UDF
 FIELDS = [("k", StringType()), ("v", DoubleType()), ("w", DoubleType()), ("n", LongType()), ("t", StringType())]
@@ -70,7 +70,6 @@ def test_maps(function):
     assert not compared.refused and compared.decided == len(BATCHES), compared
 
 
-@pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_groups(function):
     compared = compare_groups(function, BATCHES, RETURNS)
@@ -85,7 +84,6 @@ def last_day(f):
     return f
 
 
-@pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 def test_reductions():
     compared = compare_groups(last_day, BATCHES, RETURNS)
     assert (compared.decided, compared.refused) == (len(BATCHES), None), compared

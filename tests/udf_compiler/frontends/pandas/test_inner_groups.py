@@ -8,11 +8,8 @@ import pytest
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from tests.helpers.groups import compare_groups, one_form
-from tests.helpers.lines import LINE
 from tests.udf_compiler.eval_types.test_group_values import GROUPS as TAGGED
 from tests.udf_compiler.eval_types.test_grouped_maps import GROUPS
-
-pytestmark = pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 
 RETURNS = StructType([StructField("k", LongType()), StructField("a", DoubleType()), StructField("b", DoubleType())])
 

@@ -12,7 +12,6 @@ from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import column, payload, request, udf
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.groups import compare_aggregate, compare_groups
-from tests.helpers.lines import LINE
 
 BATCHES = [
     pa.record_batch({"x": pa.array([1.5, -2.0, 0.0]), "s": pa.array(["1", "22", "-3"])}),
@@ -89,7 +88,6 @@ def mean_of_large(x):
     return pd.Series([value for value in x if value >= 1]).mean()
 
 
-@pytest.mark.skipif(LINE < (4, 3), reason="the helper runs the worker of this line only")
 def test_some_values_of_an_aggregate():
     groups = [batch.select(["x"]) for batch in [*BATCHES, *EMPTY]]
     compared = compare_aggregate(mean_of_large, groups, DoubleType(), ["x"])
