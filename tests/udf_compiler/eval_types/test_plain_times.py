@@ -76,17 +76,13 @@ def test_columns_of_timestamps(local_zone, zone, number):
 
 
 @pytest.mark.parametrize("zone", ["UTC", None])
-def test_machine_code(zone, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_machine_code(zone):
     batches = [_timestamps(zone), _timestamps(zone, 1)]
     compared = compare_with_worker(FUNCTIONS[3][0], batches, TimestampType(), ARROW_BATCHED, kernel=True)
     assert compared.decided and not compared.refused
 
 
-def test_the_ends_of_the_calendar_run_in_python(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_the_ends_of_the_calendar_run_in_python():
     ends = [microseconds(datetime.datetime.min), microseconds(datetime.datetime.max), 0, -(10**18), 2 * 10**18]
     for zone in ("UTC", None):
         for value in ends:
@@ -120,9 +116,7 @@ def year_or_text(text):
 
 
 @pytest.mark.parametrize("returns", [TimestampType(), TimestampNTZType(), DateType(), StringType()])
-def test_parsed_times(monkeypatch, returns):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
+def test_parsed_times(returns):
     batch = _strings("%Y-%m-%d %H:%M:%S", "%d/%m/%Y")
     compared = compare_with_worker(first_of, [batch], returns, ARROW_BATCHED, kernel=True)
     assert not compared.refused and compared.flagged <= 1

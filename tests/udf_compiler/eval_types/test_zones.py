@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import random
-import time
 from datetime import timedelta, timezone
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -26,15 +25,6 @@ UTC = timezone.utc
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 EASTERN, FIXED, NAMED = pytz.timezone("US/Eastern"), pytz.FixedOffset(90), pytz.timezone("Etc/GMT+3")
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
-
-
-@pytest.fixture(autouse=True)
-def local_time(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @cache

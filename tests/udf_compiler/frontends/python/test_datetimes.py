@@ -146,22 +146,10 @@ def test_spans_of_floats(unit):
     check(f"lambda a: datetime.timedelta({unit}=a, weeks=2)", ("f64",), rows=rows)
 
 
-@pytest.fixture
-def in_utc(monkeypatch):
-    import time
-
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
 SECONDS = [0, 1, -1, 1.5, -1.5, 0.1, 1e9 + 1 / 3, 1_600_000_000.123456, 1_600_000_000.1234565, -0.0000005, 0.9999995, 1e10, 2e11,
            -6e10, 253_402_300_800, 1e300, float("nan"), -1e12]  # fmt: skip
 
 
-@pytest.mark.usefixtures("in_utc")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("source", [
     "datetime.datetime.fromtimestamp(a)", "datetime.datetime.fromtimestamp(a, datetime.timezone.utc)",
@@ -175,7 +163,6 @@ def test_from_timestamps(source):
     check(f"lambda a: {source}", ("i64",), rows=[(int(x),) for x in floats if abs(x) < 2**62], needless=1)
 
 
-@pytest.mark.usefixtures("in_utc")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", ["fromtimestamp", "utcfromtimestamp"])
 def test_timestamps_of_json(name):
@@ -184,7 +171,6 @@ def test_timestamps_of_json(name):
     check(f"lambda a: str(datetime.datetime.{name}(json.loads(a)['t']))", ("str",), rows=[(x,) for x in texts], json=json)
 
 
-@pytest.mark.usefixtures("in_utc")
 def test_to_timestamps():
     random = np.random.default_rng(6)
     rows = [(NOON + datetime.timedelta(microseconds=int(x)),) for x in random.integers(-(10**15), 10**15, 500)]
