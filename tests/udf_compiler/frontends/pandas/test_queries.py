@@ -50,7 +50,7 @@ def _function(text):
 @pytest.mark.parametrize("text", QUERIES)
 def test_queries(text):
     compared = compare_with_worker(_function(text), BATCHES, ROWS, MAP_PANDAS, kernel=True)
-    assert (compared.refused, compared.decided) == ("", 3), compared
+    assert (compared.refused, compared.decided, compared.flagged) == ("", 3, 0), compared
 
 
 @pytest.mark.parametrize("text", REFUSED)
