@@ -202,5 +202,6 @@ KEPT = [
 @pytest.mark.parametrize("body", KEPT)
 def test_iterators_in_tuples_and_lists(body):
     """A second list of the same iterator is empty."""
-    with pytest.raises(Refusal):
+    with pytest.raises(Refusal) as refused:
         check(f"def f(xs):\n    {body}", ("list<i64>",))
+    assert refused.value.code == "SW259"

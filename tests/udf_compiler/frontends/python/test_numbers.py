@@ -74,16 +74,18 @@ def test_integers(kind, source):
     check(f"lambda a, b: {source}", (kind, second), ulp=2, needless=90 if any(op in source for op in ("*", "<<", "+ b")) else 0)
 
 
+#: Function, and the rows that run in Python though an int64 holds their results.
 LOOPED_POWERS = [
-    "def f(a, b):\n    t = 0\n    for i in range(max(min(b, 70), 0)):\n        t += 2**i\n    return t",
-    "def f(a, b):\n    t = 0\n    for i in range(b % 4):\n        t = t * 7 - (a % 100) ** i - (-3) ** (a % 9)\n    return t",
-    "def f(a, b):\n    t = 0\n    for i in range(3):\n        t = a ** (b + i)\n    return t",
+    ("def f(a, b):\n    t = 0\n    for i in range(max(min(b, 70), 0)):\n        t += 2**i\n    return t", 0),
+    ("def f(a, b):\n    t = 0\n    for i in range(b % 4):\n        t = t * 7 - (a % 100) ** i - (-3) ** (a % 9)\n    return t",
+     0),
+    ("def f(a, b):\n    t = 0\n    for i in range(3):\n        t = a ** (b + i)\n    return t", 11),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("source", LOOPED_POWERS)
-def test_integer_powers_in_loops(source):
-    check(source, ("i64", "i8"), ulp=2, needless=90)
+@pytest.mark.parametrize(("source", "needless"), LOOPED_POWERS)
+def test_integer_powers_in_loops(source, needless):
+    check(source, ("i64", "i8"), ulp=2, needless=needless)
 
 
 @pytest.mark.parametrize("digits", range(0, 6))

@@ -33,12 +33,12 @@ FORMATS = [">I", "<I", "!i", "<i", ">q", "<q", ">H", "<h", ">b", "<B", "!IH", "<
 @pytest.mark.parametrize("format", FORMATS)
 def test_unpack(format):
     """Integers of 64 bits without a sign run in Python from 2**63 on."""
-    size, many = struct.calcsize(format), 19 if "Q" in format else 0
+    size = struct.calcsize(format)
     source = f"struct.unpack('{format}', hashlib.md5(a.encode()).digest()[:{size}])"
     for at in range(len(struct.unpack(format, bytes(size)))):
-        check(f"lambda a: {source}[{at}]", ("str",), needless=many, **NAMES)
+        check(f"lambda a: {source}[{at}]", ("str",), **NAMES)
     check("def f(a):\n    try:\n        return " + source.replace(f":{size}", f":{size + 1}") + "[0]\n    except struct.error:\n"
-          "        return 'no'", ("str",), needless=many, **NAMES)  # fmt: skip
+          "        return 'no'", ("str",), **NAMES)  # fmt: skip
 
 
 def test_errors_of_imports():

@@ -68,9 +68,9 @@ MIXED = "def f(a, b):\n    x = relativedelta({})\n    return f'{{x.years}} {{x.m
 def test_differences_of_a_date_and_a_datetime(dates):
     """The date stands for its midnight. A None makes an empty difference."""
     times = [*TIMES, *(datetime.datetime.combine(d, datetime.time()) for d in DATES)]
-    check(MIXED.format(dates), ("date", "ts"), rows=list(itertools.product(DATES, times)), needless=160, **NAMES)
+    check(MIXED.format(dates), ("date", "ts"), rows=list(itertools.product(DATES, times)), **NAMES)
     check(MIXED.format(dates), ("date?", "ts?"), rows=[*itertools.product([DATES[0], None], [TIMES[5], None])], **NAMES)
-    check(MIXED.format(dates.replace("b", "END")), ("ts?", "i64"), rows=[(x, 1) for x in [*times, None]], needless=5, **NAMES)
+    check(MIXED.format(dates.replace("b", "END")), ("ts?", "i64"), rows=[(x, 1) for x in [*times, None]], **NAMES)
     check(MIXED.format("END, datetime.date(2024, 6, 1)"), ("i64", "i64"), rows=[(1, 1)], **NAMES)
 
 
@@ -87,15 +87,17 @@ def test_a_loop_over_months():
 
 
 REFUSED = [
-    "relativedelta(months=b).months", "a + relativedelta(hours=b)", "a + relativedelta(a, END)", "relativedelta(months=b) * 2",
-    "relativedelta(a, datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)).days", "relativedelta(a, b).days",
-    "relativedelta(a, None, days=b).days", "relativedelta(months=b) == relativedelta(months=1)",
-    "a + relativedelta(day=b)", "a + relativedelta(months=b / 2)", "str(relativedelta(months=b))",
-    "a + relativedelta(leapdays=b)",
+    ("relativedelta(months=b).months", "SW264"), ("a + relativedelta(hours=b)", "SW264"), ("a + relativedelta(a, END)", "SW264"),
+    ("relativedelta(a, datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)).days", "SW261"),
+    ("relativedelta(months=b) * 2", "SW264"), ("relativedelta(a, b).days", "SW264"),
+    ("relativedelta(a, None, days=b).days", "SW262"), ("relativedelta(months=b) == relativedelta(months=1)", "SW264"),
+    ("a + relativedelta(day=b)", "SW262"), ("a + relativedelta(months=b / 2)", "SW262"),
+    ("str(relativedelta(months=b))", "SW259"), ("a + relativedelta(leapdays=b)", "SW262"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("source", REFUSED)
-def test_refused(source):
-    with pytest.raises(Refusal):
+@pytest.mark.parametrize(("source", "code"), REFUSED)
+def test_refused(source, code):
+    with pytest.raises(Refusal) as refused:
         check(f"lambda a, b: {source}", ("date", "i64"), **NAMES)
+    assert refused.value.code == code

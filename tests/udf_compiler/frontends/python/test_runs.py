@@ -91,24 +91,28 @@ def test_runs_of_floats():
 
 
 REFUSED = [
-    "for key, run in groupby(s):\n        n += len(list(run)) + len(list(run))",
-    "for key, run in groupby(s):\n        for i in range(2):\n            n += len(list(run))",
-    "for key, run in groupby(s):\n        pass\n    n += len(list(run))",
-    "for pair in groupby(s):\n        n += len(list(pair[1]))",
-    "kept = [(key, run) for key, run in groupby(s)]\n    n += len(list(kept[0][1]))",
-    "kept = [run for key, run in groupby(s)]\n    n += len(list(kept[0]))",
-    "for pair in groupby(s):\n        a, b = pair\n        n += len(list(b))\n        a, b = pair\n        n += len(list(b))",
-    "n += len(list(groupby(s)))",
-    "for key, run in groupby(s):\n        n += sum(1 for x in s if x in run)",
-    "for key, run in groupby(s, key=str.lower):\n        n += len(list(run))",
-    "runs = groupby(s)\n    for key, run in runs:\n        n += 1\n    for key, run in runs:\n        n += 1",
-    "kept = list(s)\n    for key, run in groupby(kept):\n        kept.append('a') if len(kept) < 9 else None\n        n += 1",
-]
+    ("for key, run in groupby(s):\n        n += len(list(run)) + len(list(run))", "SW282"),
+    ("for key, run in groupby(s):\n        for i in range(2):\n            n += len(list(run))", "SW282"),
+    ("for key, run in groupby(s):\n        pass\n    n += len(list(run))", "SW282"),
+    ("for pair in groupby(s):\n        n += len(list(pair[1]))", "SW282"),
+    ("kept = [(key, run) for key, run in groupby(s)]\n    n += len(list(kept[0][1]))", "SW282"),
+    ("kept = [run for key, run in groupby(s)]\n    n += len(list(kept[0]))", "SW282"),
+    ("for pair in groupby(s):\n        a, b = pair\n        n += len(list(b))\n        a, b = pair\n        n += len(list(b))",
+     "SW282"),
+    ("n += len(list(groupby(s)))", "SW299"),
+    ("for key, run in groupby(s):\n        n += sum(1 for x in s if x in run)", "SW299"),
+    ("for key, run in groupby(s, key=str.lower):\n        n += len(list(run))", "SW282"),
+    ("runs = groupby(s)\n    for key, run in runs:\n        n += 1\n    for key, run in runs:\n        n += 1", "SW282"),
+    ("kept = list(s)\n    for key, run in groupby(kept):\n        kept.append('a') if len(kept) < 9 else None\n        n += 1",
+     "SW259"),
+    ("kept = [c for c in s]\n    for key, run in groupby(kept):\n        if n < 3:\n            kept.append('a')\n        n += 1",
+     "SW282"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", REFUSED)
-def test_runs_that_end(body):
+@pytest.mark.parametrize(("body", "code"), REFUSED)
+def test_runs_that_end(body, code):
     """A second loop over a run, or one after the next run has begun, is empty in Python."""
     names = {"groupby": groupby, "__name__": "user"}
     exec(f"def f(s):\n    n = 0\n    if not s:\n        return n\n    {body}\n    return n", names)
-    assert compare_with_worker(names["f"], TEXTS, LongType(), ARROW_BATCHED).refused
+    assert compare_with_worker(names["f"], TEXTS, LongType(), ARROW_BATCHED).refused == code
