@@ -221,7 +221,7 @@ def sections(row_of: RowOf = row) -> dict[str, tuple[Row, ...]]:
         "Series.str": [row_of(n, _calls("s.str", pd.Series.str, n)) for n in _public(pd.Series.str)],
         "Series.dt": [row_of(n, _calls("s.dt", pd.core.indexes.accessors.DatetimeProperties, n)) for n in _instant_names()],
         "Python functions of one value (Series.apply, Series.map)": [
-            *(row_of(f"{n}(v)", _applied(f"{n}(v{{}})"), _SCALARS) for n in _builtin_names()),
+            *(row_of(f"{n}(v)", _applied(f"{n}(v{{}})", pair=n in ("max", "min")), _SCALARS) for n in _builtin_names()),
             *(row_of(f"math.{n}(v)", _applied(f"math.{n}(v{{}})"), _SCALARS) for n in _public(math) if callable(vars(math)[n])),
             *(row_of(f"v.{n}()", _applied(f"v.{n}({{}})", method=True), _SCALARS) for n in _public(str)),
         ],
@@ -260,9 +260,10 @@ def _builtin_names() -> list[str]:
     return "abs bool bin divmod float format hex int len max min ord pow repr round str".split()
 
 
-def _applied(call: str, method: bool = False) -> Iterator[str]:
+def _applied(call: str, method: bool = False, pair: bool = False) -> Iterator[str]:
+    """Yields calls with the arguments to try. `pair`: those with a second value come first, as strings alone do without one."""
     texts = ("'a', 'b'",)  # before "2", since replace() of a date takes a number
-    for arguments in ("", *(texts if method else ()), "2", "'a'", *texts, "2, 'a'", "('a', 'b')"):
+    for arguments in (*(("2",) if pair else ()), "", *(texts if method else ()), "2", "'a'", *texts, "2, 'a'", "('a', 'b')"):
         yield f"s.apply(lambda v: {call.format(arguments if method or not arguments else ', ' + arguments)})"
 
 
