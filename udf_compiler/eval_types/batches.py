@@ -27,7 +27,7 @@ from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import instruction
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Parts, Traced, moved, raw
+from udf_compiler.frontends.tracing.values import Compound, Traced, moved, raw
 
 _BATCHES = 2
 
@@ -202,8 +202,8 @@ def alike(a: Any, b: Any, first: LoopBuilder, second: LoopBuilder) -> bool:
         return len(a) == len(b) and all(alike(x, y, first, second) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
         return list(a) == list(b) and all(alike(a[name], b[name], first, second) for name in a)
-    if isinstance(a, Parts):
-        return alike(a.parts(), b.parts(), first, second)
+    if isinstance(a, Compound):
+        return alike(a.by_name(), b.by_name(), first, second)
     if isinstance(a, Traced):
         slots: tuple[str, ...] = type(a).__slots__
         parts = ((object.__getattribute__(a, s), object.__getattribute__(b, s)) for s in slots if s not in ("shared", "viewed"))

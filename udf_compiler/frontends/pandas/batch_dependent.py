@@ -21,7 +21,7 @@ from udf_compiler.frontends.pandas.series import NUMBERS, TracedSeries
 from udf_compiler.frontends.pandas.strings import is_missing
 from udf_compiler.frontends.tracing.lower import is_number
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED, Parts
+from udf_compiler.frontends.tracing.values import COMPARISONS, MIRRORED, Compound
 
 _FLOAT_OPERATORS = frozenset(("add", "sub", "mul", "truediv"))
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply"}
@@ -31,7 +31,7 @@ _EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class BatchDependent(Parts):
+class BatchDependent(Compound):
     """The batch-dependent part of a Series. Its *plain* dtype is that of a batch without missing elements.
 
     - `valid`: which elements are not missing; None: all.

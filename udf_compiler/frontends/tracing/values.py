@@ -129,12 +129,13 @@ def raw(value: object) -> str:
     return f"an {name}" if name[:1] in tuple("aeioAEIO") else f"a {name}"
 
 
-class Parts:
+class Compound:
     """Base of the frozen dataclasses of values that a symbolic value has beside its own."""
 
     __slots__ = ()
 
-    def parts(self) -> dict[str, Any]:
+    def by_name(self) -> dict[str, Any]:
+        """Returns the values by the names of their fields."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
 
@@ -148,8 +149,8 @@ def moved(x: Any, loop: LoopBuilder) -> Any:
         return loop
     if isinstance(x, Value):
         return Value(x.id, x.type, loop)
-    if isinstance(x, Parts):
-        return replace(x, **moved(x.parts(), loop))  # type: ignore[type-var]
+    if isinstance(x, Compound):
+        return replace(x, **moved(x.by_name(), loop))  # type: ignore[type-var]
     if not isinstance(x, Traced):
         return x
     made = object.__new__(type(x))
