@@ -157,13 +157,6 @@ def grows_in_its_own_loop(words, ns, s):
     return found
 
 
-def nested(words, ns, s):
-    found = {}
-    for w in words or []:
-        found[w] = [w]
-    return len(found)
-
-
 def passed_on(words, ns, s):
     def add(counts, w):
         counts[w] = 1
@@ -185,7 +178,6 @@ def shared(words, ns, s):
     ("function", "code"),
     [
         (grows_in_its_own_loop, "SW282"),  # Python raises
-        (nested, "SW244"),
         (passed_on, "SW282"),
         (lambda words, ns, s: {n / 2: 1 for n in ns or []}, "SW244"),  # NaN is no key that a lookup finds
         (lambda words, ns, s: Counter(words or []).elements(), "SW251"),

@@ -47,7 +47,7 @@ from udf_compiler.frontends.python.dict_classes import DICTS
 from udf_compiler.frontends.python.new_lists import list_of
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Counter, Elements, Together
-from udf_compiler.frontends.python.regions.mappings import of_dict
+from udf_compiler.frontends.python.regions.new_dicts import of_dict
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.values import TracedScalar

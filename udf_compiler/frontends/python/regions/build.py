@@ -37,6 +37,7 @@ from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.list_kinds import (
     as_known,
+    as_logged,
     check_shared,
     element_of,
     empty_of,
@@ -251,8 +252,9 @@ class GraphBuilder:
             if kind_of_all is not None and kind_of_all != self.growing.get(place):
                 self.growing[place], self.changed = kind_of_all, True
             known = self.growing.get(place)
-            if type(items) is Mapping and items.log is None and known is not None and (not items.known or kind == known):
-                instead[id(items)] = items.logged(draft.loop, known, partial(element_of, draft))
+            if type(items) is Mapping and known is not None:
+                log = as_logged(draft, items, kind, known)
+                instead.update({id(items): log} if log is not None else {})
             if isinstance(known, Records | Lists | Stored):
                 check_shared(state, items, known, self.outer)
                 made = of_kind(draft, items, kind, known, (state.next, 1 + number))
@@ -314,7 +316,7 @@ def _argument(draft: _Draft, x: Any) -> Any:
 
 
 def _result(draft: _Draft, x: Any, whole: bool) -> Any:
-    x = as_tuple(x)
+    x = current(as_tuple(x))
     if whole and is_json(x):
         return _json(draft, x)
     if whole and type(x) is tuple and x:

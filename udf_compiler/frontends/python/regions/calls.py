@@ -10,13 +10,13 @@ from itertools import groupby
 from types import BuiltinMethodType
 from typing import Any
 
-from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.byte_strings import TracedBytes
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
-from udf_compiler.frontends.python.json_values import TracedJson, plain
+from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.maps import is_map, last_of_each
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
@@ -25,9 +25,11 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import Substitution, TracedFound
 from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.code import GENERATED, TOTAL, YIELDS, Instruction
+from udf_compiler.frontends.python.regions.bucket_changes import change, set_default
+from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
+from udf_compiler.frontends.python.regions.code import Instruction
 from udf_compiler.frontends.python.regions.counts import most_common
-from udf_compiler.frontends.python.regions.definitions import FIXED, make_function, share
+from udf_compiler.frontends.python.regions.definitions import make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -38,10 +40,11 @@ from udf_compiler.frontends.python.regions.equivalents import (
     equivalent,
 )
 from udf_compiler.frontends.python.regions.expressions import generated, reduced
-from udf_compiler.frontends.python.regions.gathering import is_append, pop_element
+from udf_compiler.frontends.python.regions.gathering import is_append
+from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
-from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list, snapshot, value_of
+from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
     attribute,
@@ -52,7 +55,6 @@ from udf_compiler.frontends.python.regions.machine import (
     is_of_user,
     message,
     pop,
-    pop_any,
     pop_arguments,
     pop_read,
     pop_undecided,
@@ -60,14 +62,12 @@ from udf_compiler.frontends.python.regions.machine import (
 from udf_compiler.frontends.python.regions.mappings import (
     Mapping,
     constant,
-    constructed,
     contents,
     length,
-    of_keys,
     read,
-    recorded,
 )
 from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
+from udf_compiler.frontends.python.regions.new_dicts import constructed, of_keys
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
@@ -76,10 +76,11 @@ from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.regions.unordered import check_unordered
-from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, pairs_of
+from udf_compiler.frontends.python.regions.yields import yield_
+from udf_compiler.frontends.python.row_lists import TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar, is_string
+from udf_compiler.frontends.python.values import is_scalar, is_string
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -88,10 +89,10 @@ from udf_compiler.frontends.tracing.values import Traced
 
 #: Builtins that read the elements of a tuple or list one after the other.
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
+#: Builtins that copy the elements of a list.
+_COPIES: tuple[Callable[..., Any], ...] = (list, tuple, set, frozenset)
 #: Classes of dicts that a function may make.
 _DICTS = (dict, CountingDict, OrderedDict, defaultdict)
-#: Reductions that end with the first element; "first" returns it in a tuple, or None where there is none.
-_FIRSTS = ("next", "first")
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
@@ -156,6 +157,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     check_exceptions((*args, *kwargs.values()))
     if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function) and not is_append(function):
         return _any_or_all(s, is_builtin(function, any), args[0])
+    args = _without_buckets(function, args)
     made = _of_dict(machine, s, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
         return made[0]
@@ -208,6 +210,13 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     return Elements(made, 0) if type(made) is FoundMatches else lists.as_list(made) if type(made) is TracedFound else made
 
 
+def _without_buckets(function: Any, args: list[Any]) -> list[Any]:
+    """Returns the arguments with the current lists of dicts of lists, which may change later if the function copies them."""
+    reads = only_reads(function) or copies(function) or is_join(function) or any(is_builtin(function, f) for f in _COPIES)
+    reads = reads or (type(function) is Method and type(function.owner) is Bucket)
+    return [current(x) if type(x) is Bucket and reads else read_bucket(x) for x in args]
+
+
 def _of_user(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any], shares: bool) -> Any:
     """Calls a function of user code. It may read the lists and dicts that this function makes, but not change or keep them."""
     given = [*args, *kwargs.values()]
@@ -240,13 +249,18 @@ def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
 
 
 def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
-    """Returns the result of a call that makes or takes a dict, in a tuple; None for other calls."""
+    """Returns the result of a call that makes or takes a dict, or changes a list in one, in a tuple; None for other calls."""
+    if type(function) is Method and type(function.owner) is Bucket:
+        return change(machine, s, function.owner, function.name, args) if not kwargs else sets.unknown()
     kind = next((k for k in _DICTS if is_builtin(function, k)), None)
     if args and type(args[0]) is Expression and (kind is not None or _is_from_keys(function)):
         args = [reduced(machine, "list", args[0], s), *args[1:]]
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
             return (most_common(machine, function.owner, *args),)
+        bucket = set_default(machine, s, function.owner, args) if function.name == "setdefault" and not kwargs else None
+        if bucket is not None:
+            return bucket
         check_growing(x for x in args if type(x) is Growing or function.name != "update")
         return (as_python(function.owner.method(function.name), *args, **kwargs),)
     if kind is not None:
@@ -361,33 +375,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
     return Growing(lists.to_list(items)) if is_builtin(function, list) else distinct(items)
 
 
-def _yield(machine: Machine, i: Instruction, s: State) -> None:
-    if machine.reduction in ("list", YIELDS, GENERATED):
-        x = snapshot(machine, s, pop_element(machine, s), s.variables[TOTAL])
-        x = tuple(x) if type(x) is list and machine.reduction == YIELDS else x
-        x = value_of(machine, s, x) if machine.reduction == GENERATED else x
-        if type(x) is list and machine.reduction == GENERATED:
-            refuse("SW280", what="a generator that yields a list with a second name, or with elements of several classes,")
-        check_growing((x,))
-        s.variables[TOTAL].append(x)
-        s.stack.append(None)
-        return
-    (x,) = pop_any(s, 1)
-    x = recorded(x, machine.outer)
-    check_growing((x,))
-    if machine.reduction in _FIRSTS:
-        if type(x) not in (TracedScalar, TracedElement, TracedJson, *FIXED):
-            refuse("SW280", what="next() of such a generator expression")
-        found = x.values if type(x) is TracedElement else plain(x)
-        s.result = found if machine.reduction == "next" else (found,)
-    elif machine.reduction == "sum":
-        s.variables[TOTAL] = sums.settled(sums.added(s.variables[TOTAL], x))
-    elif as_python(bool, x) == (machine.reduction == "any"):
-        s.result = machine.reduction == "any"
-    s.stack.append(None)
-
-
 CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "CALL": _call, "CALL_KW": _call_kw, "CALL_FUNCTION_EX": _call_with, "MAKE_FUNCTION": make_function,
-    "SET_FUNCTION_ATTRIBUTE": share, "YIELD_VALUE": _yield,
+    "SET_FUNCTION_ATTRIBUTE": share, "YIELD_VALUE": yield_,
 }  # fmt: skip

@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.operands import is_number, make_int
 from udf_compiler.frontends.python.operands import kind_of as number_kind
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecords, as_records, is_rows, with_gaps
+from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
 from udf_compiler.frontends.python.regions.stored import Cells, Line, Table, whole
 from udf_compiler.frontends.python.values import TracedScalar
@@ -203,6 +204,10 @@ def held(x: Any) -> Any:
     """
     if type(x) is Line or (type(x) is Growing and type(x.value) is Table):
         refuse("SW282", what="a list of lists that it assigns to, or one of these, within another value")
+    if type(x) is Bucket:
+        x.owner.check_owned()
+        x.owner.frozen = True
+        return x.whole()
     if type(x) is not Growing:
         return x
     x.check_owned()
@@ -214,9 +219,9 @@ def current(x: Any) -> Any:
     """Returns the current list of a growing one, a copy of one that is assigned to in place; anything else unchanged."""
     if type(x) is Growing:
         return whole(x.value) if type(x.value) is Cells else x.value
-    return whole(x) if type(x) is Line else x
+    return whole(x) if type(x) is Line else x.whole() if type(x) is Bucket else x
 
 
 def readable(x: Any) -> Any:
     """Returns what holds the elements of a growing list, for a read of single ones; anything else unchanged."""
-    return x.value if type(x) is Growing else x
+    return x.value if type(x) is Growing else x.whole() if type(x) is Bucket else x

@@ -25,11 +25,14 @@ from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, is_rows
 from udf_compiler.frontends.python.regions import sets, stored
+from udf_compiler.frontends.python.regions.bucket_changes import assigned, extend
+from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
+from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held, readable
 from udf_compiler.frontends.python.regions.helpers import function_of
 from udf_compiler.frontends.python.regions.iteration import Run, end_runs, has_runs, iteration
@@ -190,7 +193,7 @@ def _load_deref(machine: Machine, i: Instruction, s: State) -> None:
 def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_any(s, 1)
     name = i.value
-    if type(x) is Line and name not in METHODS:
+    if type(x) in (Line, Bucket) and name not in METHODS:
         x = current(x)
     if i.arg & 1:
         waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
@@ -239,6 +242,10 @@ def _binary(machine: Machine, i: Instruction, s: State) -> None:
     symbol = i.text
     if type(a) is Growing and symbol == "+=":
         a.extend(b)
+        s.stack.append(a)
+        return
+    if type(a) is Bucket and symbol == "+=":
+        extend(a, b)
         s.stack.append(a)
         return
     if Seen in (type(a), type(b)) or Distinct in (type(a), type(b)):
@@ -385,6 +392,8 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     x, container, key = pop_undecided(s, 3)
     check_exceptions((x, container, key))
     if type(container) is Mapping:
+        if _assigns_list(machine, s, container, key, x):
+            return
         key, x = item(machine, s, key, x)
     else:
         x, container, key = (decide(s, part) for part in (x, container, key))
@@ -402,8 +411,16 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
     as_python(operator.setitem, container, key, x)
 
 
+def _assigns_list(machine: Machine, s: State, container: Any, key: Any, x: Any) -> bool:
+    """Assigns a list to a key of a dict of lists; returns False for anything else."""
+    undecided = type(container) is not Mapping or Undecided in (type(key), type(x))
+    return not undecided and assigned(machine, s, container, key, x)
+
+
 def _assigns_in_place(machine: Machine, s: State, container: Any, key: Any, x: Any) -> bool:
     """Assigns an element of a row of a table, or of a list with memory of its own; returns False for another container."""
+    if type(container) is Bucket:
+        refuse("SW282", what="a list in a dict of lists, to whose elements it assigns,")
     if type(container) is Line:
         container.owner.check_free()
         s.writes += write(container.owner, container.index(key), x)
@@ -461,6 +478,8 @@ def _build_const_key_map(machine: Machine, i: Instruction, s: State) -> None:
 def _map_add(machine: Machine, i: Instruction, s: State) -> None:
     key, value = pop_undecided(s, 2)
     check_exceptions((key, value))
+    if _assigns_list(machine, s, s.stack[-i.arg], key, value):
+        return
     key, value = item(machine, s, key, value)
     check_growing((key, value))
     s.stack[-i.arg].set(key, value)
@@ -578,7 +597,7 @@ def _convert(machine: Machine, i: Instruction, s: State) -> None:
 def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_undecided(s, 1)
     check_exceptions((x,))
-    x = decide(s, x) if type(x) is Undecided else x
+    x = read_bucket(decide(s, x) if type(x) is Undecided else x)
     found = iteration(elements_of_set(machine, s, x) if type(x) in (Distinct, Seen) else x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
@@ -667,7 +686,7 @@ def _elements_of_set(x: Seen) -> Any:
 def _returned(s: State) -> Any:
     """Pops a result. Members of JSON in a tuple remain undecided, so that they multiply no paths."""
     x = s.stack[-1]
-    if type(x) in (Growing, Line):
+    if type(x) in (Growing, Line, Bucket):
         (x if type(x) is Growing else x.owner).check_owned()
         s.stack[-1] = x = stored.whole(current(x))
     if type(x) is not tuple or not holds_undecided(x):

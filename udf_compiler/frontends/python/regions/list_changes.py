@@ -180,7 +180,7 @@ def _row(machine: Machine, x: Any) -> TracedScalar | None:
 
 def _become_line(machine: Machine, s: State, items: Growing, x: Any) -> None:
     """Makes the last row of a table of the list `x` for all that refers to it."""
-    if not _is_named(s, x):
+    if not is_named(s, x):
         return
     last = line_at(items, make_int(explorer().loop.call("subtract", items.value.count.value, explorer().loop.const(1, I64))))
     changed = s.mapped(lambda y: y, machine.outer or {}, {id(x): last, id(items): items})
@@ -192,7 +192,7 @@ def table_of(machine: Machine, s: State, items: list[Any]) -> Growing | None:
     rows = [row for x in items if (row := _row(machine, x)) is not None] if machine.stores else []
     if not rows or len(rows) < len(items) or any(row.kind != rows[0].kind for row in rows):
         return None
-    if len({id(x) for x in items}) < len(items) or any(_is_named(s, x) for x in items):
+    if len({id(x) for x in items}) < len(items) or any(is_named(s, x) for x in items):
         refuse("SW282", what="a list in a list that has a second name,")
     table = Table.empty(explorer().loop, rows[0].kind, (s.next, 0))
     for row in rows:
@@ -207,13 +207,13 @@ def snapshot(machine: Machine, s: State, x: Any, owner: Any) -> Any:
     unchanged.
     """
     if session().list_rows and type(x) is list and x:
-        return ListRow(x) if not _is_named(s, x) else refuse("SW282", what="a list in a list that has a second name,")
+        return ListRow(x) if not is_named(s, x) else refuse("SW282", what="a list in a list that has a second name,")
     kind = owner.value.kind if type(owner) is Growing and type(owner.value) is TracedLists else None
     if type(x) is list and kind is not None and id(x) in (machine.outer or ()):
         return _of_known(machine, s, x) if x else []
     if type(x) is list and kind is not None:
         inner = str(kind.inner)
-        if not x and not inner and _is_named(s, x):
+        if not x and not inner and is_named(s, x):
             refuse("SW282", what="an empty list that is an element of another one and has a second name,")
         if x or inner:
             x = grown(machine, s, x, None if x else list_of(explorer().loop, (inner, ""), ()), owner)
@@ -229,7 +229,7 @@ def value_of(machine: Machine, s: State, x: Any) -> Any:
         x.check_owned()
     if type(x) is not list or not x or machine.outer is None or id(x) in machine.outer:
         return held(x)
-    made = None if _is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(machine, s, x)
+    made = None if is_named(s, x) or kind_of(list(map(of_text, x))) is None else _of_known(machine, s, x)
     return x if made is None else made
 
 
@@ -243,7 +243,7 @@ def item(machine: Machine, s: State, key: Any, value: Any) -> tuple[Any, Any]:
     return key, collected(value) if value is None or type(value) in (Undecided, TracedJson) else value_of(machine, s, value)
 
 
-def _is_named(s: State, x: Any) -> bool:
+def is_named(s: State, x: Any) -> bool:
     """Whether some object of the state is or holds `x`."""
     return any(part is x for y in (*s.stack, *s.variables.values()) for part in within(y))
 

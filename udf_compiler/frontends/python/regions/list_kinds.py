@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.records import Records, TracedRecords, kind_of_records, kind_with_gaps, records_of, with_gaps
+from udf_compiler.frontends.python.regions.groups import GroupKind, Groups
 from udf_compiler.frontends.python.regions.growing import Growing, numpy_of_both
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.overwritten import Overwritten
@@ -31,7 +33,7 @@ def of_both(known: Any, kind: Any) -> Any:
         return kind if type(kind) is Stored and known == (kind.inner, "") and not kind.rows else known
     if Records in (type(known), type(kind)):
         known, kind = (x if type(x) is not tuple else (kind_with_gaps(x) or x) for x in (known, kind))
-    if type(known) in (Records, Lists):
+    if type(known) in (Records, Lists, GroupKind):
         return known.joined(kind) or known
     numpy = numpy_of_both(known, kind)
     return known if numpy is None else (known[0], numpy)
@@ -94,6 +96,19 @@ def _as_lists(draft: Any, items: Any, kind: Any, known: Lists) -> Growing | None
         return Growing(lists_of(draft.loop, known, items, partial(element_of, draft)))
     if type(items) is Growing and fits and kind != known:
         return Growing(items.value.moved(draft.leaf).widened(draft.loop, known), items.frozen, items.lent)
+    return None
+
+
+def as_logged(draft: Any, items: Mapping, kind: Any, known: Any) -> Mapping | None:
+    """Returns a dict at a loop head as a log of a known kind; None where it is one, or has other contents."""
+    if type(known) is GroupKind:
+        fits = kind is None or (type(kind) is GroupKind and known.joined(kind) == known)
+        if kind == known or items.known or not fits:
+            return None
+        log = Groups.empty(draft.loop, known) if items.log is None else items.log
+        return replace(items, log=log.widened(draft.loop, known) if type(log) is Groups else log)
+    if items.log is None and (not items.known or kind == known):
+        return items.logged(draft.loop, known, partial(element_of, draft))
     return None
 
 

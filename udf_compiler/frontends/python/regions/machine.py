@@ -11,6 +11,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS, Code, code_of
+from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.state import Caught, State
@@ -68,7 +69,7 @@ def pop(s: State, count: int) -> list[Any]:
 
 def check_growing(values: Iterable[Any]) -> None:
     """Refuses lists and dicts that the function changes, within another value (SW282)."""
-    if any(type(v) in (Growing, Line) for v in values):
+    if any(type(v) in (Growing, Line, Bucket) for v in values):
         refuse("SW282", what="a list that grows in a loop, within another value")
     if any(type(v) is Mapping for v in values):
         refuse("SW282", what="a dict that it makes, within another value")

@@ -6,7 +6,6 @@ log: one list of keys and one of values, to which each assignment appends. The l
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,9 +24,9 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.regions.groups import Bucket, GroupKind, Groups, check_key, key_kind
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.tables import Display, lookup
-from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -38,34 +37,33 @@ from udf_compiler.frontends.tracing.values import raw
 #: The most assignments of a log: each lookup may read all of them, so a row with more is left to Python.
 _MOST = 1024
 
-_KEYS = ("list<str>", "list<i64>", "list<bool>")
+#: The kinds of lists of keys.
+KEYS = ("list<str>", "list<i64>", "list<bool>")
 _CONSTANTS = (bool, int, float, str, type(None), Display)
-
-#: Calls without arguments that make the value of a missing key.
-DEFAULTS = (int, float, str, bool)
 
 
 @dataclass(slots=True, eq=False)
 class Mapping:
     """A dict that a function makes; several names may refer to it.
 
-    `log`: the lists of keys and values, in place of `known`. `missing`: makes the value of a missing key, as in a defaultdict.
-    `counts`: a missing key has the value 0 but is not stored, as in a Counter. `frozen`: a constant of another dict. `iterated`:
-    a loop may go over it, in which Python refuses new keys. `void`: all values of the log are None. `lent`: an argument that
-    belongs to the caller, so nothing may change or keep it.
+    `log`: the lists of keys and values, or a dict of lists, in place of `known`. `missing`: makes the value of a missing key, as
+    in a defaultdict. `counts`: a missing key has the value 0 but is not stored, as in a Counter. `frozen`: a constant of another
+    dict. `iterated`: a loop may go over it, in which Python refuses new keys. `void`: all values of the log are None. `lent`: an
+    argument that belongs to the caller, so nothing may change or keep it. `shared`: a list in it has another name.
     """
 
     known: dict[Any, Any] = field(default_factory=dict)
-    log: tuple[TracedScalar, TracedScalar] | None = None
+    log: tuple[TracedScalar, TracedScalar] | Groups | None = None
     missing: Callable[[], Any] | None = None
     counts: bool = False
     frozen: bool = False
     iterated: bool = False
     void: bool = False
     lent: bool = False
+    shared: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.known) if self.log is None else explorer().decide(lists.truth(self.log[0]))
+        return bool(self.known) if self.log is None else explorer().decide(lists.truth(self.key_log))
 
     def __eq__(self, other: object) -> bool:
         refuse("SW282", what="a dict that it compares")
@@ -73,8 +71,16 @@ class Mapping:
     __hash__ = object.__hash__
 
     @property
-    def kinds(self) -> tuple[str, str] | None:
+    def key_log(self) -> TracedScalar:
+        """Returns the keys of a log, some of which may come repeatedly."""
+        assert self.log is not None
+        return self.log.keys if type(self.log) is Groups else self.log[0]
+
+    @property
+    def kinds(self) -> tuple[str, str] | GroupKind | None:
         """Returns the kinds of the lists of keys and of values; None where kernels support no such lists."""
+        if type(self.log) is Groups:
+            return self.log.kind
         if self.log is not None:
             return self.log[0].kind, self.log[1].kind
         return _kinds(self.known.keys(), self.known.values())
@@ -89,6 +95,8 @@ class Mapping:
     def set(self, key: Any, value: Any) -> None:
         """Assigns a value to a key; refuses (SW244) keys and values of other kinds than the first."""
         self.check_change()
+        if type(self.log) is Groups or self.missing is list:
+            refuse("SW244", what=raw(value), kind="dict of lists")
         if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
         key, of_json = settled(key), type(value) is TracedJson and self.log is None and type(key) is str
@@ -108,7 +116,7 @@ class Mapping:
             self.known[key] = value
             return
         kinds = _kinds([key], [value])
-        if kinds is None or kinds[0] not in _KEYS:
+        if kinds is None or kinds[0] not in KEYS:
             refuse("SW244", what=raw(key if kinds is None else value), kind="dict")
         self.turn(kinds)
         assert self.log is not None
@@ -150,15 +158,44 @@ class Mapping:
         at = self._place(key)
         if not explorer().decide(_is_place(at)):
             return missing()
+        if type(self.log) is Groups:
+            check_key(self.log.keys.kind, key)
+            return Bucket(self, key)
         return None if self.void else lists.element(self.log[1], make_int(at, (0, lists.LONGEST)))
 
     def item(self, key: Any) -> Any:
         """Returns ``x[key]``, with the default of a defaultdict or a Counter."""
         if self.counts:
             return self.get(key, lambda: 0)
+        if self.missing is list:
+            return self.bucket(key)
         if self.missing is None:
             return self.get(key, no_key)
         return self.get(key, lambda: self._default(key))
+
+    def bucket(self, key: Any) -> Bucket:
+        """Returns the list of a key in a dict of lists. Rows without the key add it with an empty list."""
+        self.as_groups(key)
+        self.get(key, lambda: self.add_key(key))
+        return Bucket(self, key)
+
+    def as_groups(self, key: Any) -> Groups:
+        """Makes an empty dict one of lists, with keys of the class of `key`."""
+        if self.log is None and not self.known:
+            self.log = Groups.empty(explorer().loop, GroupKind(key_kind(key), None))
+        if type(self.log) is not Groups:
+            refuse("SW280", what="a dict of lists and of other values,")
+        check_key(self.log.keys.kind, key)
+        return self.log
+
+    def add_key(self, key: Any) -> None:
+        """Adds the key of an empty list. Python refuses it in a loop over the dict, so these rows run in Python."""
+        self.check_change()
+        assert type(self.log) is Groups
+        if self.iterated:
+            explorer().guard(explorer().loop.const(False, BOOL))
+            return
+        self.log = self.log.with_key(key)
 
     def _default(self, key: Any) -> Any:
         assert self.missing is not None
@@ -174,29 +211,37 @@ class Mapping:
         return make_bool(_is_place(self._place(key)))
 
     def _place(self, key: Any) -> Value:
-        assert self.log is not None
-        return lists.sought("find_last", self.log[0], key, "[...] of a dict")
+        return lists.sought("find_last", self.key_log, key, "[...] of a dict")
 
     @property
     def distinct(self) -> TracedScalar:
         """Returns the keys of a log, each once."""
-        assert self.log is not None
-        return lists.of_list(lists.call("take", self.log[0], lists.call("first_at", self.log[0])))
+        return lists.of_list(lists.call("take", self.key_log, lists.call("first_at", self.key_log)))
 
     @property
     def settled(self) -> Any:
         """Returns its current contents: a dict of the row, or a dict of known keys. Refuses (SW293) one of keys alone."""
         if self.void:
             refuse("SW293", type="a dict of keys alone")
+        if type(self.log) is Groups:
+            return self.log.as_map()
         return dict(self.known) if self.log is None else last_of_each(*self.log)
 
     def as_map(self, loop: LoopBuilder, element: Callable[[Any], Value]) -> TracedMap | None:
         """Returns known contents as a dict of the row; None where kernels have no lists of its keys or values."""
-        if self.kinds is None or self.kinds[0] not in _KEYS:
+        kinds = _kinds(self.known.keys(), self.known.values())
+        if kinds is None or kinds[0] not in KEYS:
             return None
-        made_ = self.logged(loop, self.kinds, element)
-        assert made_.log is not None
+        made_ = self.logged(loop, kinds, element)
+        assert type(made_.log) is tuple
         return TracedMap(*made_.log)
+
+    def copied(self) -> Mapping:
+        """Returns a copy. Nothing may change a dict of lists and its copy, which have the same lists."""
+        made_ = replace(self, known=dict(self.known), frozen=False, iterated=False, lent=False)
+        if type(self.log) is Groups:
+            made_.frozen = self.frozen = True
+        return made_
 
     def iterate(self) -> Any:
         """Returns its keys, for a loop."""
@@ -262,48 +307,6 @@ def contents(x: Any) -> Any:
     if type(x) is dict:
         return {key: contents(value) for key, value in x.items()}
     return type(x)(map(contents, x)) if type(x) in (list, tuple) else x
-
-
-def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping | None:
-    """Returns a new dict, Counter, OrderedDict or defaultdict; None for other arguments than none or a dict."""
-    made_ = Mapping(counts=kind is collections.Counter)
-    if kind is collections.defaultdict:
-        if len(args) != 1 or kwargs:
-            return None
-        default = next((f for f in DEFAULTS if args[0] is f or getattr(args[0], "stands_for", None) is f), None)
-        if default is None:
-            return None
-        made_.missing = default
-        return made_
-    of = unwrapped(args[0]) if len(args) == 1 else None
-    if type(of) is Mapping:
-        made_.known, made_.log = dict(of.known), of.log
-    elif type(of) is TracedMap:
-        made_.log = (of.key_list, of.value_list)
-    elif type(of) is TracedPairs and kind is not collections.Counter:
-        made_.log = (of.parts[0], of.parts[1])
-    elif type(of) in (dict, Display, list, tuple, str):
-        made_.known = dict(as_python(kind, of))
-    elif args:
-        return None
-    for key, value in kwargs.items():
-        made_.set(key, value)
-    return made_
-
-
-def of_dict(x: dict[Any, Any], known: dict[Any, Any]) -> Mapping | None:
-    """Returns a dict of Python, or of a class of `collections`, with these contents; None for other defaults than `DEFAULTS`."""
-    made_ = constructed(type(x), [x.default_factory] if isinstance(x, collections.defaultdict) else [], {})
-    if made_ is not None:
-        made_.known = known
-    return made_
-
-
-def of_keys(items: Any) -> Mapping:
-    """Returns ``dict.fromkeys(items)`` of a list of the row."""
-    if items.kind not in _KEYS:
-        refuse("SW244", what="a key", kind="dict")
-    return Mapping(log=(items, items), void=True)
 
 
 def _kinds(keys: Any, values: Any) -> tuple[str, str] | None:
@@ -375,5 +378,5 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "keys": _view(dict.keys, lambda x: x.distinct),
     "values": _view(dict.values, lambda x: x.settled.value_list),
     "items": _view(dict.items, lambda x: TracedItems(x.settled)),
-    "copy": lambda x: replace(x, known=dict(x.known), frozen=False, iterated=False, lent=False),
+    "copy": lambda x: x.copied(),
 }

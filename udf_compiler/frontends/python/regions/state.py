@@ -206,7 +206,7 @@ class _Copy:
         if type(x) is Mapping:
             copy = self.seen[id(x)] = replace(x, known={}, log=None)
             copy.known = {key: self(value) for key, value in x.known.items()}
-            copy.log = None if x.log is None else (self(x.log[0]), self(x.log[1]))
+            copy.log = self(x.log)
             return copy
         if type(x) is tuple and id(x) not in self.outer:
             return tuple(map(self, x))
@@ -243,7 +243,7 @@ def within(x: Any) -> Iterator[Any]:
     if type(x) in (tuple, list):
         parts = list(x)
     elif type(x) is Mapping:
-        parts = [*x.known.values(), *(x.log or ())]
+        parts = [*x.known.values(), x.log]
     else:
         parts = parts_of_object(x) if has_parts(x) else []
     for part in parts:
@@ -316,16 +316,17 @@ class Shape:
             return type(x).__name__, repr(x)
         if type(x) in (list, Growing, Mapping):
             number = self._numbers.setdefault(id(x), len(self.lists))
-            if number < len(self.lists) or self.loose:
-                self.lists += [x] if number == len(self.lists) else []
+            if number < len(self.lists):
                 return "list", number
             self.lists.append(x)
+            if self.loose:
+                return "list", number, *self._lists_in(x)
         if type(x) is Growing:
             return "growing", x.frozen, x.lent, self.of(x.value)
         if type(x) is Mapping:
-            rules = x.missing, x.counts, x.frozen, x.iterated, x.void, x.lent
+            rules = x.missing, x.counts, x.frozen, x.iterated, x.void, x.lent, x.shared
             if x.log is not None:
-                return "log", rules, *map(self.of, x.log)
+                return "log", rules, self.of(x.log)
             return "dict", rules, tuple((type(key), key, self.of(value)) for key, value in x.known.items())
         if type(x) in (tuple, list):
             return type(x).__name__, tuple(map(self.of, x))
@@ -346,6 +347,12 @@ class Shape:
         if has_parts(x):
             return type(x).__name__, *map(self.of, parts_of_object(x))
         refuse("SW282", what=f"a value of class {type(x).__name__}")
+
+    def _lists_in(self, x: Any) -> Iterator[Any]:
+        """Yields the keys and shapes of the lists in a dict of known keys."""
+        for key, y in x.known.items() if type(x) is Mapping else ():
+            if type(y) in (list, Growing):
+                yield type(key), key, self.of(y)
 
 
 def displayed(x: Any) -> Any:

@@ -1,0 +1,61 @@
+"""Makes the dicts of calls of dict, Counter, OrderedDict, defaultdict and dict.fromkeys."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+from udf_compiler.frontends.python.maps import TracedMap
+from udf_compiler.frontends.python.regions.mappings import KEYS, Mapping
+from udf_compiler.frontends.python.regions.tables import Display
+from udf_compiler.frontends.python.row_lists import TracedPairs
+from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.session import refuse
+
+#: Calls without arguments that make the value of a missing key.
+DEFAULTS = (int, float, str, bool, list)
+
+
+def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping | None:
+    """Returns a new dict, Counter, OrderedDict or defaultdict; None for other arguments than none or a dict."""
+    made_ = Mapping(counts=kind is collections.Counter)
+    if kind is collections.defaultdict:
+        if len(args) != 1 or kwargs:
+            return None
+        default = next((f for f in DEFAULTS if args[0] is f or getattr(args[0], "stands_for", None) is f), None)
+        if default is None:
+            return None
+        made_.missing = default
+        return made_
+    of = unwrapped(args[0]) if len(args) == 1 else None
+    if type(of) is Mapping:
+        copy = of.copied()
+        made_.known, made_.log, made_.frozen = copy.known, copy.log, copy.frozen
+    elif type(of) is TracedMap:
+        made_.log = (of.key_list, of.value_list)
+    elif type(of) is TracedPairs and kind is not collections.Counter:
+        made_.log = (of.parts[0], of.parts[1])
+    elif type(of) in (dict, Display, list, tuple, str):
+        made_.known = dict(as_python(kind, of))
+    elif args:
+        return None
+    for key, value in kwargs.items():
+        made_.set(key, value)
+    return made_
+
+
+def of_dict(x: dict[Any, Any], known: dict[Any, Any]) -> Mapping | None:
+    """Returns a dict of Python, or of a class of `collections`, with these contents; None for other defaults than `DEFAULTS`."""
+    made_ = constructed(type(x), [x.default_factory] if isinstance(x, collections.defaultdict) else [], {})
+    if made_ is None or made_.missing is list:
+        return None
+    made_.known = known
+    return made_
+
+
+def of_keys(items: Any) -> Mapping:
+    """Returns ``dict.fromkeys(items)`` of a list of the row."""
+    if items.kind not in KEYS:
+        refuse("SW244", what="a key", kind="dict")
+    return Mapping(log=(items, items), void=True)
