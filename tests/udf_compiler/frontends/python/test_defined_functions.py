@@ -305,11 +305,6 @@ def length_of_a_map(x):
     return len(map(lambda v: v, x))
 
 
-def shares_a_value_of_the_row(x):
-    first = x[0]
-    return reduce(lambda a, b: a * first + b, x)
-
-
 def with_defaults(x):
     return reduce(lambda a, b, c=2: a * c + b, x)
 
@@ -321,7 +316,7 @@ def kept_function(x):
     return reduce(step, x)
 
 
-@pytest.mark.parametrize("function", [read_twice, length_of_a_map, shares_a_value_of_the_row, with_defaults, kept_function])
+@pytest.mark.parametrize("function", [read_twice, length_of_a_map, with_defaults, kept_function])
 def test_what_is_refused(function):
     assert compare_with_worker(function, NUMBERS, LongType(), ARROW_BATCHED).refused in ("SW280", "SW282", "SW299", "SW223")
 

@@ -152,9 +152,13 @@ def by_item_of_items(s, n):
     return [w for w, _ in sorted(c.items(), key=itemgetter(1, 0))]
 
 
+def key_captured(s, n):
+    return sorted((s or "").split(), key=lambda w: w * (n or 1))
+
+
 @pytest.mark.nightly_cases("by_item", "by_items2", "mc_slice", "mc_rev", "mc_loop_reuse")
 @pytest.mark.parametrize("function", [
-    by_item, by_item_of_items,
+    key_captured, by_item, by_item_of_items,
     by_get, sort_len_rev, sort_lambda, key_none, key_none_caught, key_nan, key_bool2, key_raises, key_raises_caught,
     key_method, key_float, key_helper, key_words_by_pos, top_words, by_items,
     by_items2, items_sorted, mc_zero, mc_loop_reuse, mc_rev, mc_slice, dd_sorted, sort_inplace_key,
@@ -234,10 +238,6 @@ def key_list(s, n):
     return sorted((s or "").split(), key=lambda w: [len(w), w])
 
 
-def key_captured(s, n):
-    return sorted((s or "").split(), key=lambda w: w * (n or 1))
-
-
 def mc_row(s, n):
     return [w for w, _ in Counter((s or "").split()).most_common(n)]
 
@@ -262,7 +262,7 @@ def counter_of_pairs(s, n):
 
 @pytest.mark.nightly_cases("key_mixed")
 @pytest.mark.parametrize("function", [
-    key_mixed, key_reverse_row, key_mixed_tuple, key_list, key_captured, mc_row, mc_append, mc_plus, mc_str,
+    key_mixed, key_reverse_row, key_mixed_tuple, key_list, mc_row, mc_append, mc_plus, mc_str,
     counter_of_pairs,
 ])  # fmt: skip
 def test_refused(function):

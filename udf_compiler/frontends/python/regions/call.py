@@ -26,6 +26,7 @@ from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.regions.build import GraphBuilder
+from udf_compiler.frontends.python.regions.closures import opened
 from udf_compiler.frontends.python.regions.code import GENERATED, TOTAL, YIELDS, code_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.equivalents import CONSUMERS
@@ -61,6 +62,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     `whole`: it is the UDF itself, see `GraphBuilder`.
     """
     owners = (function.__self__,) if type(function) is MethodType else ()
+    function, closed = opened(function)
     function, args = without_method(function, args)
     owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
     if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
@@ -71,13 +73,13 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     variables = {name: lent(as_list(x)) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")
-    variables |= {TOTAL: []} if yields else {}
+    variables |= closed | ({TOTAL: []} if yields else {})
     if yields == GENERATED and not _ends(function):
         refuse("SW280", what="a generator with a while loop")
     found = _called_with(function, function, variables, yields, whole, owners)
     if found is not None:
         return found[0]
-    if any(type(x) is Mapping for x in variables.values()):
+    if closed or any(type(x) is Mapping for x in variables.values()):
         return walked(Machine(function, True, called, reduce_in_region), variables)
     made = function(*args, **kwargs)
     return rows_of(made) if yields == YIELDS else list(made) if yields else made
@@ -270,6 +272,9 @@ def called(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whole: bo
         refuse_again(found)
     if is_generator(function):
         refuse_again(found)
+    own, closed = opened(function)
+    if closed:
+        return walked(Machine(own, True, called, reduce_in_region), bound_variables(own, args, kwargs) | closed)
     return function(*map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
 
 

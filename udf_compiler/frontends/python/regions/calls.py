@@ -29,7 +29,7 @@ from udf_compiler.frontends.python.regions.bucket_changes import change, set_def
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.code import Instruction
 from udf_compiler.frontends.python.regions.counts import most_common
-from udf_compiler.frontends.python.regions.definitions import make_function, share
+from udf_compiler.frontends.python.regions.definitions import defined_now, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
     COUNT,
@@ -151,7 +151,8 @@ def _called(machine: Machine, s: State, args: list[Any], kwargs: dict[str, Any])
 
 def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     shares = any(type(x) is Local for x in args)
-    function, *args = (x.function if type(x) is Local else x for x in (function, *args))
+    function, *args = (defined_now(s, x) for x in (function, *args))
+    kwargs = {name: defined_now(s, x) for name, x in kwargs.items()}
     if is_builtin(function, str) or is_writer(function):
         args, kwargs = list(map(message, args)), {name: message(x) for name, x in kwargs.items()}
     check_exceptions((*args, *kwargs.values()))

@@ -11,6 +11,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.regions.call import body_of, bound_variables, walked, without_method
+from udf_compiler.frontends.python.regions.closures import opened
 from udf_compiler.frontends.python.regions.code import TOTAL
 from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.undecided import decided
@@ -19,10 +20,11 @@ from udf_compiler.frontends.tracing.exceptions import as_python
 
 def walk(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Calls ``function(*args, **kwargs)``; refuses unsupported instructions (SW280)."""
+    function, closed = opened(function)
     function, args = without_method(function, args)
     if not is_of_user(function):
         return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
-    return _walked(function, bound_variables(function, args, kwargs))
+    return _walked(function, bound_variables(function, args, kwargs) | closed)
 
 
 def _reduced(reduction: str, code: CodeType, scope: dict[str, Any], variables: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.closures import opened
 from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS, Code, code_of
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
@@ -135,12 +136,13 @@ def check_exceptions(values: Iterable[Any]) -> None:
 
 def is_of_user(x: Any) -> bool:
     """Whether `x` is a Python function of user code, not of this project."""
+    x = opened(x)[0]
     return isinstance(x, FunctionType) and (x.__module__ or "").partition(".")[0] not in ("udf_compiler", "sparkweld")
 
 
 def is_generator(x: Any) -> bool:
     """Whether a call of a function or method returns a generator."""
-    function = x.__func__ if type(x) is MethodType else x
+    function = x.__func__ if type(x) is MethodType else opened(x)[0]
     return isinstance(function, FunctionType) and bool(function.__code__.co_flags & inspect.CO_GENERATOR)
 
 

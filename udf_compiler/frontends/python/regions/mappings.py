@@ -189,10 +189,9 @@ class Mapping:
         return self.log
 
     def add_key(self, key: Any) -> None:
-        """Adds the key of an empty list. Python refuses it in a loop over the dict, so these rows run in Python."""
-        self.check_change()
+        """Adds the key of an empty list. Rows that add one in a loop over the dict, or to a dict of the caller, run in Python."""
         assert type(self.log) is Groups
-        if self.iterated:
+        if self.iterated or self.frozen or self.lent:
             explorer().guard(explorer().loop.const(False, BOOL))
             return
         self.log = self.log.with_key(key)

@@ -15,7 +15,6 @@ from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS, by_key
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
-from udf_compiler.frontends.python.regions.state import Local
 from udf_compiler.frontends.python.row_lists import pairs_of
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again
@@ -32,7 +31,7 @@ def sorted_by(machine: Machine, items: Any, key: Any, reverse: Any = False) -> A
     """
     if type(reverse) not in (bool, int) or (not is_rows(items) and items.numpy):
         refuse("SW222", call="sorted() with a key", kind="list")
-    return in_order(items, _keys(machine, items, key.function if type(key) is Local else key), bool(reverse))
+    return in_order(items, _keys(machine, items, key), bool(reverse))
 
 
 def extreme_by(machine: Machine, items: Any, key: Any, largest: bool) -> Any:
@@ -112,5 +111,4 @@ def with_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str,
     defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
     if defined is None:
         return None
-    key = kwargs["key"]
-    return machine.call(defined, [items, key.function if type(key) is Local else key], {})
+    return machine.call(defined, [items, kwargs["key"]], {})

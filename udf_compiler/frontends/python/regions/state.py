@@ -27,6 +27,7 @@ from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.regions.closures import Closure
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import (
@@ -83,9 +84,13 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A function that the interpreted one defines, with the current values of its variables: only for the next call."""
+    """A function that the interpreted one defines: only for the next call, with the current values of its variables.
+
+    `names`: its variables of the row, which the call reads.
+    """
 
     function: types.FunctionType
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def check_kept(x: Any) -> None:
 _GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
     *(Method, Counter, Run, Runs, Walk, Letters, Octets, Elements, Documents, Together),
-    *(Distinct, Seen, TracedMap, TracedItems, TracedRows),
+    *(Closure, Local, Distinct, Seen, TracedMap, TracedItems, TracedRows),
     *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
     *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
