@@ -175,6 +175,29 @@ def helpers_that_return(f):
     return one(f, r=first_above(f["x"]), n=at, s=s)
 
 
+def key_in_rows(key, f):
+    counts = collections.Counter(f["kind"]).most_common(2)
+    return pd.DataFrame([{"k": key[0], "kind": kind, "n": n + key[0]} for kind, n in counts])
+
+
+def values_of_lists(f):
+    ends = [f["w"].min(), f["w"].max()]
+    both = ends[0], f["kind"].iloc[0]
+    rows = [{"k": ends[1], "kind": both[1], "n": w + both[0]} for w in f["w"]]
+    return pd.DataFrame(rows)
+
+
+def above_all(values, ends):
+    for value in values:
+        if value > ends[0] + ends[1]:
+            return value
+    return ends[1]
+
+
+def values_of_lists_in_helpers(f):
+    return one(f, r=above_all(f["w"], [f["w"].min(), f["w"].iloc[0]]))
+
+
 #: Function -> its result, the groups that a program computes, and those in which Python raises.
 COMPILED = {
     joined: (TEXT, 6, 0), joined_sets: (TEXT, 6, 0), joined_texts: (TEXT, 4, 2), generators: (BOTH, 6, 0),
@@ -184,6 +207,7 @@ COMPILED = {
     joined_keys: (TEXT, 6, 0), lists_in_loops: (NUMBER, 6, 0),
     largest_counts: ("k long, r double, kind string", 6, 0), ordered_counts: (KIND, 6, 0), missing_key: (COUNT, 0, 0),
     large_ints: (NUMBER, 1, 1),
+    key_in_rows: (KIND, 6, 0), values_of_lists: (KIND, 6, 0), values_of_lists_in_helpers: (COUNT, 4, 0),
     helpers_that_return: ("k long, r long, n long, s string", 6, 0),
 }  # fmt: skip
 OTHERS = {joined_numbers: (TEXT, 0, 6), sum_of_wild: (NUMBER, 6, 0), nested: (COUNT, 6, 0)}

@@ -44,7 +44,7 @@ from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import Kind, Parts
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import Shape, State, reachable
+from udf_compiler.frontends.python.regions.state import Shape, State, reachable, within
 from udf_compiler.frontends.python.regions.versions import is_known_version
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import is_scalar
@@ -143,7 +143,7 @@ def run_comprehension(group: FrameGroup, frame: FrameType, over: Callable[[Liste
     _check_unchanged(function, [*own.values(), *cells], [*body, *_nested(of.code)])
     variables = {name: lister.listed(x, outer) for name, x in (own | _captured(frame)).items()}
     container = {"BUILD_LIST": [], "BUILD_MAP": Mapping({}), "BUILD_SET": Seen([])}[instruction(of.code, of.begin)]
-    outer = {**outer, **reachable(*variables.values())}
+    outer = {**outer, **_without_values(variables)}
     machine = Machine(function, False, called, reduce_in_region, outer=outer, part=loop.making())
     return _run(group, lister, machine, State([container, over(lister)], variables, loop.start))[0]
 
@@ -167,7 +167,7 @@ def run_helper(group: FrameGroup, helper: FunctionType, args: Sequence[Any], kwa
     lister, outer = Lister(group, function), reachable(function, code.co_consts)
     _check_unchanged(function, [*args, *kwargs.values()], _instructions(code))
     variables = {name: lister.listed(x, outer) for name, x in bound_variables(function, args, kwargs).items()}
-    outer |= reachable(*variables.values())
+    outer |= _without_values(variables)
     machine = Machine(function, False, called, reduce_in_region, outer=outer)
     (made,) = _run(group, lister, machine, State([], variables), single=True)
     if any(type(part) is GroupList and part.numpy == lists.NDARRAY for part in _parts(made)):
@@ -186,7 +186,7 @@ def run_generator(group: FrameGroup, generator: GeneratorType) -> Any:
     lister, outer = Lister(group, function), _outer(frame, function)
     _check_unchanged(function, [cell.cell_contents for cell in _cells(frame) if cell != CellType()], _instructions(code))
     variables = {name: lister.listed(x, outer) for name, x in _captured(frame).items()}
-    outer |= reachable(*variables.values())
+    outer |= _without_values(variables)
     machine = Machine(function, False, called, reduce_in_region, "list", outer=outer)
     generator.close()
     return _run(group, lister, machine, State([], {".0": over(lister), TOTAL: [], **variables}))[0]
@@ -310,6 +310,12 @@ def _reachable_values(frame: FrameType) -> dict[int, Any]:
         if isinstance(x, list | dict | set | tuple):
             found |= reachable(x)
     return found
+
+
+def _without_values(variables: dict[str, Any]) -> dict[int, Any]:
+    """Returns the objects of variables but those that hold values of the group, which become arguments of the region."""
+    found = reachable(*variables.values())
+    return {at: x for at, x in found.items() if not any(issubclass(type(part), Traced) for part in within(x))}
 
 
 def _may_change(x: Any) -> bool:

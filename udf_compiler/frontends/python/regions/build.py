@@ -54,8 +54,7 @@ from udf_compiler.frontends.python.regions.stored import Stored
 from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.undecided import Undecided
-from udf_compiler.frontends.python.values import TYPES as _TYPES
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -87,8 +86,9 @@ class _Draft:
 
     def value(self, value: Value) -> Value:
         """Returns a value of the block where the paths began as a value of this block: copies constants, passes others."""
-        if self.parent is None or value.loop is self.loop:
+        if value.loop is self.loop:
             return value
+        assert self.parent is not None, "a block got a value of another loop, whose number is that of another value here"
         if value.id not in self.taken:
             outer = self.parent.value(value)
             op = outer.loop.body[outer.id].op
@@ -273,7 +273,7 @@ class GraphBuilder:
             if not next(remaining):
                 return x
             kind, numpy = kind_of_leaf(x)
-            return TracedScalar(kind, draft.argument(_TYPES[kind]), numpy=numpy)
+            return TracedScalar(kind, draft.argument(TYPES[kind]), numpy=numpy)
 
         self.work.append((draft, state.mapped(argument, self.outer)))
         return _Version(draft, list(leaves), open_)
@@ -379,7 +379,7 @@ def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
 def _as_value(draft: _Draft, x: Any) -> Value:
     if is_scalar(x):
         return draft.value(x.value)
-    return draft.loop.const(x, _TYPES[type(x).__name__])
+    return draft.loop.const(x, TYPES[type(x).__name__])
 
 
 def _is_same(a: Any, b: Any) -> bool:
