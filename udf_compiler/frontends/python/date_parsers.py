@@ -17,7 +17,7 @@ from sparkweld.ir.types import I32, I64
 from udf_compiler.frontends.python import datetime_values
 from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.durations import DAY
-from udf_compiler.frontends.python.operands import is_text, raise_type_error
+from udf_compiler.frontends.python.operands import as_text, is_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.civil import days_of_date
@@ -41,7 +41,7 @@ def _parse(timestr: Any, *, dayfirst: Any = None) -> Any:
         raise_type_error("Parser must be a string or character stream")
     if not is_text(timestr):
         refuse("SW262", call=_CALL, what=raw(timestr))
-    run, loop, text = explorer(), explorer().loop, timestr.value
+    run, loop, text = explorer(), explorer().loop, as_text(timestr)
     found = _from_iso(text, bool(dayfirst))
     orders = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y")
     for order in orders if dayfirst else orders[::-1]:  # the second one where a number over 12 is no month

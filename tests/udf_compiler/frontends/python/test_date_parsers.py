@@ -35,6 +35,10 @@ def of_import(s):
     return dateutil.parser.parse(s).date() if s else None
 
 
+def of_constant(s):
+    return parse("2020-01-02" if s < "2" else "31/12/2024")
+
+
 def zoned(s):
     try:
         moment = datetime.datetime.strptime(s, "%Y-%m-%dT%H:%M:%S%z")
@@ -59,7 +63,8 @@ def _compared(function, texts, returns):
     ("function", "returns", "texts", "flagged"),
     [
         (caught, StringType(), ISO, 0), (caught, StringType(), OTHER, 1 + len(OTHER)), (of_import, DateType(), [*ISO, None], 0),
-        (lambda s: parse(s), TimestampType(), ISO, 0), (literal_percent, StringType(), ["2020 %z", "2020 +0000"], 0),
+        (lambda s: parse(s), TimestampType(), ISO, 0), (of_constant, TimestampType(), ISO, 0),
+        (literal_percent, StringType(), ["2020 %z", "2020 +0000"], 0),
         (zoned, StringType(), UTC, 0), (zoned, StringType(), ZONED, 6),
     ],
 )  # fmt: skip
