@@ -70,8 +70,9 @@ def unscaled_type(type: SparkType) -> SparkType:
 
 
 def stored_as(type: SparkType) -> SparkType:
-    """Returns the type of the column of a program that holds results of a type: those of dense vectors are arrays."""
-    return "array<double>" if type == VECTOR_TYPE else type
+    """Returns the type of a program's column that holds results of a type: dense vectors and arrays of times are numbers."""
+    times = time_of_array(type)
+    return "array<double>" if type == VECTOR_TYPE else type if times is None else f"array<{TIMES[times]}>"
 
 
 #: The declared type of a function's result.
@@ -85,6 +86,16 @@ def fields_of(type: ReturnType) -> tuple[StructField, ...] | None:
 
 #: Spark types of the elements of arrays, and of the keys and values of maps, that kernels support.
 ELEMENTS = ("boolean", "byte", "short", "integer", "long", "float", "double", "string")
+
+#: Spark types of dates and timestamps -> those of the numbers that arrays of them are stored as.
+TIMES = {"date": "integer", "timestamp": "long", "timestamp_ntz": "long"}
+
+
+def time_of_array(type: SparkType) -> SparkType | None:
+    """Returns the type of the elements of an array of dates or timestamps; None for another type."""
+    element = type.removeprefix("array<").removesuffix(">")
+    return element if element in TIMES and element != type else None
+
 
 _MAP = re.compile(f"map<({'|'.join(ELEMENTS)}),({'|'.join(ELEMENTS)})>")
 
@@ -154,7 +165,7 @@ def columns_of(type: ReturnType) -> tuple[StructField, ...] | None:
 
 
 def _columns_of_elements(fields: tuple[StructField, ...]) -> tuple[StructField, ...] | None:
-    if not fields or any(field.type not in ELEMENTS for field in fields):
+    if not fields or any(field.type not in ELEMENTS and field.type not in TIMES for field in fields):
         return None
     named = [(f"{at}.{field.name}", f"array<{field.type}>") for at, field in enumerate(fields)]
     parts = [part for name, type in named for part in ((name, type), (f"{name}.absent", "array<boolean>"))]

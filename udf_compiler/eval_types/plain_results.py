@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.contract.constants import BATCHED
-from sparkweld.contract.spark_types import VECTOR_TYPE, StructField, decimal_of
+from sparkweld.contract.spark_types import VECTOR_TYPE, StructField, decimal_of, time_of_array
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import Fits, Read, StrCall
 from sparkweld.ir.types import BOOL, DATE, F32, F64, I8, I16, I32, I64, LISTS, STR, TS
@@ -46,6 +46,7 @@ from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.rows import Struct, TracedStruct
 from udf_compiler.frontends.python.running import run_function
 from udf_compiler.frontends.python.strings import float_is_decided, text_of
+from udf_compiler.frontends.python.time_results import TimesResult
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, TracedScalar, is_scalar, of_value, shown
 from udf_compiler.frontends.python.vectors import vector_of_row
@@ -213,6 +214,11 @@ def column_of_row(
         pickled, element = eval_type == BATCHED, ARRAYS[return_type].element
         convert = None if pickled or field else _Column(loop, element, pickled)
         return list_of_row(loop, tree, ARRAYS[return_type], return_type, place, pickled, pruned, convert, none)
+    times = time_of_array(return_type)
+    if times is not None:
+        to, pickled = _TYPES[times], eval_type == BATCHED
+        one = partial(_Column, to=to, pickled=pickled, naive=times == "timestamp_ntz")
+        return TimesResult(loop, return_type, place, pickled, none, one).value(tree, pruned)
     if return_type == "binary":
         return bytes_of_row(loop, tree if pruned is None else pruned, tree, return_type, place)
     digits = decimal_of(return_type)

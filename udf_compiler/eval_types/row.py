@@ -10,6 +10,7 @@ from typing import Any
 from sparkweld.contract.constants import BATCHED
 from sparkweld.contract.spark_types import (
     MAP_PARTS,
+    TIMES,
     VECTOR_TYPE,
     StructArray,
     StructField,
@@ -21,7 +22,7 @@ from sparkweld.contract.spark_types import (
     map_parts,
 )
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import BOOL
+from sparkweld.ir.types import BOOL, I64
 from sparkweld.reasons import refusal
 from udf_compiler.boundary.series import ARRAYS, Field, check_conf, check_names, check_profiler, check_safely
 from udf_compiler.eval_types.kind import Call, Kind, declared
@@ -256,7 +257,7 @@ class Row(Kind):
         """Returns the columns of an array of structs."""
         fields, columns = type.element_type.fields, columns_of(type) or ()
         check_names([field.name for field in fields], "its result", call.name)
-        elements = [ARRAYS[f"array<{field.type}>"].element for field in fields]
+        elements = [I64 if field.type in TIMES else ARRAYS[f"array<{field.type}>"].element for field in fields]
         pickled, table = call.eval_type == BATCHED, is_table(call.original)
         tuples = table and yields_tuples(call.original)
         fixed = tuples or (table and changes_no_rows(call.original))

@@ -93,7 +93,7 @@ class UdfTracer:
         """
         loop = self._columns.loop(udf.name)
         fields, stored = fields_of(udf.return_type), columns_of(udf.return_type)
-        types = [stored_as(str(udf.return_type))] if stored is None else [column.type for column in stored]
+        types = [stored_as(type) for type in ([str(udf.return_type)] if stored is None else [column.type for column in stored])]
         if fields is not None:
             check_names([field.name for field in fields], "its result", udf.name)
         presence = fields is not None and len(results) == len(types) + 1

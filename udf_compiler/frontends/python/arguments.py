@@ -18,8 +18,8 @@ from udf_compiler.frontends.python.local_time import local_offset
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import list_of_times
 from udf_compiler.frontends.python.row_lists import TracedRows
-from udf_compiler.frontends.python.time_lists import TracedTimes
 
 #: The first and the last day of Python.
 DAYS = calendar.FIRST, calendar.LAST
@@ -129,8 +129,7 @@ class TimesArgument(Parts):
 
     def made(self, values: list[Any]) -> Any:
         (numbers,) = values
-        loop = numbers.loop
-        return TracedTimes(of_list(numbers if self.type != "timestamp" else loop.value_of(self._local(loop, numbers))))
+        return list_of_times(numbers.loop.value_of(self._local(numbers.loop, numbers)), self.type == "date")
 
     def guard(self, loop: LoopBuilder) -> None:
         Parts.guard(self, loop)
@@ -146,9 +145,9 @@ class TimesArgument(Parts):
             wide = block.cast(elements[0], I64)
             block.guard(block.call("greater_equal", wide, block.const(low, I64)))
             block.guard(block.call("less_equal", wide, block.const(high, I64)))
-            return block.call("add", wide, block.const(offset, I64)) if in_utc else elements[0]
+            return block.call("add", wide, block.const(offset, I64)) if in_utc else wide
 
-        return mapped(loop, [numbers], [], numbers.type, local)
+        return mapped(loop, [numbers], [], list_of(I64), local)
 
 
 def _sequence(x: Any) -> Any:

@@ -36,7 +36,6 @@ from udf_compiler.frontends.python.operands import (
     span_of,
 )
 from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
-from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.values import TracedScalar, binary, is_scalar, scalar_kind
 from udf_compiler.frontends.tracing.class_stand_ins import ClassStandIn, class_stand_in
 from udf_compiler.frontends.tracing.dispatch import Dispatch
@@ -106,7 +105,7 @@ def _bool(x: Any) -> Any:
 #: Objects of the row whose `count` is their length.
 _COUNTED = (
     maps.TracedMap, row_lists.TracedRows, row_lists.TracedPairs, byte_strings.TracedBytes, json_values.TracedMembers,
-    json_values.TracedTexts, records.TracedRecords, nested_lists.TracedLists, TracedTimes,
+    json_values.TracedTexts, records.TracedRecords, nested_lists.TracedLists,
 )  # fmt: skip
 
 

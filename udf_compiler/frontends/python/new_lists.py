@@ -9,7 +9,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import MakeList
-from sparkweld.ir.types import BOOL, I32, I64, Items, Type, of_dtype
+from sparkweld.ir.types import BOOL, DATE, I32, I64, TS, Items, Type, of_dtype
 from udf_compiler.frontends.python import list_maps, numbers
 from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list, present
@@ -17,6 +17,7 @@ from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.operands import as_int
 from udf_compiler.frontends.python.path_explorer import Node, explorer, leaves
 from udf_compiler.frontends.python.path_trees import with_results
+from udf_compiler.frontends.python.result_kinds import kind_of_time, value_as
 from udf_compiler.frontends.python.values import SCALARS, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -47,13 +48,14 @@ def kind_of(items: Sequence[Any]) -> tuple[str, str] | None:
 
 
 def element_value(loop: LoopBuilder, x: Any) -> Value:
-    """Returns a number or string as an element, a NumPy scalar in its dtype, a date in days.
+    """Returns a number or string as an element, a NumPy scalar in its dtype, a date in days, a datetime in microseconds.
 
     Refuses a string that is not valid UTF-8 (SW262).
     """
     x = x.element if is_held(x) else x
-    if is_scalar(x) and x.kind == "date":
-        return loop.cast(loop.cast(x.value, I32), I64)
+    time = kind_of_time(x)
+    if time:
+        return loop.cast(loop.cast(value_as(loop, x, DATE), I32) if time == "date" else value_as(loop, x, TS), I64)
     if is_scalar(x):
         return loop.cast(x.value, of_dtype(np.dtype(x.numpy))) if x.numpy else x.value  # type: ignore[arg-type]
     if type(x) is str and not is_utf8(x):

@@ -1,7 +1,8 @@
 """Models a list of tuples, dicts or Rows that a function makes: a list of the row for each part, all of one length.
 
-Elements are *records*: tuples of one length, dicts of the same keys, or Rows of the same fields. Parts are numbers and strings.
-Elements and parts may be None. In functions of a group, parts may also be dates, times and NumPy's scalars, and records lists.
+Elements are *records*: tuples of one length, dicts of the same keys, or Rows of the same fields. Parts are numbers, strings,
+dates and naive datetimes. A date or datetime is also an element alone. Elements and parts may be None. In functions of a group,
+parts may also be NumPy's scalars, and records lists.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
-from sparkweld.ir.types import DATE, I32
+from sparkweld.ir.types import DATE, I32, TS
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.list_maps import repeated
@@ -25,16 +26,17 @@ from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.record_parts import (
     DATES,
+    DATETIMES,
     MIXED,
     ListRow,
     are_wide,
     kind_of_part,
     tag_of_kind,
+    tag_of_time,
     tagged,
     untagged,
 )
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
-from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse
@@ -42,7 +44,8 @@ from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 TUPLE, DICT, ROW, LIST = "tuple", "dict", "Row", "list"
-#: The form of elements that are numbers or strings, some of which are None: each is its own only part (`Session.of_columns`).
+#: The form of elements that are dates or datetimes, or numbers or strings some of which are None (`Session.of_columns`): each is
+#: its own only part.
 VALUE = "value"
 
 _BOOLS = "list<bool>"
@@ -185,16 +188,18 @@ class TracedRecords(TracedRows):
 
     @property
     def is_pairs(self) -> bool:
-        """Whether the elements are tuples or Rows of two values, none of which is None."""
-        return self.form in (TUPLE, ROW) and len(self.parts) == len(self.columns) == 2
+        """Whether the elements are tuples or Rows of two numbers or strings, none of which is None."""
+        tagged = any(part is not None and part.numpy for part in self.parts)
+        return self.form in (TUPLE, ROW) and len(self.parts) == len(self.columns) == 2 and not tagged
 
     @property
     def keys(self) -> list[TracedScalar]:
         """Returns the lists by which Python orders the elements; refuses (SW222) what it does not order, and bools."""
-        ordered = self.form == TUPLE and self.gone is None and all(x is None for x in self.absent)
-        if not ordered or any(part is None or part.kind == _BOOLS or part.numpy for part in self.parts):
+        ordered = self.form in (TUPLE, VALUE) and self.gone is None and all(x is None for x in self.absent)
+        known = ("", DATES, DATETIMES)
+        if not ordered or any(part is None or part.kind == _BOOLS or part.numpy not in known for part in self.parts):
             refuse("SW222", call="sorted() without a key", kind=self.what)
-        return [part for part in self.parts if part is not None]
+        return self.columns
 
     def mapped(self, change: Any) -> TracedRecords:
         """Returns the list with a change of each of its lists, which permutes or drops elements."""
@@ -220,15 +225,18 @@ class TracedRecords(TracedRows):
         found = lists.element(TracedScalar(part.kind, part.value), position)
         if part.numpy == MIXED:
             refuse("SW282", what="a list of records with scalars of NumPy, which it reads,")
-        if part.numpy == DATES:
+        if part.numpy in (DATES, DATETIMES):
             loop = found.value.loop
-            return of_value(loop.cast(loop.cast(found.value, I32), DATE))
+            return of_value(loop.cast(loop.cast(found.value, I32), DATE) if part.numpy == DATES else loop.cast(found.value, TS))
         return of_tag(part.numpy, found) if part.numpy else found
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return self.mapped(lambda x: lists.item(x, key))
         return self.at(make_int(lists.place(self.columns[0], key)))
+
+    def __contains__(self, x: Any) -> bool:
+        return self.has(x) if self.form == VALUE and tag_of_time(x) else TracedRows.__contains__(self, x)
 
     def has(self, x: Any) -> bool:
         """Whether a list of times or dates has one that is equal to `x`; refuses (SW282) other lists and other values."""
@@ -258,6 +266,14 @@ class TracedRecords(TracedRows):
         parts = zip(*(x.widened(loop, kind).columns for x in (self, other)), strict=True)
         return TracedRecords.of(kind, [a + b for a, b in parts])
 
+    def _binary(self, name: str, other: Any, reflected: bool) -> Any:
+        kind = kind_of_records(other) if type(other) is list else None
+        if kind is not None and self.kind.joined(kind) is not None:
+            other = records_of(explorer().loop, kind, other)
+        if name == "add" and type(other) is TracedRecords:
+            return other.extended(self) if reflected else self.extended(other)
+        return Traced._binary(self, name, other, reflected)
+
     def widened(self, loop: LoopBuilder, kind: Records) -> TracedRecords:
         """Returns the list as one of a kind that its elements fit, in `loop`, where its lists are."""
         if kind == self.kind:
@@ -279,9 +295,15 @@ class TracedRecords(TracedRows):
         return TracedRecords.of(kind, made)
 
 
+def list_of_times(numbers: Value, dates: bool) -> TracedRecords:
+    """Returns a list of dates or of naive datetimes by the list of their days or microseconds since 1970."""
+    part = TracedScalar(numbers.type.kind, numbers, numpy=DATES if dates else DATETIMES)
+    return TracedRecords(VALUE, ("0",), [part], [None], None)
+
+
 def is_rows(x: object) -> bool:
     """Whether `x` is a list of Rows, pairs, records, lists, dicts or times; `isinstance` would trust `__class__`."""
-    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists, TracedTimes, FoundMatches)
+    return type(x) in (TracedRows, TracedPairs, TracedRecords, TracedLists, FoundMatches)
 
 
 def as_records(x: Any) -> Any:
@@ -349,7 +371,8 @@ def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
         return DICT, x.names, x.values_
     if type(x) is TracedElement:
         return ROW, x.names, x.values
-    return (VALUE, ("0",), (x,)) if current().of_columns and _is_plain(x) else ("", (), ())
+    alone = _is_plain(x) if current().of_columns else tag_of_time(x)
+    return (VALUE, ("0",), (x,)) if alone else ("", (), ())
 
 
 def _is_plain(x: Any) -> bool:

@@ -60,6 +60,13 @@ def kind_of_result(x: Any) -> str:
     refuse("SW293", type=raw(x))
 
 
+def kind_of_time(x: Any) -> str:
+    """Returns the kind of a date or datetime; "" of another value."""
+    if is_scalar(x):
+        return x.kind if x.kind in ("date", "datetime", "utc") else ""
+    return kind_of_result(x) if isinstance(x, datetime.date) else ""
+
+
 def holds_numpy(tree: Node) -> bool:
     """Whether some path returns a NumPy scalar instead of a Python value."""
     return any(x.numpy if is_scalar(x) else isinstance(x, np.generic) for x in (leaf.value for leaf in leaves(tree)))

@@ -15,12 +15,13 @@ from sparkweld.contract.spark_types import StructField
 from sparkweld.ir import LoopBuilder, Type
 from sparkweld.ir.types import BOOL, list_of
 from udf_compiler.frontends.python.list_maps import mapped
-from udf_compiler.frontends.python.lists import is_list, of_list
+from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.path_trees import with_results
 from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
 from udf_compiler.frontends.python.row_lists import TracedElement
-from udf_compiler.frontends.python.values import is_scalar
+from udf_compiler.frontends.python.time_results import tag_of_field
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -101,7 +102,8 @@ class StructLists:
                 return [None if e is None else _part(e, at, field.name) for e in unwrapped(x)]
             number = _number(x, at, field.name)
             part = None if number is None else x.parts[number]
-            return self._constants(x, self.elements[at], self.elements[at].zero) if part is None else part
+            of = self.elements[at]
+            return self._constants(x, of, of.zero, tag_of_field(field.type)) if part is None else part
 
         def absent(x: Any) -> Any:
             x = as_records(x)
@@ -134,13 +136,13 @@ class StructLists:
             refuse("SW226", at=self.place, what=what, type=self.type)
         return found
 
-    def _constants(self, x: TracedRecords, element: Type, value: Any) -> Any:
+    def _constants(self, x: TracedRecords, element: Type, value: Any, tag: str = "") -> Any:
         """Returns a list that has a constant for each element."""
         if self.loop is None:
             return []
         lists, to = [x.columns[0].value], list_of(element)
         made = mapped(self.loop, lists, [], to, lambda block, elements, row: block.const(value, element))
-        return of_list(self.loop.value_of(made))
+        return TracedScalar(to.kind, self.loop.value_of(made), numpy=tag)
 
 
 def _number(x: TracedRecords, at: int, name: str) -> int | None:

@@ -71,7 +71,7 @@ from udf_compiler.frontends.python.regions.new_dicts import constructed, of_keys
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.sorting import in_order, with_key
+from udf_compiler.frontends.python.regions.sorting import in_order, with_options
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, reachable, within
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
@@ -184,7 +184,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     args = [reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
         args = _with_characters(machine, function, list(map(of_iterator, args)))
-    made = _of_list(machine, function, args) if not kwargs else with_key(machine, function, args, kwargs)
+    made = _of_list(machine, function, args) if not kwargs else with_options(machine, function, args, kwargs)
     if made is not None:
         return made
     if type(function) is Method and type(function.owner) in (Distinct, Seen):
@@ -287,7 +287,7 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
     key = kwargs.get("key")
     if any(type(x) is Mapping or is_map(x) for x in args) and {"key"} <= kwargs.keys() <= {"key", "reverse"}:
         key = Method(read(key.owner), key.name) if type(key) is Method and type(key.owner) is Mapping else key
-        made = with_key(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
+        made = with_options(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
         return None if made is None else (made,)
     if not any(type(x) is Mapping for x in given):
         return None

@@ -9,11 +9,12 @@ from typing import Any
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.nested_lists import is_nested
-from udf_compiler.frontends.python.records import is_rows
+from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions.equivalents import ALL, ANY, FLATTEN
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.iteration import Elements, Walk
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.sorting import extreme_by
 
 
 def of_nested(machine: Machine, function: Any, args: list[Any]) -> tuple[Any] | None:
@@ -24,6 +25,9 @@ def of_nested(machine: Machine, function: Any, args: list[Any]) -> tuple[Any] | 
         return (Walk(tuple(made), 0, True) if type(made) is list else Elements(made, 0),)
     if is_builtin(function, list) and len(args) == 1 and is_rows(items):
         return (items,)
+    largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
+    if largest is not None and len(args) == 1 and type(items) is TracedRecords:
+        return (extreme_by(machine, items, largest),)
     if not is_nested(items):
         return None
     if is_builtin(function, sum) and len(args) == 2 and type(args[1]) is list and not args[1] and not is_map(items.elements):

@@ -11,10 +11,11 @@ from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import is_rows
+from udf_compiler.frontends.python.records import TracedRecords, is_rows
 from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS, by_key
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.state import UNSET
 from udf_compiler.frontends.python.row_lists import pairs_of
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.session import attempt, refuse, refuse_again
@@ -24,21 +25,25 @@ from udf_compiler.frontends.tracing.stand_ins import in_place
 _MOST_PARTS = 4
 
 
-def sorted_by(machine: Machine, items: Any, key: Any, reverse: Any = False) -> Any:
+def sorted_by(machine: Machine, items: Any, key: Any = None, reverse: Any = False) -> Any:
     """Returns ``sorted(items, key=key, reverse=reverse)`` of a list of values of the row, of Rows or of pairs.
 
-    Keys are numbers or strings, or tuples of these; refuses others (SW222). Guards NaN among the keys.
+    Keys are numbers or strings, or tuples of these; refuses others (SW222). Guards NaN among the keys. Without a key, the list
+    is one of records.
     """
     if type(reverse) not in (bool, int) or (not is_rows(items) and items.numpy):
         refuse("SW222", call="sorted() with a key", kind="list")
-    return in_order(items, _keys(machine, items, key), bool(reverse))
+    keys = items.keys if key is None else _keys(machine, items, key)
+    return in_order(items, keys, bool(reverse))
 
 
-def extreme_by(machine: Machine, items: Any, key: Any, largest: bool) -> Any:
-    """Returns the first of the Rows or pairs whose key is the largest or the smallest; ValueError for an empty list."""
-    if not items:
+def extreme_by(machine: Machine, items: Any, largest: bool, key: Any = None, default: Any = UNSET) -> Any:
+    """Returns the first of the largest or the smallest Rows, pairs or records; ValueError for an empty list without default."""
+    if items:
+        return sorted_by(machine, items, key, largest)[0]
+    if default is UNSET:
         raise in_place(ValueError("iterable argument is empty"))
-    return sorted_by(machine, items, key, largest)[0]
+    return default
 
 
 def in_order(items: Any, all_keys: Sequence[TracedScalar], reverse: bool) -> Any:
@@ -100,14 +105,16 @@ def _part(found: Any, at: int, size: int) -> Any:
     return int(part) if type(part) is bool else part
 
 
-def with_key(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Evaluates ``max(xs, key=f)`` and ``sorted(xs, key=f)`` of a list of the row; returns None for other calls."""
-    items: Any = pairs_of(lists.as_list(current(args[0]))) if len(args) == 1 and kwargs.get("key") is not None else None
+def with_options(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Evaluates ``max(xs, key=f)`` and ``sorted(xs, reverse=True)`` of a list of the row; returns None for other calls."""
+    items: Any = pairs_of(lists.as_list(current(args[0]))) if len(args) == 1 else None
+    if kwargs.get("key") is None and type(items) is not TracedRecords:
+        return None
     if (lists.is_list(items) or is_rows(items)) and is_builtin(function, sorted) and kwargs.keys() <= {"key", "reverse"}:
         return sorted_by(machine, items, **kwargs)
     largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
-    if is_rows(items) and largest is not None and kwargs.keys() == {"key"}:
-        return extreme_by(machine, items, kwargs["key"], largest)
+    if is_rows(items) and largest is not None and kwargs.keys() <= {"key", "default"}:
+        return extreme_by(machine, items, largest, **kwargs)
     defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
     if defined is None:
         return None

@@ -46,7 +46,6 @@ from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.state import parts_of
-from udf_compiler.frontends.python.time_lists import TracedTimes
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
@@ -133,7 +132,7 @@ _GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
     *(Method, Counter, Run, Runs, Walk, Letters, Octets, Elements, Documents, Together),
     *(Closure, Local, Distinct, Seen, TracedMap, TracedItems, TracedRows),
-    *(TracedLists, TracedTimes, FoundMatch, FoundMatches),
+    *(TracedLists, FoundMatch, FoundMatches),
     *(TracedElement, TracedMembers, TracedTexts, TracedPairs, TracedRecord, TracedRecords, Undecided),
 )
 

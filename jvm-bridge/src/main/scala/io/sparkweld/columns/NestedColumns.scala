@@ -9,11 +9,12 @@ import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 /**
- * Presents a kernel's columns as one struct, map, array of structs or vector.
+ * Presents a kernel's columns as one struct, map, array of structs or of times, or vector.
  *
  * A struct is stored as the columns of its fields, in order. One more column, if there is one, is NULL where the struct is. A map is
  * stored as three arrays: its keys, its values, and whether a value is NULL. The last array is itself NULL where no value is. An
  * array of structs is stored as two arrays for each field, its values and whether a value is NULL, and one of whether an element is.
+ * An array of dates or timestamps is stored as that of their numbers.
  * Arrays within an array, or as the values of a map, are never NULL. They are stored as the indices at which they start and end among
  * the elements of all of them, and these elements.
  */
@@ -24,13 +25,16 @@ private[sparkweld] object NestedColumns {
 
   private val Bools = ArrayType(BooleanType)
 
-  /** Returns the name and the type of each column of a struct, a map, an array of structs or a vector; None for another type. */
+  /** Returns the name and the type of each column of a value with parts, an array of times or a vector; None for another type. */
   def of(dataType: DataType): Option[Seq[(String, DataType)]] = dataType match {
     case struct: StructType => Some(struct.fields.toSeq.flatMap(columnsOf))
     case map: MapType if holds(map) =>
       Some(Seq("keys" -> ArrayType(map.keyType), "values" -> ArrayType(map.valueType), "absent" -> Bools))
+    case times: ArrayType if isTimes(times) => Some(Seq("numbers" -> stored(times)))
     case ArrayType(struct: StructType, _) if holds(struct) =>
-      val parts = struct.fields.toSeq.flatMap(field => Seq(field.name -> ArrayType(field.dataType), s"${field.name}.absent" -> Bools))
+      val parts = struct.fields.toSeq.flatMap { field =>
+        Seq(field.name -> stored(ArrayType(field.dataType)), s"${field.name}.absent" -> Bools)
+      }
       Some(parts :+ ("absent" -> Bools))
     case MapType(key, values: ArrayType, _) if ListViews.holds(ArrayType(key)) && holdsLists(values) =>
       Some(("keys" -> ArrayType(key)) +: elementsOf(values, "values."))
@@ -58,6 +62,7 @@ private[sparkweld] object NestedColumns {
   def columnsOf(field: StructField): Seq[(String, DataType)] = field.dataType match {
     case nested @ (_: MapType | ArrayType(_: ArrayType, _)) =>
       of(nested).fold(Seq(field.name -> field.dataType))(_.map { case (part, of) => s"${field.name}.$part" -> of })
+    case array: ArrayType => Seq(field.name -> stored(array))
     case other => Seq(field.name -> other)
   }
 
@@ -83,6 +88,7 @@ private[sparkweld] object NestedColumns {
     case ArrayType(inner: ArrayType, _) =>
       val starts = columns.next()
       new ListsColumnVector(dataType, starts, nested(inner, Iterator(starts) ++ columns))
+    case times: ArrayType if isTimes(times) => new TimesColumnVector(times, columns.next())
     case ArrayType(struct: StructType, _) if holds(struct) =>
       val fields = struct.fields.map(_ => columns.next() -> columns.next())
       new StructsColumnVector(dataType, struct, fields, columns.next())
@@ -107,7 +113,16 @@ private[sparkweld] object NestedColumns {
   def holds(map: MapType): Boolean = Seq(map.keyType, map.valueType).forall(of => ListViews.holds(ArrayType(of)))
 
   /** Whether the fields of an array's structs are types of elements that kernels support. */
-  def holds(struct: StructType): Boolean = struct.nonEmpty && struct.forall(field => ListViews.holds(ArrayType(field.dataType)))
+  def holds(struct: StructType): Boolean = struct.nonEmpty && struct.forall(field => ListViews.holds(stored(ArrayType(field.dataType))))
+
+  private def isTimes(array: ArrayType): Boolean = NestedParts.isTime(array.elementType)
+
+  /** Returns the type of the array that an array is stored as. */
+  private def stored(array: ArrayType): ArrayType = array.elementType match {
+    case DateType => array.copy(elementType = IntegerType)
+    case TimestampType | TimestampNTZType => array.copy(elementType = LongType)
+    case _ => array
+  }
 
   /** Returns the address of a row's null bytes; 0 where nothing in the row is NULL. */
   private[columns] def nulls(absent: NativeColumnVector, row: Int): Long =
@@ -143,6 +158,17 @@ private final class ListsColumnVector(dataType: DataType, starts: NativeColumnVe
   override def isNullAt(row: Int): Boolean = starts.isNullAt(row)
   override def getArray(row: Int): ColumnarArray =
     if (isNullAt(row)) null else new ColumnarArray(elements(row), 0, StringViews.length(starts.dataAddress, row))
+  override def getMap(row: Int): ColumnarMap = none
+  override def getChild(ordinal: Int): ColumnVector = none
+}
+
+/** Presents arrays of days, or of microseconds, as arrays of dates or timestamps. */
+private final class TimesColumnVector(dataType: ArrayType, numbers: NativeColumnVector) extends NestedVector(dataType) {
+  override def hasNull: Boolean = numbers.hasNull
+  override def numNulls: Int = numbers.numNulls
+  override def isNullAt(row: Int): Boolean = numbers.isNullAt(row)
+  override def getArray(row: Int): ColumnarArray =
+    if (isNullAt(row)) null else ListViews.array(numbers.dataAddress, row, dataType.elementType)
   override def getMap(row: Int): ColumnarMap = none
   override def getChild(ordinal: Int): ColumnVector = none
 }
