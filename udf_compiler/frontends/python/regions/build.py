@@ -15,25 +15,15 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, ProgramBuilder, Value
 from sparkweld.ir.ops import Arg, Const
 from sparkweld.ir.ops.regions import Block, Branch, End, Graph, Jump, Leave, Return
-from sparkweld.ir.types import I64, Type
-from udf_compiler.frontends.python.json_kinds import text_of
+from sparkweld.ir.types import I64, STR, Type
 from udf_compiler.frontends.python.lists import is_list, of_list
-from udf_compiler.frontends.python.maps import TracedMap, is_map
-from udf_compiler.frontends.python.nested_lists import Lists, TracedLists, is_nested, kind_of_lists, lists_of
-from udf_compiler.frontends.python.new_lists import kind_of, list_of
-from udf_compiler.frontends.python.of_text import of
+from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, explorer, leaves
 from udf_compiler.frontends.python.records import (
     Records,
-    TracedRecord,
     TracedRecords,
-    as_records,
-    kind_of_records,
-    records_of,
 )
 from udf_compiler.frontends.python.regions.code import BRANCHES, WHERE, Code
-from udf_compiler.frontends.python.regions.distinct import Distinct
-from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.list_kinds import (
     as_known,
@@ -47,23 +37,22 @@ from udf_compiler.frontends.python.regions.list_kinds import (
 )
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
-from udf_compiler.frontends.python.regions.results import RESULTS, Kind, is_json, kind_of_whole, order_of, results_of, types_of
-from udf_compiler.frontends.python.regions.seen import Seen
+from udf_compiler.frontends.python.regions.results import Kind, kind_of_whole, order_of, results_of, types_of
+from udf_compiler.frontends.python.regions.returned import returned
 from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
 from udf_compiler.frontends.python.regions.stored import Stored
-from udf_compiler.frontends.python.row_lists import as_tuple
 from udf_compiler.frontends.python.strings import TracedPieces
-from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.values import raw
+from udf_compiler.frontends.tracing.utf8 import is_utf8
 
 #: A graph with more blocks is refused: types or constants differ in too many ways.
 _MOST_BLOCKS = 400
 _MOST_PASSES = 60
 #: The most values in all blocks, arguments of blocks aside: compiling more takes seconds.
 _MOST_VALUES = 5000
+#: The most constants that a variable has at a loop head as constants, each with a copy of the loop.
+_MOST_TEXTS = 8
 #: The most paths within one block, where calls fork.
 _MOST_PATHS = 64
 
@@ -117,10 +106,10 @@ class GraphBuilder:
     """Builds the graph of one function.
 
     `varying`: leaves that are arguments, by (shape, number). `lengths`: list lengths, and keys of dicts, at loop heads.
-    `growing`: the kinds of those lists and dicts that differ. These three persist between passes. `whole`: the function is the
-    UDF itself, whose result may be a tuple or dict of several kinds, as of a struct. `splits`: a block ends after each
-    instruction that forks, so that the paths meet before the next one. `merges`: lists whose lengths differ become lists of the
-    row wherever paths meet, not only in loops.
+    `growing`: the kinds of those lists and dicts that differ. `texts`: the constant strings of variables at loop heads, as
+    many as remain constants. These four persist between passes. `whole`: the function is the UDF itself, whose result may be a
+    tuple or dict of several kinds, as of a struct. `splits`: a block ends after each instruction that forks, so that the paths
+    meet before the next one. `merges`: lists whose lengths differ become lists of the row wherever paths meet, not only in loops.
     """
 
     machine: Machine
@@ -132,6 +121,7 @@ class GraphBuilder:
     varying: set[tuple[Any, int]] = field(default_factory=set)
     lengths: dict[tuple[Any, int], Any] = field(default_factory=dict)
     growing: dict[tuple[Any, int], Any] = field(default_factory=dict)
+    texts: dict[tuple[int, str], set[str]] = field(default_factory=dict)
     drafts: list[_Draft] = field(default_factory=list)
     versions: dict[Any, _Version] = field(default_factory=dict)
     work: list[tuple[_Draft, State]] = field(default_factory=list)
@@ -203,7 +193,7 @@ class GraphBuilder:
             self.raised = self.raised or tree.error
             draft.end = Leave()
         elif tree.value.result is not UNSET:
-            self.returns.append((draft, _result(draft, tree.value.result, self.whole)))
+            self.returns.append((draft, returned(draft, tree.value.result, self.whole)))
         else:
             self._go_on(draft, tree.value, joins)
 
@@ -220,6 +210,8 @@ class GraphBuilder:
         if state.next not in joins:
             self.work.append((draft, state.mapped(draft.leaf, self.outer, moves=draft.parent is not None)))
             return
+        if state.next in self.code.heads:
+            state = self._with_texts(draft, state)
         if self.merges or state.next in self.code.heads:
             state = self._with_growing(draft, state)
         shape = Shape(self.outer)
@@ -235,6 +227,19 @@ class GraphBuilder:
                 self.varying.add((key, number))
                 self.changed = True
         draft.end = (version.draft, passed)
+
+    def _with_texts(self, draft: _Draft, state: State) -> State:
+        """Returns the state at a loop head: a variable with many constant strings, as of ``text += "x"``, is one of the row."""
+        for name, x in state.variables.items():
+            if type(x) is not str or not is_utf8(x):
+                continue
+            known = self.texts.setdefault((state.next, name), set())
+            if len(known) <= _MOST_TEXTS:
+                known.add(x)
+                self.changed = self.changed or len(known) > _MOST_TEXTS
+            if len(known) > _MOST_TEXTS:
+                state.variables[name] = TracedScalar("str", draft.loop.const(x, STR))
+        return state
 
     def _with_growing(self, draft: _Draft, state: State) -> State:
         """Returns the state at a loop head; lists whose length differs between rounds become lists of the row."""
@@ -313,67 +318,6 @@ class GraphBuilder:
 
 def _argument(draft: _Draft, x: Any) -> Any:
     return TracedScalar(x.kind, draft.argument(x.value.type), x.span, x.numpy) if is_scalar(x) else x
-
-
-def _result(draft: _Draft, x: Any, whole: bool) -> Any:
-    x = current(as_tuple(x))
-    if whole and is_json(x):
-        return _json(draft, x)
-    if whole and type(x) is tuple and x:
-        return tuple(_result(draft, part, whole) for part in x)
-    x = _as_map(draft, x, whole)
-    if is_map(x) and is_list(x.value_list):
-        return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
-    x = as_records(x)
-    if type(x) is TracedRecords or (type(x) is TracedLists and x.kind is not None):
-        return x.moved(draft.leaf)
-    if type(x) is TracedRecord:
-        x = dict(zip(x.names, x.values_, strict=True))
-    if type(x) is dict:
-        return {key: _result(draft, part, whole) for key, part in x.items()}
-    found = kind_of(x) if type(x) is list else None
-    if found is not None:
-        return list_of(draft.loop, found, [element_of(draft, item) for item in x])
-    if type(x) is list and not x:
-        return x
-    records = kind_of_records(x) if type(x) is list else None
-    if records is not None:
-        return records_of(draft.loop, records, x, partial(element_of, draft))
-    items = list(map(current, x)) if type(x) is list else []
-    nested = kind_of_lists(items)
-    if nested is not None:
-        return lists_of(draft.loop, nested, items, partial(element_of, draft))
-    if type(x) in (Distinct, Seen):
-        refuse("SW293", type="the elements of a set in Python's order, which depends on hashes")
-    if isinstance(x, tuple | list) and not is_list(x):
-        refuse("SW293", type=type(x).__name__)
-    if is_map(x) or is_nested(x) or kind_of_whole(x) not in RESULTS:
-        refuse("SW293", type=raw(x) if is_map(x) or is_nested(x) else str(kind_of_whole(x)))
-    return draft.leaf(x)
-
-
-def _json(draft: _Draft, x: Any) -> Any:
-    return Undecided(draft.leaf(x.valid), _json(draft, x.value)) if type(x) is Undecided else of(x, draft.value(text_of(x)))
-
-
-def _as_map(draft: _Draft, x: Any, whole: bool) -> Any:
-    """Returns a dict of known keys as a dict of the row, an empty one as itself; anything else unchanged.
-
-    Returns a dict of constant strings as a Python dict where it is the result of the UDF, which may be a struct.
-    """
-    known = unwrapped(x)
-    if not is_map(known) and isinstance(known, dict):  # captured, or a constant
-        x = Mapping(dict(known))
-    if type(x) is not Mapping:
-        return x
-    if not x.known:
-        return {}
-    if whole and x.log is None and all(type(key) is str for key in x.known):
-        return dict(x.known)
-    made = x.as_map(draft.loop, partial(element_of, draft))
-    if made is None:
-        refuse("SW293", type="a dict with keys or values of several classes")
-    return made
 
 
 def _as_value(draft: _Draft, x: Any) -> Value:
