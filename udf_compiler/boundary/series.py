@@ -39,7 +39,7 @@ from udf_compiler.frontends.pandas.calls.strings.choose import TracedTexts
 from udf_compiler.frontends.pandas.calls.strings.pieces import TracedLists
 from udf_compiler.frontends.pandas.calls.strings.pieces import list_series as pieces_series
 from udf_compiler.frontends.pandas.dates import DATES
-from udf_compiler.frontends.pandas.decimal_series import decimal_series
+from udf_compiler.frontends.pandas.decimal_series import DecimalObjects, decimal_series
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.kind import ARRAY_OBJECTS, CATEGORIES, UNSIGNED
 from udf_compiler.frontends.pandas.microseconds import is_coarse
@@ -221,12 +221,11 @@ def frame_of_struct(loop: LoopBuilder, fields: Sequence[Field], column: str = "a
     NULLs in a struct with strings or arrays become `Int64` and the like where pandas completes the conversion.
     """
     check_names([field.name for field in fields], column)
-    by_pandas = any(f.spark_type == "string" or f.spark_type in ARRAYS for f in fields)  # `_prefer_convert_numpy` of PySpark
+    others = (f.spark_type == "string" or f.spark_type in ARRAYS or decimal_of(f.spark_type) is not None for f in fields)
+    by_pandas = any(others)  # `_prefer_convert_numpy` of PySpark
     masks, by_pandas = by_pandas and LINE.converts_by_arrow, by_pandas or not LINE.converts_by_arrow
     series = {}
     for f in fields:
-        if decimal_of(f.spark_type) is not None:
-            raise refusal("SW101", column=f"{column}.{f.name}", type=f.spark_type)
         if masks and f.state == "nullable" and f.spark_type in _INTEGERS:
             series[f.name] = masked.of_column(loop, f.value)
         else:
@@ -249,6 +248,10 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     made = arrays and (is_list_series(result) or type(result) is ListSeries)
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return array_columns.column(loop, result.value, ARRAYS[return_type], return_type, udf)
+    if isinstance(result, TracedSeries) and isinstance(result.kind, DecimalObjects) and result.value.loop is loop:
+        if (result.kind.precision, result.kind.scale) != decimal_of(return_type):
+            raise refusal("SW108", udf, dtype="object")
+        return result.value
     if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:

@@ -20,8 +20,6 @@ from udf_compiler.rebuild.purity import Prepared, prepare
 class MapPandas(ScalarPandas):
     """Eval type 205 (SQL_MAP_PANDAS_ITER_UDF): the argument is the struct of all columns, the result a DataFrame."""
 
-    takes_decimals = False
-
     def prepare(self, function: Any) -> Prepared:
         return prepare(function, self.stand_in, generator=True)
 

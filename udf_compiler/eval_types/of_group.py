@@ -25,8 +25,6 @@ Name = tuple[int | str, str | None]
 class OfGroup(ScalarPandas):
     """A kind whose functions see all rows of a group or of a batch."""
 
-    takes_decimals = False
-
     def argument(self, loop: LoopBuilder, field: Field) -> Any:
         return series_of_group(loop, field)
 

@@ -44,6 +44,25 @@ def summary(key, f):
 CENTRED = "id long, k string, x double, g double"
 
 
+def largest(f):
+    f = f.sort_values(["x", "id"], ascending=[False, True]).reset_index(drop=True)
+    f["id"] = range(1, len(f) + 1)
+    return f.head(5)
+
+
+def priced(frames):
+    for f in frames:
+        f = f[f["id"] % 3 > 0]
+        f["x"] = f["d"].astype(float) * f["x"]
+        yield f
+
+
+def test_columns_of_decimals(spark, table):
+    sums = table.selectExpr("id", "cast(nullif(id % 9, 3) / 7 as decimal(10, 2)) d", "cast(id as decimal(18, 3)) e", "x")
+    check(spark, lambda: sums.mapInPandas(priced, sums.schema))
+    check(spark, lambda: sums.groupBy("d").applyInPandas(largest, sums.schema).where("e > 2.5"))
+
+
 @pytest.mark.sampled
 def test_rows_and_their_order(spark, table):
     some = table.select("id", "k", "x")

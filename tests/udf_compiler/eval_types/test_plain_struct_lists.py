@@ -11,7 +11,7 @@ from pyspark.sql import Row
 from pyspark.sql.types import (
     ArrayType,
     BooleanType,
-    DateType,
+    DecimalType,
     DoubleType,
     IntegerType,
     LongType,
@@ -288,7 +288,7 @@ def mixed(s, n):
         (lambda s, n: [(w, None) for w in (s or "").split()], ArrayType(StructType([*TOKEN.fields[:1],
          StructField("n", IntegerType(), nullable=False)])), "SW226"),
         (lambda s, n: [None, ("a", n)], ArrayType(TOKEN, containsNull=False), "SW226"),
-        (lambda s, n: [(s, None)], ArrayType(StructType().add("s", StringType()).add("d", DateType())), "SW104"),
+        (lambda s, n: [(s, None)], ArrayType(StructType().add("s", StringType()).add("d", DecimalType(9, 2))), "SW104"),
         (lambda s, n: [(s, [n])], ArrayType(StructType().add("s", StringType()).add("l", ArrayType(LongType()))), "SW104"),
         (lambda s, n: {"a": [("b", n)]}, StructType().add("a", TOKENS), "SW104"),
         (changed, TOKENS, "SW282"),

@@ -8,12 +8,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import BooleanType, DoubleType, FloatType, LongType, StringType
+from pyspark.sql.types import (
+    BooleanType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+)
 from sklearn.linear_model import LinearRegression
 
 from sparkweld.contract.constants import MAP_PANDAS, SCALAR_ARROW, SCALAR_PANDAS, SCALAR_PANDAS_ITERATOR
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.kinds import codes, compile_map, compile_struct, compile_udf
+from tests.helpers.groups import compare_groups
+from tests.helpers.kinds import codes, compile_struct, compile_udf
 
 F, S, B, L = DoubleType(), StringType(), BooleanType(), LongType()
 VALUES = [Decimal(text) for text in ("1.50", "-0.01", "0.00", "99999999.99", "2.50", "-3.25")]
@@ -66,7 +76,8 @@ REFUSED = [
     (lambda d, n: d * 2, "SW251"), (lambda d, n: d > 1, "SW251"), (lambda d, n: d.fillna(0), "SW251"), (lambda d, n: d, "SW108"),
     (lambda d, n: d.astype(int), "SW254"), (lambda d, n: d.sum() + n, "SW251"), (lambda d, n: np.sqrt(d), "SW251"),
     (lambda d, n: pd.Series(MODEL.predict(pd.DataFrame({"a": d, "b": n}))), "SW251"), (lambda d, n: pd.Series(d.values), "SW251"),
-    (lambda d, n: d.apply(lambda v: v), "SW293"), (lambda d, n: n.apply(lambda v: Decimal(v)), "SW293"),
+    (lambda d, n: d.apply(lambda v: v), "SW293"), (lambda d, n: d.shift(1), "SW251"),
+    (lambda d, n: n.apply(lambda v: Decimal(v)), "SW293"),
     (lambda d, n: pd.Series([Decimal(int(v)) if v > 0 else 0.0 for v in n]), "SW293"),
     (lambda d, n: pd.Series(np.vectorize(lambda v: Decimal(int(v)))(n)), "SW297"),
 ]  # fmt: skip
@@ -87,6 +98,55 @@ def test_other_kinds():
     inputs = {"d": "decimal(10,2)"}
     assert compile_udf(each, SCALAR_PANDAS_ITERATOR, inputs, "double")["status"] == "ok"
     assert codes(compile_udf(lambda d: d, SCALAR_ARROW, inputs, "double")) == ["SW101"]
-    assert codes(compile_struct(lambda f: f["d"].astype(float), SCALAR_PANDAS, inputs, "double", inputs)) == ["SW101"]
-    rows = compile_map(lambda frames: (f.assign(d=f["d"].astype(float)) for f in frames), MAP_PANDAS, inputs, {"d": "double"})
-    assert codes(rows) == ["SW101"]
+    assert compile_struct(lambda f: f["d"].astype(float), SCALAR_PANDAS, inputs, "double", inputs)["status"] == "ok"
+
+
+def kept(frames):
+    for frame in frames:
+        yield frame[frame["x"] > 0]
+
+
+def scaled(frames):
+    for frame in frames:
+        frame["x"] = frame["d"].astype(float) * frame["x"]
+        yield frame.dropna()
+
+
+DECIMAL = DecimalType(10, 2)
+BOTH = StructType().add("d", DECIMAL).add("x", DoubleType())
+
+
+@pytest.mark.parametrize(("function", "returns", "kind"), [
+    (kept, BOTH, MAP_PANDAS), (scaled, BOTH, MAP_PANDAS), (lambda d: d, DECIMAL, SCALAR_PANDAS),
+])  # fmt: skip
+def test_decimals_as_results(function, returns, kind):
+    given = BATCHES if kind == MAP_PANDAS else [each.select(["d"]) for each in BATCHES]
+    found = compare_with_worker(function, given, returns, kind, kernel=True)
+    assert (found.refused, found.decided, found.flagged) == ("", 3, 0)
+
+
+def test_a_result_of_another_decimal_type():
+    found = compare_with_worker(lambda d: d, [BATCHES[0].select(["d"])], DecimalType(12, 2), SCALAR_PANDAS)
+    assert found.refused == "SW108"
+
+
+def largest(frame):
+    frame = frame.sort_values("x", ascending=False).reset_index(drop=True)
+    frame["x"] = range(1, len(frame) + 1)
+    return frame.head(3)
+
+
+#: A function of a group, and the code of its refusal.
+OF_GROUPS = [
+    (largest, ""), (lambda f: f.assign(x=f.x - f.x.mean()), ""), (lambda f: f[f.x == f.x.max()], ""),
+    (lambda f: f.assign(x=f.d.astype(float) / f.d.astype(float).sum()), ""), (lambda f: f.drop_duplicates("x"), ""),
+    (lambda f: f.sort_values("d"), "SW312"), (lambda f: f.assign(x=f.d.sum()), "SW251"), (lambda f: f.fillna(0), "SW262"),
+    (lambda f: f.drop_duplicates(), "SW312"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "code"), OF_GROUPS)
+def test_groups_with_decimals(function, code):
+    groups = [each.append_column("k", pa.array([7] * 6)) for each in BATCHES]
+    found = compare_groups(function, groups, StructType([*BOTH.fields, StructField("k", LongType())]))
+    assert (found.refused or "", found.decided) == (code, 0 if code else 3), found

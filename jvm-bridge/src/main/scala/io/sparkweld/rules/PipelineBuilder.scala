@@ -149,7 +149,8 @@ final class PipelineBuilder(
   /** Adds a map, which is a function from structs, such as the row, to the columns of another. */
   private def addMap(udf: PythonUDF, inputs: Seq[Seq[Attribute]], output: Seq[Attribute]): Unit = {
     val call = function(udf, Nil)
-    val rows = inputs.map(input => struct(udf, DataTypeUtils.fromAttributes(input))(input.map(codec.encode)))
+    def value(column: Attribute) = if (ColumnLayout.isUnscaled(column.dataType)) partwise(udf, column) else codec.encode(column)
+    val rows = inputs.map(input => struct(udf, DataTypeUtils.fromAttributes(input))(input.map(value)))
     val results = output.map { attribute =>
       val name = fresh(attribute.name)
       sources(attribute.exprId) = Made(name, attribute.dataType)
