@@ -29,7 +29,6 @@ from udf_compiler.frontends.python.regions.list_kinds import (
     as_known,
     as_logged,
     check_shared,
-    element_of,
     empty_of,
     of_both,
     of_kind,
