@@ -249,9 +249,7 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if made and isinstance(result, TracedSeries | ListSeries) and result.value.loop is loop:
         return array_columns.column(loop, result.value, ARRAYS[return_type], return_type, udf)
     if isinstance(result, TracedSeries) and isinstance(result.kind, DecimalObjects) and result.value.loop is loop:
-        if (result.kind.precision, result.kind.scale) != decimal_of(return_type):
-            raise refusal("SW108", udf, dtype="object")
-        return result.value
+        return _of_decimals(result, return_type, udf)
     if return_type not in SPARK_TYPES:
         raise refusal("SW104", udf, type=return_type)
     if isinstance(result, TracedArray | np.ndarray) or type(result) is TracedTexts:
@@ -295,6 +293,13 @@ def column_of_result(loop: LoopBuilder, result: object, return_type: str, udf: s
     if to == DATE and result.value.type != I32:
         raise _never(udf, result.dtype, return_type)
     return _of_numbers(loop, result.value, to, checked)
+
+
+def _of_decimals(result: TracedSeries, return_type: str, udf: str) -> Value:
+    assert isinstance(result.kind, DecimalObjects)
+    if (result.kind.precision, result.kind.scale) != decimal_of(return_type):
+        raise refusal("SW108", udf, dtype="object")
+    return result.value
 
 
 def _of_rows(loop: LoopBuilder, result: RowSeries, to: Type, return_type: str, udf: str) -> Value:

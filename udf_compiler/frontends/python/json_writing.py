@@ -23,7 +23,8 @@ from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.operands import concatenated, make_text
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.values import DECIMALS, TIME_KINDS, is_scalar
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse

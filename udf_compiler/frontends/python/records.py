@@ -7,7 +7,7 @@ parts may also be NumPy's scalars, and records lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from udf_compiler.frontends.python.new_lists import element_value
 from udf_compiler.frontends.python.new_lists import list_of as list_with
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.record_parts import (
     DATES,
     DATETIMES,
@@ -40,7 +41,6 @@ from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, 
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse
-from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.values import Traced, raw
 
 TUPLE, DICT, ROW, LIST = "tuple", "dict", "Row", "list"
@@ -49,52 +49,6 @@ TUPLE, DICT, ROW, LIST = "tuple", "dict", "Row", "list"
 VALUE = "value"
 
 _BOOLS = "list<bool>"
-
-
-class TracedRecord(Traced):
-    """A dict of constant keys that nothing changes: an element of a list."""
-
-    __slots__ = ("names", "values_")
-    __dataclass_fields__ = ("names", "values_")
-    what = "dict"
-    stands_for = dict
-
-    names: tuple[str, ...]
-    values_: tuple[Any, ...]
-
-    def __init__(self, names: Sequence[str], values: Sequence[Any]) -> None:
-        self.names, self.values_ = tuple(names), tuple(values)
-
-    __class__ = dict  # type: ignore[assignment]
-
-    def _get(self, key: Any, default: Any = None) -> Any:
-        return self.values_[self.names.index(key)] if key in self else default
-
-    def __getitem__(self, key: Any) -> Any:
-        if key not in self:
-            raise in_place(KeyError(key))
-        return self._get(key)
-
-    def __contains__(self, key: Any) -> bool:
-        if type(key) is not str:
-            refuse("SW251", call=f"dict[...] with {raw(key)}")
-        return key in self.names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __bool__(self) -> bool:
-        return bool(self.names)
-
-    def __getattr__(self, name: str) -> Any:
-        known: dict[str, Any] = {
-            "get": self._get, "keys": lambda: self.names, "values": lambda: self.values_,
-            "items": lambda: tuple(zip(self.names, self.values_, strict=True)),
-        }  # fmt: skip
-        return known[name] if name in known else refuse("SW251", call=f"dict.{name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from udf_compiler.frontends.python.list_maps import mapped
 from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.path_explorer import Node, leaves
 from udf_compiler.frontends.python.path_trees import with_results
-from udf_compiler.frontends.python.records import DICT, TracedRecord, TracedRecords, as_records
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import DICT, TracedRecords, as_records
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.time_results import tag_of_field
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar

@@ -11,8 +11,8 @@ from udf_compiler.frontends.pandas.groups.scalars import GroupScalar
 from udf_compiler.frontends.pandas.groups.single_values import GroupElement, GroupSpan
 from udf_compiler.frontends.python.numpy_scalars import numpy_scalar
 from udf_compiler.frontends.python.path_explorer import Explorer, Leaf
+from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.record_parts import ListRow
-from udf_compiler.frontends.python.records import TracedRecord
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.values import TracedScalar, of_value
 from udf_compiler.frontends.tracing.session import current, refuse

@@ -8,7 +8,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.json_results import collected, collected_parts
 from udf_compiler.frontends.python.json_values import TracedJson
-from udf_compiler.frontends.python.records import TracedRecord
+from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import reads_json

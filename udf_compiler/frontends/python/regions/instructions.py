@@ -23,7 +23,8 @@ from udf_compiler.frontends.python.new_lists import listed, without_none
 from udf_compiler.frontends.python.numbers import make_bool, truth
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord, is_rows
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions import sets, stored
 from udf_compiler.frontends.python.regions.bucket_changes import assigned, extend
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket

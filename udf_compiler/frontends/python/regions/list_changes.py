@@ -17,8 +17,9 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.of_text import element as of_text
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.record_parts import ListRow
-from udf_compiler.frontends.python.records import TracedRecord, TracedRecords, as_records
+from udf_compiler.frontends.python.records import TracedRecords, as_records
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.equivalents import EQUIVALENT, equivalent
 from udf_compiler.frontends.python.regions.gathering import element

@@ -23,7 +23,8 @@ from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions.groups import Bucket, GroupKind, Groups, check_key, key_kind
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.tables import Display, lookup

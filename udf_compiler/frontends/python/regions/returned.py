@@ -11,13 +11,8 @@ from udf_compiler.frontends.python.maps import TracedMap, is_map
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import kind_of, list_of
 from udf_compiler.frontends.python.of_text import of
-from udf_compiler.frontends.python.records import (
-    TracedRecord,
-    TracedRecords,
-    as_records,
-    kind_of_records,
-    records_of,
-)
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecords, as_records, kind_of_records, records_of
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.list_kinds import element_of

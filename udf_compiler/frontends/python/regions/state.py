@@ -26,7 +26,8 @@ from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
 from udf_compiler.frontends.python.patterns import PatternConstant
-from udf_compiler.frontends.python.records import TracedRecord, TracedRecords
+from udf_compiler.frontends.python.record_dicts import TracedRecord
+from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions.closures import Closure
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
