@@ -299,7 +299,9 @@ def _index(x: TracedScalar, value: Any) -> TracedScalar:
 
 
 def sum_(x: TracedScalar, start: Any = 0) -> Any:
-    """Returns ``sum(x)``, which is the int 0 for an empty list."""
+    """Returns ``sum(x, start)``, which is the start for an empty list."""
+    if not x.numpy and not _element_type(x).is_float and _is_start(start):
+        return sum_(x) + start
     if type(start) not in (int, float) or start != 0:
         refuse_list(x, "sum() with a start")
     element_type = _element_type(x)
@@ -322,6 +324,11 @@ def sum_(x: TracedScalar, start: Any = 0) -> Any:
         return numpy_scalar(explorer().loop.cast(call("sum_wrapping", x), to), to.dtype)
     total = present(call("sum", x))
     return numpy_scalar(total, np.dtype(np.int64)) if x.numpy else make_int(total)
+
+
+def _is_start(x: Any) -> bool:
+    """Whether ``sum`` starts with an int other than 0."""
+    return is_number(x) and kind_of(x) == "int" and not (type(x) is int and x == 0) and not (is_scalar(x) and x.numpy)
 
 
 def present(value: Value) -> Value:

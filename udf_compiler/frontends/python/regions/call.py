@@ -70,6 +70,10 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     if not is_of_user(function):
         return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
     yields = "" if not is_generator(function) else YIELDS if whole else GENERATED
+    regions = explorer().regions
+    if regions is not None:  # default values outlive the call
+        defaults = reachable(*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        regions.setdefault("defined", {}).update(defaults)
     variables = {name: lent(as_list(x)) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
     if any(map(_may_change, variables.values())):
         refuse("SW282", what="a list that is passed to another function")

@@ -18,6 +18,7 @@ from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.maps import is_map, last_of_each
+from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
@@ -272,6 +273,7 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
         if kind is dict and type(items) is TracedRecords and items.is_pairs:
             return (last_of_each(*items.columns),)
         known = type(items) in (Together, Elements, Letters, Walk, TracedBytes) or is_scalar(items)
+        known = known or (kind is dict and type(items) is TracedLists)
         if kind is not defaultdict and known:
             if type(items) is not TracedBytes and not any(map(is_scalar, within(items))):
                 return (constructed(kind, [remaining(items)], {}),)

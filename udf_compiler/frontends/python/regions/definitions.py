@@ -49,7 +49,7 @@ def share(machine: Machine, i: Instruction, s: State) -> None:
     if stored is not None and stored.name == "STORE_DEREF" and any(cell.name == stored.value for cell in cells):
         refuse("SW285", function=function.code.co_name)  # it reads its own variable, so it may call itself
     shared = {cell.name: _shared(machine, s, cell.name) for cell in cells}
-    settled = all(captured_cell(machine, cell.name) is not None or _is_settled(machine, cell.name) for cell in cells)
+    settled = all(captured_cell(machine, cell.name) is not None or is_settled(machine, cell.name) for cell in cells)
     names = tuple(name for name, cell in shared.items() if cell is None)
     if settled or names:
         local = Local(_defined(machine, function.code, [*shared.values()]), names)
@@ -97,7 +97,7 @@ def _value(s: State, name: str) -> Any:
     return lent(as_distinct(as_list(x)))
 
 
-def _is_settled(machine: Machine, name: str) -> bool:
+def is_settled(machine: Machine, name: str) -> bool:
     """Whether a variable keeps its value once a function shares it: it is assigned once, and in no loop."""
     code = code_of(machine.function.__code__)
     assigned = [at for at, i in enumerate(code.instructions) if i.name in _CHANGES and i.value == name]

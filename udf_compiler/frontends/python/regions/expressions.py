@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NoReturn
 
+from udf_compiler.frontends.python import sums
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.operands import is_number
 from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions.code import TOTAL, code_of, names_of
-from udf_compiler.frontends.python.regions.definitions import FIXED, shared_value
+from udf_compiler.frontends.python.regions.definitions import FIXED, is_settled, shared_value
+from udf_compiler.frontends.python.regions.groups import Bucket
+from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Elements, Walk
 from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.readers import takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import UNSET, Expression, State
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, State, within
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.session import refuse
@@ -39,6 +43,10 @@ def generated(machine: Machine, function: Any, args: list[Any], s: State) -> tup
     if is_builtin(function, next) and type(args[0]) is Expression:
         return (_first(machine, args, s),)
     reduction = next((f.__name__ for f in (sum, any, all) if function is f or function is STAND_INS[f]), "")
+    if reduction == "sum" and len(args) == 2 and type(args[0]) is Expression and is_number(args[1]):
+        if type(args[0].over) is Walk and not args[0].over.items:
+            return (args[1],)
+        return (reduced(machine, reduction, args[0], s, {TOTAL: sums.settled(sums.begun(args[1]))}),)
     if not reduction or len(args) != 1:
         refuse("SW280", what="a generator expression that is not passed to sum, min, sorted, join and the like")
     return (reduced(machine, reduction, args[0], s),)
@@ -56,6 +64,18 @@ def _first(machine: Machine, args: list[Any], s: State) -> Any:
         made = _stop() if made is None else made[0]
     rows: Any = over.items if type(over) is Elements else None
     return TracedElement(rows.names, made) if is_rows(rows) and type(made) is tuple else made
+
+
+def elements_of(machine: Machine, s: State, x: Expression) -> Any:
+    """Returns the elements of a generator expression that a loop goes over.
+
+    Refuses (SW282) one that reads what the loop may change: Python computes each element when the loop reaches it.
+    """
+    changing = (Growing, Mapping, Seen, Bucket, *((list,) if machine.code.changes_lists else ()))
+    held = (type(part) for y in (x.over, *(s.variables.get(cell.name) for cell in x.cells)) for part in within(y))
+    if any(kind in changing for kind in held) or not all(is_settled(machine, cell.name) for cell in x.cells):
+        refuse("SW282", what="an iterator over a list that it changes")
+    return reduced(machine, "list", x, s)
 
 
 def _stop() -> NoReturn:

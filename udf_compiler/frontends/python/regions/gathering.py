@@ -8,6 +8,7 @@ from typing import Any
 
 from udf_compiler.frontends.python.json_results import collected, collected_parts
 from udf_compiler.frontends.python.json_values import TracedJson
+from udf_compiler.frontends.python.lists import as_list
 from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.regions.code import code_of
 from udf_compiler.frontends.python.regions.growing import Growing
@@ -40,7 +41,7 @@ def element(machine: Machine, s: State, x: Any) -> Any:
     check_kept(x)
     over_json = reads_json(s.stack)
     if not over_json and not (type(x) is tuple and any(map(is_json, x))):
-        return recorded(decide(s, x), machine.outer)
+        return as_list(recorded(decide(s, x), machine.outer))
     x = recorded(x, machine.outer, of_json=True)
     return collected(x) if type(x) in (Undecided, TracedJson, NoneType) else x
 

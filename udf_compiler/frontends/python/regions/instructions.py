@@ -14,6 +14,7 @@ from typing import Any
 
 from sparkweld.errors import SparkWeldError
 from sparkweld.ir.json_texts import BOOL
+from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, sums
 from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
 from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of, unpacked
@@ -32,6 +33,8 @@ from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
+from udf_compiler.frontends.python.regions.equivalents import ELEMENTS
+from udf_compiler.frontends.python.regions.expressions import elements_of
 from udf_compiler.frontends.python.regions.gathering import pop_element, record
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held, readable
@@ -66,14 +69,14 @@ from udf_compiler.frontends.python.regions.matching import MATCHING
 from udf_compiler.frontends.python.regions.overwritten import whole
 from udf_compiler.frontends.python.regions.results import is_json
 from udf_compiler.frontends.python.regions.seen import Seen, numbers_of
-from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Method, State, check_kept, reachable
+from udf_compiler.frontends.python.regions.state import UNSET, Caught, Cell, Expression, Method, State, check_kept, reachable
 from udf_compiler.frontends.python.regions.stored import Cells, Line, Table, line, write
 from udf_compiler.frontends.python.regions.strings import TO_STR, convert_value, format_value, join_parts, percent, with_text
 from udf_compiler.frontends.python.regions.tables import contains, displayed_set, is_part, lookup, set_item, subscript
 from udf_compiler.frontends.python.regions.unordered import elements_of_set
 from udf_compiler.frontends.python.row_lists import TracedElement
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar, is_scalar, is_string
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python, check_exception
 from udf_compiler.frontends.tracing.session import refuse
@@ -577,6 +580,28 @@ def _unpack(machine: Machine, i: Instruction, s: State) -> None:
     s.stack += reversed(values)
 
 
+def _unpack_star(machine: Machine, i: Instruction, s: State) -> None:
+    """Unpacks ``first, *rest, last = x``."""
+    (x,) = pop_read(s, 1)
+    before, after = i.arg & 0xFF, i.arg >> 8
+    x = lists.as_list(current(of_iterator(x)))
+    if is_string(x):
+        x = machine.call(ELEMENTS, [x], {})
+    if not lists.is_list(x):
+        x = as_python(list, x)
+        if len(x) < before + after:
+            raise in_place(ValueError("not enough values to unpack"))
+        s.stack += reversed([*x[:before], x[before : len(x) - after], *x[len(x) - after :]])
+        return
+    if x.is_ndarray:
+        refuse("SW280", what=i.name)
+    run, loop = explorer(), explorer().loop
+    short = loop.call("less", lists.call("length", x), loop.const(before + after, I64))
+    run.raise_if(short, lambda: ValueError("not enough values to unpack"))
+    rest = fresh(machine, lists.to_list(x[before : -after if after else None]))
+    s.stack += reversed([*(x[at] for at in range(before)), rest, *(x[at - after] for at in range(after))])
+
+
 def _format_simple(machine: Machine, i: Instruction, s: State) -> None:
     s.stack[-1] = with_text(s.stack[-1])
     (x,) = pop_formatted(s, 1)
@@ -599,6 +624,7 @@ def _get_iter(machine: Machine, i: Instruction, s: State) -> None:
     (x,) = pop_undecided(s, 1)
     check_exceptions((x,))
     x = read_bucket(decide(s, x) if type(x) is Undecided else x)
+    x = elements_of(machine, s, x) if type(x) is Expression else x
     found = iteration(elements_of_set(machine, s, x) if type(x) in (Distinct, Seen) else x, machine.unroll)
     if found is None:
         refuse("SW282", what=f"an iterator over a value of class {type(x).__name__}")
@@ -743,7 +769,8 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update, "SET_ADD": _set_add,
     "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build_list, "BUILD_STRING": _build(join_parts),
     "LIST_APPEND": _list_append,
-    "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
+    "LIST_EXTEND": _list_extend, "UNPACK_SEQUENCE": _unpack, "UNPACK_EX": _unpack_star,
+    "FORMAT_SIMPLE": _format_simple, "FORMAT_WITH_SPEC": _format_with,
     "CONVERT_VALUE": _convert,
     **CALLS, **MATCHING, "GET_ITER": _get_iter, "FOR_ITER": _for_iter,
     "GET_YIELD_FROM_ITER": _get_iter, "SEND": _send, "END_SEND": _end_send,

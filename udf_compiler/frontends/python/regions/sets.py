@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.new_lists import like
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, like, list_of
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.regions.distinct import Distinct, distinct
 from udf_compiler.frontends.python.regions.equivalents import interpreted
 from udf_compiler.frontends.python.regions.growing import current
@@ -98,11 +99,18 @@ def operate(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
 
 
 def _of_empty(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """Returns the result of an operation of two empty sets; refuses other operands (SW282)."""
-    if any(not isinstance(x, set | frozenset) or x for x in map(unwrapped, (a, b))):
+    """Returns the result of an operation of an empty set with one of constants; refuses other operands (SW282)."""
+    first, second = map(unwrapped, (a, b))
+    if not all(isinstance(x, set | frozenset) for x in (first, second)) or (first and second):
         unknown()
-    made = operation(set(), set())
-    return Seen([]) if isinstance(made, set) else made
+    made = operation(set(first), set(second))
+    return made if not isinstance(made, set) else Distinct(_of_constants(_constants(made))) if made else Seen([])
+
+
+def _of_constants(items: list[Any]) -> Any:
+    """Returns constants as a list of the row; refuses (SW282) those of which kernels have none."""
+    kind, loop = kind_of(items), explorer().loop
+    return unknown() if kind is None else list_of(loop, kind, [element_value(loop, x) for x in items])
 
 
 def compare(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
