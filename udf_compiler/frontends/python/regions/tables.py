@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NoReturn
 
-from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
-from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
-from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool
+from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool, make_int
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.regions.tuple_tables import TupleTable, tuple_table
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -34,8 +33,6 @@ _FEW, _FEW_INSIDE = 256, 4
 _FEW_LISTED = 16
 #: The most elements of a table that is a constant of a kernel.
 _MOST = 65_536
-#: The most tuples without their last parts in such a table: each is compared on its own.
-_MOST_ENDS = 64
 #: The longest list whose elements are values of the row, for an index of the row.
 _CHAIN = 64
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -157,36 +154,39 @@ def contains(container: Any, x: Any) -> Any:
 
 
 def _has_tuple(known: Any, x: tuple[Any, ...]) -> Any:
-    """Tests whether a constant dict or set has a tuple of numbers and strings, one of which is of the row; None for others."""
-    if not issubclass(type(known), dict | set | frozenset) or not any(map(is_scalar, x)) or not all(map(_is_part_of_key, x)):
+    """Tests whether a constant dict or set has a tuple with values of the row; None for others."""
+    table = _tuple_table(known, x)
+    return None if table is None else make_bool(table.place(explorer().loop, x)[0])
+
+
+def _tuple_table(known: Any, x: tuple[Any, ...]) -> TupleTable | None:
+    if not issubclass(type(known), dict | set | frozenset) or not any(map(is_scalar, x)):
         return None
-    keys = [key for key in known if type(key) is tuple and len(key) == len(x)]
-    others = (type(key) in (int, str, float, bool, type(None), tuple) for key in known)
-    ends: dict[tuple[Any, ...], list[Any]] = {}
-    for *first, last in keys:
-        ends.setdefault(tuple(first), []).append(last)
-    plain = all(others) and all(type(y) in (int, str) for key in keys for y in key)
-    if not plain or len(ends) > _MOST_ENDS or len(keys) > _MOST:
+    kinds = str([(part.kind, part.numpy) if is_scalar(part) else (type(part), repr(part)) for part in x])
+    made = current().tables.get((id(known), kinds))
+    if made is None or not made[0].is_of(known):
+        made = current().tables[id(known), kinds] = Table(known, ""), tuple_table(known, x)
+    return made[1]  # type: ignore[no-any-return]
+
+
+def _item_of_tuple(known: Any, x: tuple[Any, ...], missing: Callable[[], Any]) -> tuple[Any] | None:
+    """Returns the value of a tuple in a constant dict, or the result of `missing`, in a tuple; None for other operands."""
+    values = list(known.values()) if isinstance(known, dict) and len(known) > _FEW_INSIDE else []
+    table = _tuple_table(known, x) if _is_table(values) else None
+    if table is None:
         return None
-    loop = explorer().loop
-    found = loop.const(False, BOOL)
-    for first_, last in ends.items():
-        own = loop.const(True, BOOL)
-        for part, choices in zip(x, [*([y] for y in first_), last], strict=True):
-            own = both(loop, own, _is_one_of(loop, part, choices))
-        found = loop.call("logical_or", found, own)
-    return make_bool(found)
+    found, place = table.place(explorer().loop, x)
+    if not explorer().decide(found):
+        return (missing(),)
+    return (item(values, make_int(place, (0, len(values) - 1))),)
 
 
-def _is_part_of_key(x: Any) -> bool:
-    return type(x) in (int, str) or (is_scalar(x) and x.kind in _CLASSES and not x.numpy)
-
-
-def _is_one_of(loop: LoopBuilder, x: Any, choices: list[Any]) -> Value:
-    if not is_scalar(x):
-        return loop.const(x in choices, BOOL)
-    same = _equal_keys(choices, x.kind)
-    return loop.emit(_members(same, x.kind), x.value) if same else loop.const(False, BOOL)
+def _is_table(values: list[Any]) -> bool:
+    """Whether `item` takes these values: numbers or strings of one class, or tuples of such columns."""
+    kinds = {type(x) for x in values}
+    if kinds == {tuple} and len({len(x) for x in values}) == 1:
+        return all(_is_table(list(column)) for column in zip(*values, strict=True))
+    return len(kinds) == 1 and kinds <= _TYPES.keys() and all(MIN <= x <= MAX for x in values if type(x) is int)
 
 
 def _equal_keys(keys: Sequence[Any], kind: str) -> list[Any]:
@@ -201,11 +201,21 @@ def _members(keys: object, kind: str) -> IsIn:
 
 def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
     """Returns the value of a key in such a dict, or the result of `missing`, in a tuple; None for other operands."""
+    if type(x) is tuple:
+        return _item_of_tuple(unwrapped(container), x, missing)
     table = _table(container, x)
-    if table is None or table.pairs is None:
+    if table is None:
         return None
-    kind, op = table.pairs
     run = explorer()
+    if table.pairs is None:
+        values = list(table.values)
+        if not _is_table(values):
+            return None
+        place = run.loop.emit(table.places, x.value)
+        if not run.decide(run.loop.is_valid(place)):
+            return (missing(),)
+        return (item(values, make_int(run.loop.value_of(place), (0, len(values) - 1))),)
+    kind, op = table.pairs
     found = run.loop.emit(op, x.value)
     if not run.decide(run.loop.is_valid(found)):
         return (missing(),)
@@ -217,14 +227,14 @@ class Table:
 
     def __init__(self, known: Any, kind: str) -> None:
         self._keys = list(known)
-        self._values = list(known.values()) if isinstance(known, dict) else []
+        self.values = list(known.values()) if isinstance(known, dict) else []
         self._kind = kind
 
     def is_of(self, known: Any) -> bool:
         """Whether a container has the same objects as when the table was made."""
         if len(known) != len(self._keys) or not all(map(operator.is_, known, self._keys)):
             return False
-        return not isinstance(known, dict) or all(map(operator.is_, known.values(), self._values))
+        return not isinstance(known, dict) or all(map(operator.is_, known.values(), self.values))
 
     @cached_property
     def keys(self) -> list[Any] | None:
@@ -238,13 +248,19 @@ class Table:
         return _members(self.keys, self._kind)
 
     @cached_property
+    def places(self) -> Lookup:
+        """The op that finds the place of a key among all."""
+        at = {key: n for n, key in enumerate(self._keys)}
+        return Lookup.of({key: at[key] for key in self.keys or ()}, _TYPES[_CLASSES[self._kind]][1], I64)
+
+    @cached_property
     def pairs(self) -> tuple[str, Lookup] | None:
         """The kind of a dict's values, and the op that finds them; None for a set, and values of several classes."""
-        kinds = {type(v) for v in self._values}
+        kinds = {type(v) for v in self.values}
         if len(kinds) != 1 or not kinds <= _TYPES.keys():
             return None
         kind, type_ = _TYPES[kinds.pop()]
-        of = dict(zip(self._keys, self._values, strict=True))
+        of = dict(zip(self._keys, self.values, strict=True))
         pairs = {key: of[key] for key in self.keys or ()}
         if kind == "int" and not all(MIN <= v <= MAX for v in pairs.values()):
             return None
