@@ -25,8 +25,10 @@ def _with_stranger(name: str, known: TracedScalar, other: Any) -> bool:
     raise in_place(TypeError(f"unsupported operand type(s) for {name}: 'list'"))
 
 
-def _widened(x: TracedScalar) -> TracedScalar:
-    """Returns the list with elements of Python's width: int64 or float64."""
+def widened(x: Any) -> Any:
+    """Returns a list of the row with elements of Python's width, int64 or float64; anything else unchanged."""
+    if not is_list(x) or x.numpy:
+        return x
     element_type = x.value.type.element
     wide = F64 if element_type.is_float else I64 if element_type.is_int else element_type
     if wide == element_type:
@@ -46,7 +48,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
         return _with_stranger(name, known, other)
     x, y = (like(known, as_list(side)) for side in (a, b))
     if x is not None and y is not None and x.kind != y.kind and not x.numpy and not y.numpy:
-        x, y = _widened(x), _widened(y)
+        x, y = widened(x), widened(y)
     if x is None or y is None or (x.kind, x.numpy) != (y.kind, y.numpy) or name not in ("add", "eq", "ne"):
         refuse_list(known, f"{name} of {raw(a)} and {raw(b)}")
     if name == "add":

@@ -296,7 +296,7 @@ def expected(source, row, returns):
         ("lambda xs: xs * 2", "list<f64>", "SW222"),
         ("lambda xs: sum(xs)", "list<str>", "SW222"),
         ("lambda xs: [x for x in set(xs)][0]", "list<str>", "SW282"),
-        ("lambda xs: sum(xs, 5)", "list<i32>", "SW222"),
+        ("lambda xs: sum(xs, 5.0)", "list<i32>", "SW222"),
         ("lambda xs: xs == [1.5]", "list<i32>", "SW222"),
         ("lambda xs: f'{xs}'", "list<i32>", "SW222"),
         ("lambda xs: tuple(xs)[0]", "list<i32>", "SW223"),

@@ -257,7 +257,8 @@ def _made(
     if has(rolled.code, "too_much_work"):
         refuse_again(rolled)
     unrolled = attempt(lambda: build(True))
-    for stores in (True, False) if code_of(function.__code__).changes_lists else ():
+    code = code_of(function.__code__)
+    for stores in (True, False) if code.changes_lists else (False,) if code.appends else ():
         if isinstance(unrolled, Refusal):
             unrolled = attempt(partial(build, False, changes=True, stores=stores))
     return refuse_again(rolled) if isinstance(unrolled, Refusal) else unrolled

@@ -17,6 +17,7 @@ from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_calls import is_dumps
 from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson
+from udf_compiler.frontends.python.list_operators import widened
 from udf_compiler.frontends.python.maps import is_map, last_of_each
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.new_lists import listed
@@ -29,7 +30,7 @@ from udf_compiler.frontends.python.regions import sets
 from udf_compiler.frontends.python.regions.bucket_changes import change, set_default
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.code import Instruction
-from udf_compiler.frontends.python.regions.counts import most_common
+from udf_compiler.frontends.python.regions.counts import count_more, most_common
 from udf_compiler.frontends.python.regions.definitions import defined_now, make_function, share
 from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
 from udf_compiler.frontends.python.regions.equivalents import (
@@ -260,6 +261,8 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
     if type(function) is Method and type(function.owner) is Mapping:
         if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
             return (most_common(machine, function.owner, *args),)
+        if function.name == "update" and function.owner.counts and len(args) == 1 and not kwargs and not _is_dict(args[0]):
+            return count_more(machine, function.owner, of_iterator(lists.as_list(current(args[0]))))
         bucket = set_default(machine, s, function.owner, args) if function.name == "setdefault" and not kwargs else None
         if bucket is not None:
             return bucket
@@ -278,7 +281,8 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
             if type(items) is not TracedBytes and not any(map(is_scalar, within(items))):
                 return (constructed(kind, [remaining(items)], {}),)
             made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
-            return (constructed(kind, [made], {}) or made,)
+            own = constructed(kind, [made], {})
+            return (made if own is None else own,)  # an empty dict is false
         return None
     if _is_from_keys(function) and len(args) in (1, 2) and not kwargs:
         args[0] = of_iterator(args[0])
@@ -298,6 +302,11 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
     if not kwargs and (only_reads(function) or takes_elements(function) or is_builtin(function, list)):
         return (_plain(machine, function, list(map(_keys_of, args))),)
     return None
+
+
+def _is_dict(x: Any) -> bool:
+    """Whether `x` is a dict of the row, of constants, or one that the function makes."""
+    return type(x) is Mapping or is_map(x) or isinstance(unwrapped(x), dict)
 
 
 def _is_from_keys(function: Any) -> bool:
@@ -375,7 +384,7 @@ def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
         return None
     if not makes:
         return lists.join(function.__self__, items)
-    return Growing(lists.to_list(items)) if is_builtin(function, list) else distinct(items)
+    return Growing(widened(lists.to_list(items))) if is_builtin(function, list) else distinct(items)
 
 
 CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
+
+from udf_compiler.frontends.tracing.session import refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class Closure:
     def variables(self) -> dict[str, Any]:
         """Returns the values of the variables by name."""
         return dict(zip(self.names, self.values, strict=True))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuses (SW280) a call by Python's own code."""
+        refuse("SW280", what="a function that it defines, with a variable of its own")
 
 
 def opened(function: Any) -> tuple[Any, dict[str, Any]]:

@@ -57,6 +57,11 @@ class Code:
         return any(i.name in _CHANGES or (i.name == "LOAD_ATTR" and i.value in _CHANGING) for i in self.instructions)
 
     @property
+    def appends(self) -> bool:
+        """Whether it may append to a list."""
+        return any(i.name == "LOAD_ATTR" and i.value in ("append", "extend") for i in self.instructions)
+
+    @property
     def collects(self) -> bool:
         """Whether it may fill a list or dict, apart from those of comprehensions."""
         if any(i.name == "STORE_SUBSCR" or (i.name == "LOAD_ATTR" and i.value in _FILLING) for i in self.instructions):

@@ -83,7 +83,7 @@ def _shared(machine: Machine, s: State, name: str) -> CellType | None:
     captured = captured_cell(machine, name)
     if captured is not None and (captured != CellType() or name not in s.variables):
         return captured
-    x = constant(s.variables.get(name, UNSET))
+    x = constant(decide(s, s.variables.get(name, UNSET)))
     is_constant = type(x) in (*FIXED, Display, DisplayedSet) or id(x) in (machine.outer or ())
     return CellType(x) if is_constant or (explorer().walks and is_scalar(x)) else None
 

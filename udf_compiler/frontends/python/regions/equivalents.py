@@ -134,6 +134,34 @@ def _count(items):  # type: ignore[no-untyped-def]
     return made
 
 
+def _count_more(keys, values, items):  # type: ignore[no-untyped-def]
+    made: dict[Any, Any] = {}
+    for key, value in zip(keys, values, strict=False):
+        made[key] = value
+    for item in items:
+        made[item] = made.get(item, 0) + 1
+    return made
+
+
+def _equal_counts(first, second):  # type: ignore[no-untyped-def]
+    for key in first:
+        if first[key] != second.get(key, 0):
+            return False
+    for key in second:
+        if second[key] != first.get(key, 0):
+            return False
+    return True
+
+
+def _equal_dicts(first, second):  # type: ignore[no-untyped-def]
+    if len(first) != len(second):
+        return False
+    for key in first:
+        if key not in second or first[key] != second[key]:
+            return False
+    return True
+
+
 def _largest_by(items, key):  # type: ignore[no-untyped-def]
     if not items:
         raise ValueError("max() iterable argument is empty")
@@ -200,8 +228,9 @@ _EQUIVALENTS: dict[Callable[..., Any], dict[int, FunctionType]] = {
 EQUIVALENT: tuple[Callable[..., Any], ...] = tuple(_EQUIVALENTS)
 _FILTER_TRUE = interpreted(_filter_true)
 _BY_KEY: dict[Callable[..., Any], FunctionType] = {max: interpreted(_largest_by), min: interpreted(_smallest_by)}
-#: Definitions of dict, dict.fromkeys and Counter.
-PAIRS, FROM_KEYS, COUNT = map(interpreted, (_pairs, _from_keys, _count))
+#: Definitions of dict, dict.fromkeys, Counter and Counter.update, and of the equality of Counters and of dicts.
+PAIRS, FROM_KEYS, COUNT, COUNT_MORE = map(interpreted, (_pairs, _from_keys, _count, _count_more))
+EQUAL_COUNTS, EQUAL_DICTS = map(interpreted, (_equal_counts, _equal_dicts))
 #: The list of one part of the keys of items.
 PARTS_OF_KEYS = interpreted(_parts_of_keys)
 #: The list of the characters of a string, of the numbers of a range, and of the tuples of a zip.

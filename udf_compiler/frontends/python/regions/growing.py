@@ -13,6 +13,7 @@ from typing import Any
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python.list_operators import widened
 from udf_compiler.frontends.python.lists import MIXED_ELEMENTS, NUMPY_ELEMENTS, as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, is_nested
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
@@ -81,7 +82,7 @@ class Growing:
         if x is None:  # the rows of this path run in Python, as those with None among the elements of a column
             explorer().guard(explorer().loop.const(False, BOOL))
             return
-        value, x = self.value, element(x)
+        value, x = widened(self.value), element(x)
         numpy = numpy_of_both((value.kind, value.numpy), kind_of([x]))
         if numpy is None:
             refuse("SW244", what=raw(x), kind=value.kind)
@@ -91,7 +92,8 @@ class Growing:
     def extend(self, items: Any, /) -> None:
         """Appends a list of the row, or the elements of a Python list or tuple; refuses anything else (SW244)."""
         self.check()
-        items = as_records(as_list(current(items)))
+        items = widened(as_records(as_list(current(items))))
+        self.value = widened(self.value)
         if type(items) is TracedRecords and type(self.value) is TracedRecords:
             self.value = self.value.extended(items)
             return
@@ -121,7 +123,7 @@ class Growing:
             self.value = self.value.replaced(key, x)
             return
         self._guard_short()
-        value, x = self.value, element(x)
+        value, x = widened(self.value), element(x)
         if isinstance(key, slice):
             refuse("SW282", what="a list, of which it assigns a slice,")
         index = lists.place(value, key)

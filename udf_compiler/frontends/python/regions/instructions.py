@@ -31,6 +31,7 @@ from udf_compiler.frontends.python.regions.bucket_changes import assigned, exten
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
 from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.counts import equal as equal_dicts
 from udf_compiler.frontends.python.regions.definitions import captured_cell
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.equivalents import ELEMENTS
@@ -275,6 +276,10 @@ def _compare(machine: Machine, i: Instruction, s: State) -> None:
     a, b = pop_read(s, 2)
     if Seen in (type(a), type(b)) or Distinct in (type(a), type(b)):
         s.stack.append(sets.compare(machine, str(i.value), a, b))
+        return
+    if type(a) is type(b) is Mapping and i.value in ("==", "!="):
+        same = equal_dicts(machine, a, b)
+        s.stack.append(same if i.value == "==" else _truth_of_not(same))
         return
     s.stack.append(as_python(_COMPARISONS[str(i.value)], a, b))
 

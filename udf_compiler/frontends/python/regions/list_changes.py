@@ -11,6 +11,7 @@ from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.json_results import collected
 from udf_compiler.frontends.python.json_values import TracedJson
+from udf_compiler.frontends.python.list_operators import widened
 from udf_compiler.frontends.python.lists import as_list, is_list
 from udf_compiler.frontends.python.nested_lists import TracedLists, kind_of_lists, lists_of
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of
@@ -57,7 +58,7 @@ def makes_list(function: Any) -> bool:
 def fresh(machine: Machine, made: Any) -> Any:
     """Returns a new list of the row as one that a function that changes lists may change; anything else unchanged."""
     made = as_list(made) if machine.changes else made
-    return Growing(made) if machine.changes and is_list(made) and not made.numpy else made
+    return Growing(widened(made)) if machine.changes and is_list(made) and not made.numpy else made
 
 
 def grown(machine: Machine, s: State, items: list[Any], value: Any = None, owner: Any = None) -> Growing:

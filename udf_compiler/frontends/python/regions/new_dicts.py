@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import collections
+import math
+from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from udf_compiler.frontends.python.maps import TracedMap
+from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.mappings import KEYS, Mapping
 from udf_compiler.frontends.python.regions.tables import Display
 from udf_compiler.frontends.python.row_lists import TracedPairs
@@ -17,17 +22,40 @@ from udf_compiler.frontends.tracing.session import refuse
 DEFAULTS = (int, float, str, bool, list)
 
 
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A call without arguments that makes a number or string. Its `text` distinguishes it from others."""
+
+    kind: type
+    text: str
+
+    def __call__(self) -> Any:
+        return ast.literal_eval(self.text)
+
+
+def _default(x: Any) -> Any:
+    """Returns the call that makes a missing value for a class or a lambda of a constant; None for others."""
+    known = next((f for f in DEFAULTS if x is f or getattr(x, "stands_for", None) is f), None)
+    if known is not None or not is_of_user(x) or type(x) is not FunctionType:
+        return known
+    code = x.__code__
+    if code.co_argcount or code.co_kwonlyargcount or code.co_names or code.co_freevars or code.co_cellvars:
+        return None
+    value = as_python(x)
+    if type(value) is list and not value:
+        return list
+    plain = type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
+    return Constant(type(value), repr(value)) if plain else None
+
+
 def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping | None:
     """Returns a new dict, Counter, OrderedDict or defaultdict; None for other arguments than none or a dict."""
     made_ = Mapping(counts=kind is collections.Counter)
     if kind is collections.defaultdict:
         if len(args) != 1 or kwargs:
             return None
-        default = next((f for f in DEFAULTS if args[0] is f or getattr(args[0], "stands_for", None) is f), None)
-        if default is None:
-            return None
-        made_.missing = default
-        return made_
+        made_.missing = _default(args[0])
+        return made_ if made_.missing is not None else None
     of = unwrapped(args[0]) if len(args) == 1 else None
     if type(of) is Mapping:
         copy = of.copied()
