@@ -12,7 +12,7 @@ import numpy as np
 
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall
-from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR
+from sparkweld.ir.types import BOOL, DATE, F64, I32, I64, STR, Type
 from udf_compiler.frontends.pandas import datetimes
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.apply.results import ListSeries, RowSeries
@@ -99,8 +99,7 @@ class GroupList(Traced):
 
     def column(self, group: FrameGroup, loop: LoopBuilder) -> TracedSeries:
         """Returns the list as a column of the rows of a loop. A group with another number of rows runs in Python."""
-        scalars = group.loop
-        scalars.guard(scalars.call("equal", self.length.value, group.count_of(loop, _CALL)))
+        _guard_length(group, self.length, loop, self.value.type.element)
         return series_of(loop, elements_in(group, loop, self.value))
 
     def __iter__(self) -> Rows:
@@ -116,6 +115,17 @@ class GroupList(Traced):
     def cell(self, group: FrameGroup, loop: LoopBuilder) -> ListSeries:
         """Returns a column that has the whole list in each row."""
         return ListSeries(group.of_rows(self.value, loop), frozenset((self.value.type.kind,)))
+
+
+def _guard_length(group: FrameGroup, length: GroupScalar, loop: LoopBuilder, element: Type) -> None:
+    """Leaves groups to Python in which a list that becomes a column has another number of elements than a loop has rows.
+
+    So are those without elements, except for floats: pandas makes a column of float64, whatever other groups have.
+    """
+    scalars = group.loop
+    scalars.guard(scalars.call("equal", length.value, group.count_of(loop, _CALL)))
+    if element != F64:
+        scalars.guard(scalars.call("greater", length.value, scalars.const(0, I64)))
 
 
 class GroupSet(GroupList):
@@ -265,8 +275,8 @@ class GroupRecords(Traced):
         """Returns a list of values and None as a column of the rows of a loop; None for other lists."""
         if self.kind.form != VALUE:
             return None
-        scalars, (values, *gone) = group.loop, self.lists
-        scalars.guard(scalars.call("equal", self.length.value, group.count_of(loop, _CALL)))
+        values, *gone = self.lists
+        _guard_length(group, self.length, loop, values.type.element)
         return _with_absent(group, loop, self.kind.parts[0][0], values, gone[0] if gone else None)
 
     def frame(self, group: FrameGroup, columns: Any) -> TracedFrame | None:
