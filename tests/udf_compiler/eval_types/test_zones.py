@@ -43,6 +43,11 @@ def _times() -> pa.RecordBatch:
     return pa.record_batch([pa.array(found, pa.timestamp("us")), pa.array(mixed, pa.timestamp("us"))], ["a", "b"])
 
 
+def same_objects(a, b):
+    zone = (FIXED.localize(a) if b.month == 7 else a.replace(tzinfo=BERLIN)).tzinfo
+    return zone is FIXED if b.month == 7 else zone is BERLIN and zone is ZoneInfo("Europe/Berlin")
+
+
 #: Function, type, and whether some rows run in Python.
 EVERY, SOME = False, True
 FUNCTIONS = [
@@ -94,6 +99,7 @@ FUNCTIONS = [
     (lambda a, b: a.replace(tzinfo=KOLKATA).astimezone(UTC).isoformat(), StringType(), EVERY),
     (lambda a, b: a.astimezone(timezone(timedelta(hours=-3))).strftime("%H %Z"), StringType(), EVERY),
     (lambda a, b: a.astimezone(FIXED).isoformat() + NAMED.localize(b).strftime("%H %Z"), StringType(), EVERY),
+    (same_objects, BooleanType(), EVERY),
 ]  # fmt: skip
 
 

@@ -8,8 +8,7 @@ import zoneinfo
 from typing import Any
 
 from udf_compiler.frontends.python.values import is_scalar
-from udf_compiler.frontends.python.zone_tables import Zone
-from udf_compiler.frontends.python.zoned_datetimes import ZoneConstant
+from udf_compiler.frontends.python.zoned_datetimes import ZoneConstant, zone_constant
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -21,11 +20,11 @@ from udf_compiler.function.modules import MODULES
 def constant_of(original: Any) -> ZoneConstant | None:
     """Returns the constant of a time zone of zoneinfo or pytz; None for any other object."""
     if type(original) is zoneinfo.ZoneInfo and original.key is not None:
-        return ZoneConstant(Zone(original))
+        return zone_constant(original, False)
     if not _is_of_pytz(original):
         return None
     MODULES.imported("", ["pytz"])
-    return ZoneConstant(Zone(original, in_pytz=True))
+    return zone_constant(original, True)
 
 
 def _is_of_pytz(x: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from sparkweld.ir import Value
@@ -63,6 +64,12 @@ class ZoneConstant(StandIn):
         if type(dt) is not TracedZoned or not dt.zone.in_pytz:
             refuse("SW262", call="normalize of a time zone", what="another argument than a datetime in a zone of pytz")
         return of_utc(utc_of(dt), self.zone)
+
+
+@lru_cache(maxsize=64)
+def zone_constant(tz: Any, in_pytz: bool) -> ZoneConstant:
+    """Returns the constant of a tzinfo object: the same one each time, as code may test it by `is`."""
+    return ZoneConstant(Zone(tz, in_pytz))
 
 
 def _present(x: Any) -> Any:
@@ -152,7 +159,7 @@ def _constant(zone: Zone) -> Any:
     """Returns the tzinfo of a datetime. That of one of pytz depends on the row."""
     if zone.in_pytz and zone.fixed is None:
         refuse("SW264", call=".tzinfo of a datetime in a zone of pytz")
-    return zone.tz if type(zone.tz) is datetime.timezone else ZoneConstant(zone)
+    return zone.tz if type(zone.tz) is datetime.timezone else zone_constant(zone.tz, zone.in_pytz)
 
 
 def _naive(x: TracedZoned) -> TracedScalar:
