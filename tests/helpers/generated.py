@@ -18,6 +18,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     ByteType,
     DataType,
@@ -36,10 +37,13 @@ from tests.helpers.cases import Case
 from tests.helpers.compiled import Compared, check_case
 from tests.helpers.expressions import functions
 from tests.helpers.expressions_aggregates import compare_aggregate
+from tests.helpers.expressions_bytes import byte_batches, byte_functions
+from tests.helpers.expressions_changes import change_batches, change_functions
 from tests.helpers.expressions_codecs import codec_batches, codec_functions
 from tests.helpers.expressions_datetimes import datetime_batches, datetime_functions
 from tests.helpers.expressions_dicts import dict_batches, dict_functions
 from tests.helpers.expressions_frames import type_of_series
+from tests.helpers.expressions_group_loops import compare_group_loop
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
@@ -53,6 +57,7 @@ from tests.helpers.expressions_tags import tag_batches, tag_functions, tag_serie
 from tests.helpers.expressions_text import text_functions
 from tests.helpers.expressions_times import time_functions
 from tests.helpers.expressions_vectors import vector_batches, vector_functions
+from tests.helpers.expressions_zones import zone_batches, zone_functions
 from tests.helpers.gathered import compare_gathered
 from tests.helpers.generated_batches import NAMES, constant_batch, mixed_batches, number_batches, text_batches, time_batches
 from tests.helpers.generated_columns import arrow_cases, frame_cases
@@ -167,6 +172,22 @@ def _datetimes(draw: Draw) -> Case:
     return Case(source, datetime_batches(format, draw(st.sampled_from(("UTC", None)))), draw(st.sampled_from(returns)), PLAIN)
 
 
+def _zones(draw: Draw) -> Case:
+    """Draws a plain UDF of datetimes in constant time zones."""
+    source, gives, name = draw(zone_functions())
+    returns = {"t": (TimestampType(), StringType()), "l": (TimestampNTZType(), StringType()), "s": (StringType(),),
+               "n": (DoubleType(), LongType()), "c": (BooleanType(),)}[gives]  # fmt: skip
+    return Case(source, zone_batches(name), draw(st.sampled_from(returns)), PLAIN)
+
+
+def _bytes(draw: Draw) -> Case:
+    """Draws a plain UDF of bytes, keyed digests, packed integers, addresses, and runs of characters."""
+    source, gives = draw(byte_functions())
+    returns = {"s": (StringType(),), "n": (DoubleType(), LongType()), "b": (BinaryType(),), "c": (BooleanType(),),
+               "t": (TimestampNTZType(), DateType(), StringType())}[gives]  # fmt: skip
+    return Case(source, byte_batches(), draw(st.sampled_from(returns)), PLAIN)
+
+
 def _codecs(draw: Draw) -> Case:
     """Draws a plain UDF of digests, Base64, URLs and JSON."""
     source, gives = draw(codec_functions())
@@ -273,6 +294,12 @@ def _dicts(draw: Draw) -> Case:
     return Case(source, dict_batches(), returns, PLAIN)
 
 
+def _changes(draw: Draw) -> Case:
+    """Draws a plain UDF that changes lists, tables, dicts and sets in loops."""
+    source, returns = draw(change_functions())
+    return Case(source, change_batches(), returns, PLAIN)
+
+
 def _records(draw: Draw) -> Case:
     """Draws a plain UDF that returns an array of structs of a row's lists and map."""
     source, returns = draw(record_functions())
@@ -309,6 +336,8 @@ FAMILIES = {
         Family("texts", _checked(_texts), 0.6),
         Family("times", _checked(time_cases), 0.6),
         Family("datetimes", _checked(_datetimes), 0.6),
+        Family("zones", _checked(_zones), 0.3),
+        Family("bytes", _checked(_bytes), 0.3),
         Family("codecs", _checked(_codecs), 0.5),
         Family("applied", _checked(_applied), 0.5),
         Family("rows", _checked(_rows), 0.5),
@@ -320,6 +349,7 @@ FAMILIES = {
         Family("lists", _checked(_lists), 0.6),
         Family("tags", _checked(_tags), 0.6),
         Family("dicts", _checked(_dicts), 0.6),
+        Family("changes", _checked(_changes), 0.3),
         Family("records", _checked(_records), 0.6),
         Family("arrays", _checked(_arrays), 0.6),
         Family("vectors", _checked(_vectors), 0.4),
@@ -327,6 +357,7 @@ FAMILIES = {
         Family("frames", _checked(frame_cases), 0.15),
         Family("aggregates", compare_aggregate, 0.6),
         Family("whole_groups", compare_group_function, 0.6),
+        Family("group_loops", compare_group_loop, 0.3),
         Family("models", compare_pipeline, 0.9),
         *([Family("onnx", compare_graph, 0.5)] if INSTALLED else []),
         *([Family("pytorch", compare_module, 0.8)] if has_pytorch() else []),

@@ -213,7 +213,8 @@ COMPILED = {
     joined_keys: (TEXT, 6, 0), lists_in_loops: (NUMBER, 6, 0),
     largest_counts: ("k long, r double, kind string", 6, 0), ordered_counts: (KIND, 6, 0), missing_key: (COUNT, 0, 0),
     large_ints: (NUMBER, 1, 1),
-    columns_of_no_rows: (KIND, 4, 2), key_in_rows: (KIND, 6, 0), values_of_lists: (KIND, 6, 0), values_of_lists_in_helpers: (COUNT, 4, 0),
+    columns_of_no_rows: (KIND, 4, 2), key_in_rows: (KIND, 6, 0),
+    values_of_lists: (KIND, 6, 0), values_of_lists_in_helpers: (COUNT, 4, 0),
     helpers_that_return: ("k long, r long, n long, s string", 6, 0),
 }  # fmt: skip
 OTHERS = {joined_numbers: (TEXT, 0, 6), sum_of_wild: (NUMBER, 6, 0), nested: (COUNT, 6, 0)}
