@@ -18,7 +18,7 @@ from udf_compiler.frontends.python.of_text import OfText
 from udf_compiler.frontends.python.operands import as_text, is_text, make_text, raise_type_error
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TUPLE, TracedRecords
-from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, certain, pattern_of, template_of
+from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, certain, pattern_of, replacement_of
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import Guarded, unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -71,8 +71,9 @@ def _sub(pattern: Any, call: str, repl: Any, string: Any, count: Any = 0) -> Any
         return _substitution(pattern, call, repl, make_text(as_text(string)))
     if type(repl) is not str or not is_scalar(string) or string.kind != "str" or type(count) is not int:
         refuse("SW262", call=call, what=f"{raw(repl)} for {raw(string)}")
-    groups, template = template_of(pattern, repl, call)
-    regex = Regex(*pattern_of(pattern, 0, call), call, groups, repeated=True)
+    text, flags = pattern_of(pattern, 0, call)
+    text, groups, template = replacement_of(text, flags, repl, call)
+    regex = Regex(text, flags, call, groups, repeated=True)
     run = explorer()
     limit = count if count > 0 else -1
     return make_text(regex.emit(run.loop, string.value, "replace", template, limit, guard=run.guard))

@@ -13,7 +13,7 @@ from sparkweld.ir.ops.automata import Automaton
 from sparkweld.ir.ops.matches import RegexCall
 from sparkweld.ir.python_rules import RULES
 from udf_compiler.frontends.regex import Unsupported, compile_regex, overruns
-from udf_compiler.frontends.regex.parse import certain_groups, group_bodies, parse, sre_parse
+from udf_compiler.frontends.regex.parse import Assertion, Chars, Sequence_, certain_groups, group_bodies, parse, sre_parse
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
@@ -109,6 +109,36 @@ class Regex:
         return loop.emit(RegexCall(fn, self.text, tables, template, limit, index), text)
 
 
+def replacement_of(text: str, flags: int, repl: str, call: str) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
+    """Returns the pattern, the groups and the template of a replacement.
+
+    A pattern that matches before a character becomes one that matches it, too, and a template that ends with it.
+    """
+    groups, template = _template_of(re.compile(text, flags), repl, call)
+    follower = _with_follower(text, flags) if len(template) == 1 else None
+    return (text, groups, template) if follower is None else (follower, (0,), (*template, "0", ""))
+
+
+@lru_cache(maxsize=256)
+def _with_follower(pattern: str, flags: int) -> str | None:
+    """Returns the pattern that also matches the next character for one that matches before a character; None for another.
+
+    A replacement inserted by the one comes before the match of the other: ``(?<!^)(?=[A-Z])`` and ``(?<!^)[A-Z]``.
+    """
+    start = pattern.rfind("(?=")
+    made = pattern[:start] + pattern[start + 3 : -1]
+    try:
+        roots = [parse(text, flags).root for text in (pattern, made)] if start >= 0 else []
+    except (Unsupported, re.error):
+        return None
+    parts = [root.parts if isinstance(root, Sequence_) else (root,) for root in roots]
+    if not parts or not all(isinstance(x, Assertion) for x in parts[0]):
+        return None
+    *before, last = parts[0]
+    same = isinstance(last, Assertion) and last.kind == "ahead" and parts[1] == (*before, Chars(last.chars))
+    return made if same else None
+
+
 def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
     """Returns the pattern string and the flags of a pattern given as a str or compiled.
 
@@ -123,7 +153,7 @@ def pattern_of(pat: Any, flags: Any, call: str) -> tuple[str, int]:
     return check_text(compiled.pattern, call), int(flags) if isinstance(pat, str) else compiled.flags & ~re.UNICODE.value
 
 
-def template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def _template_of(pattern: re.Pattern[str], repl: str, call: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Returns the requested groups, the match first, and the template as literal, group, literal, ...
 
     Group numbers in the template are positions in the returned groups.

@@ -139,6 +139,11 @@ class _Reader:
             direction, [(atom, inner)] = argument[0], list(argument[1])
             kind = ("not_" if op is sre.ASSERT_NOT else "") + ("behind" if direction < 0 else "ahead")
             return Assertion(kind, _chars(atom, _frozen(inner), flags))
+        if op is sre.ASSERT_NOT and len(argument[1]) == 1 and argument[1][0][0] is sre.AT:
+            ends = {"begin": "behind", "end": "ahead"}  # some character is before, or after, each other position
+            kind = _assertion(argument[1][0][1], flags).kind
+            if kind in ends:
+                return Assertion(ends[kind], ((0, 0x10FFFF),))
         raise Unsupported(_REFUSED.get(str(op), f"has the construct {op}"))
 
     def repeat(self, argument: Any, greedy: bool, flags: int) -> Node:

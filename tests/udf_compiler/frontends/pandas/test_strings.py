@@ -52,7 +52,7 @@ a.str.replace('[ab]', 'x', regex=True) ¦ a.str.replace('b+', '<>', regex=True, 
 a.str.replace(r'(\d)', r'<\1>', regex=True)
 a.str.replace('A', 'x', case=False) ¦ a.str.replace('a', r'\\', case=False) ¦ a.str.replace(r'\s+', ' ', regex=True)
 a.str.replace('a', 'b', regex=True) ¦ a.str.replace(r'(?P<x>.)b', r'\g<x>\g<0>', regex=True)
-a.str.replace(PATTERN, '', regex=True)
+a.str.replace(PATTERN, '', regex=True) ¦ a.str.replace('(?<!^)(?=[A-Z])', '_', regex=True)
 a.str.replace('a', 'x', regex=True, n=0) ¦ a.str.replace(r'<[^>]+>|\([^)]*\)', '', regex=True)
 a.str.replace('a', 'x', flags=2)
 a.str.get(0) ¦ a.str.get(1) ¦ a.str[0] ¦ a.str[-1] ¦ a.str[60] ¦ a.str.get(-70)

@@ -45,6 +45,17 @@ def test_replacements_by_a_function_that_returns_no_string():
         assert refused.value.code == "SW223"
 
 
+EMPTY = """re.sub(r'(?<!^)(?=[A-Z])', '_', a).lower() ¦ re.sub(r'(?=[a-c])', '-', a, count=2) ¦ re.sub(r'\\b(?=[a-z])', '>', a)
+re.sub(r'(?<=[a-z])(?=[A-Z0-9])', ' ', a) ¦ re.sub(r'(?<!\\A)[a-z]', '*', a) ¦ re.sub(r'[a-z](?!\\Z)', '*', a)
+re.sub(r'(?<!a)(?=X)', r'\\\\', a) ¦ re.compile('(?=[AB])', re.I).sub('.', a)"""
+
+
+@pytest.mark.parametrize("source", [cell for line in EMPTY.splitlines() for cell in line.split(" ¦ ")])
+def test_matches_before_a_character(source):
+    rows = [(text,) for text in (*TEXTS, "camelCaseName", "HTTPServer", "XAb\nAc a", "éÉa", "A", "aXXa")]
+    check(f"lambda a: {source}", ("str",), rows=rows, re=re)
+
+
 SPLITS = """re.split('(a)', a) ¦ re.split('([aX])b?', a) ¦ re.split(r'(\\d)(\\D)', a) ¦ re.split('(a)', a, maxsplit=1)
 re.split('=', a, 1) ¦ re.split('A', a, flags=re.I)
 re.split('A', a, 1, re.I) ¦ re.compile('([=-])').split(a, 2) ¦ re.split(r'(?<=[=a])[^a]', a)
@@ -63,6 +74,10 @@ def test_splits(source):
     [
         ("re.search('a', a).start()", "SW251"),
         ("re.sub('a*', '-', a)", "SW272"),
+        ("re.sub('(?=[a-z])', r'<\\g<0>>', a)", "SW272"),
+        ("re.sub('(?=ab)', '-', a)", "SW272"),
+        ("re.split('(?=[a-z])', a)", "SW272"),
+        ("re.sub('(?m)(?<!^)a', '-', a)", "SW272"),
         ("re.sub('a', lambda m: 'b', a, count=1)", "SW262"),
         ("DIGITS.search(a, 1)", "SW262"),
         ("re.findall('(a)(b)', a)[0]", "SW293"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import ArrayType, BooleanType, DoubleType, LongType, MapType, StringType
@@ -71,6 +73,10 @@ def of_default(words, ns, s, *, digits={"1": "one", "2": "two"}):  # noqa: B006
     return "".join(digits.get(c, "-") for c in reversed(s or ""))
 
 
+def digits(words, ns, s):
+    return sum(int(m.group()) for m in re.finditer(r"\d", s or ""))
+
+
 def products(words, ns, s):
     total = 0
     for a, b in ((n, n * 2) for n in ns or [] if n > 1):
@@ -82,7 +88,7 @@ def products(words, ns, s):
 
 COMPILED = [
     (rotated, TEXTS), (last_two, TEXTS), (initials, TEXT), (characters, TEXT), (of_constants, LONG), (pairs, MAP),
-    (pairs_of_a_list, MAP), (pairs_in_a_comprehension, MAP), (of_default, TEXT), (products, LONG),
+    (pairs_of_a_list, MAP), (pairs_in_a_comprehension, MAP), (of_default, TEXT), (products, LONG), (digits, LONG),
     (lambda words, ns, s: sum((n % 10 for n in ns or []), 100), LONG),
     (lambda words, ns, s: sum((n * 0.1 for n in ns or []), 100), DoubleType()),
     (lambda words, ns, s: sum((n * 0.1 for n in ns or []), 0.5), DoubleType()),

@@ -5,6 +5,7 @@ Python's own iterators change when advanced, so no second path could use them. `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,8 @@ from udf_compiler.frontends.tracing.stand_ins import in_place
 
 #: The longest constant sequence whose loop is unrolled.
 _UNROLLED = 64
+#: The class of the matches of a pattern in a constant.
+_MATCHES = type(re.finditer("", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,8 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
     if isinstance(known, type({}.items()) | type({}.values()) | type({}.keys())):
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
+    if type(known) is _MATCHES:
+        return Walk(tuple(known), 0, True)
     if type(known) in (tuple, list, str, bytes):
         small = len(known) <= _UNROLLED if unroll else not _is_table(known)
         return Walk(known, 0, small)

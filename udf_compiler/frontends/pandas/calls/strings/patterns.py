@@ -23,7 +23,7 @@ from udf_compiler.frontends.pandas.calls.strings.mapping import (
     with_value,
 )
 from udf_compiler.frontends.pandas.strings import str_call
-from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, template_of
+from udf_compiler.frontends.python.regex_calls import Regex, pattern_of, replacement_of
 from udf_compiler.frontends.regex import Unsupported
 from udf_compiler.frontends.regex.parse import Chars, Sequence_, parse
 from udf_compiler.frontends.tracing.session import refuse
@@ -111,7 +111,7 @@ def replace(s: Any, pat: Any, repl: Any, n: Any = -1, case: Any = None, flags: A
     if not regex:
         pat = re.escape(known_text(pat, call))
     text, flags = pattern_of(pat, flags, call)
-    groups, template = template_of(re.compile(text, flags), repl, call)
+    text, groups, template = replacement_of(text, flags, repl, call)
     limit = limit if limit > 0 else -1  # re replaces all matches for 0
     literal = literal_of(text, flags)
     if literal and len(template) == 1:
