@@ -97,7 +97,7 @@ from udf_compiler.frontends.pandas.calls import (
     zoned,
 )
 from udf_compiler.frontends.pandas.calls import lists as list_series
-from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, of_dtype, pieces
+from udf_compiler.frontends.pandas.calls.strings import accessor, choose, constant_arrays, convert, of_dtype, pieces
 from udf_compiler.frontends.pandas.dates import DATES
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.groups import (
@@ -328,6 +328,7 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         tuples.TracedTuples: [(tuples.TracedTuples({0: x}), pd.Series([(1.5,)]))],
         frame_rows.TracedRow: [(frame_rows.TracedRow({"x": lambda: scalar["float"]}), pd.Series({"x": 1.5}))],
         choose.TracedTexts: [(choose.TracedTexts(text), np.array(["a"], dtype=object))],
+        convert.TracedFilled: [(convert.TracedFilled(text, 0), pd.Series(["a", 0], dtype=object))],
         constant_arrays.ConstantTexts: [
             (constant_arrays.ConstantTexts(["a"], np.dtype(object)), np.array(["a"], dtype=object)),
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from types import GeneratorType
+from types import BuiltinMethodType, FunctionType, GeneratorType
 from typing import Any
 
 from sparkweld.errors import Refusal
@@ -24,6 +24,8 @@ _FEW = 16
 _CHECKED = 32
 #: The most values of a tree for a function whose region has too many blocks: the refusal of a larger one takes seconds.
 _MOST_OF_TREE = 25_000
+#: The code of a function that formats one value.
+_FORMAT = (lambda x: template.format(x)).__code__  # type: ignore[name-defined]  # noqa: F821
 
 
 def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -31,7 +33,7 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
     Undecided arguments are decided first, unless the function is interpreted.
     """
-    run = explorer()
+    function, run = _with_code(function), explorer()
     if run.walks:
         return walk(function, args, kwargs)
     if run.eager or run.regions is None:
@@ -40,6 +42,14 @@ def run_function(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
         return call_region(function, args, kwargs, whole=True)
     made = as_python(function, *args, **kwargs)
     return rows_of(made) if type(made) is GeneratorType and is_generator(function) else made
+
+
+def _with_code(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns ``template.format`` as a Python function of one value, which returns the string that it makes; others unchanged."""
+    if type(function) is not BuiltinMethodType or type(function.__self__) is not str or function.__name__ != "format":
+        return function
+    # not a function of this module: what it raises, the user's code raises
+    return FunctionType(_FORMAT, {"template": function.__self__, "__name__": "str.format"})
 
 
 def _explored_within(limited: bool, explore: Callable[[], Node]) -> Node:

@@ -11,6 +11,7 @@ import numpy as np
 from udf_compiler.frontends.pandas import time_constants
 from udf_compiler.frontends.pandas.array import TracedArray
 from udf_compiler.frontends.pandas.calls.numpy_ import PURE, ROW_MIXING, TABLE, call_function, has_traced, name_of
+from udf_compiler.frontends.pandas.calls.strings.constant_arrays import of_array
 from udf_compiler.frontends.pandas.calls.vectorize import Vectorize
 from udf_compiler.frontends.pandas.row_counts import RowCount
 from udf_compiler.frontends.python.builtin_calls import real_arguments
@@ -59,6 +60,9 @@ class Function(StandIn):
         run = _in_row if is_exploring() else run_prototype
         result = run(name_of(self.stands_for), self.stands_for, *map(unwrapped, args), **kwargs)
         if getattr(result, "dtype", np.dtype(bool)).kind not in "biufc":
+            texts = of_array(result) if self.__name__ in ("array", "asarray") else None
+            if texts is not None:
+                return texts
             if is_exploring() and any(map(holds_none, args)):
                 leave_none()
             refuse("SW263", name=f"{name_of(self.stands_for)} of objects, strings or times")  # "now" is a time, for one

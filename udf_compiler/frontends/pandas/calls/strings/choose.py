@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace as replaced
 from typing import Any
@@ -12,6 +13,7 @@ from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.types import BOOL, STR
 from udf_compiler.frontends.pandas.apply.comprehensions import Values
 from udf_compiler.frontends.pandas.calls.series_choices import condition_value
+from udf_compiler.frontends.pandas.calls.strings.convert import TracedFilled
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import constant, is_missing, is_text, some_string, text_series
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype
@@ -61,6 +63,9 @@ def fillna(s: Any, value: Any = None, *, inplace: bool = False) -> Any:
     refuse_in_place(inplace, call)
     if value is None:
         refuse("SW252", call=call, error="ValueError: Must specify a fill 'value' or 'method'.")
+    known = constant_of(value)
+    if type(known) in (int, float) and math.isfinite(known) and s.value.type.nullable:
+        return TracedFilled(s, known)
     return _chosen(s, s.loop.is_valid(s.value), value, call)
 
 

@@ -20,6 +20,7 @@ from udf_compiler.frontends.pandas.strings import str_call, text_series
 from udf_compiler.frontends.regex import compile_regex
 from udf_compiler.frontends.tracing.lower import run_prototype
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "Series.astype"
 
@@ -79,10 +80,38 @@ def _parsed(s: Any, fn: str) -> Any:
     return s.new(value)
 
 
+class TracedFilled(Traced):
+    """A Series of strings in which a constant number takes the place of missing elements; it supports conversion to numbers."""
+
+    __slots__ = ("number", "series")
+    what = "Series of strings and a number"
+    stands_for = pd.Series
+
+    def __init__(self, series: Any, number: float) -> None:
+        self.series, self.number = series, number
+
+    __class__ = pd.Series  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return self._astype if name == "astype" else refuse("SW270", call=f"Series.{name} of strings and numbers")
+
+    def _astype(self, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
+        s, number = self.series, self.number
+        made = run_prototype(_CALL, lambda: pd.Series([number], dtype=object).astype(dtype))
+        if errors != "raise" or made.dtype not in (np.int64, np.int32, np.int16, np.int8, np.float64):
+            refuse("SW270", call=f"{_CALL} of strings and numbers")
+        fn, type = ("parse_float", F64) if made.dtype == np.float64 else ("parse_int", I64)
+        loop, valid = s.loop, s.loop.is_valid(s.value)
+        parsed = str_call(loop, fn, plain(s))
+        loop.guard(loop.call("logical_or", loop.is_valid(parsed), loop.call("logical_not", valid)), local=True)
+        filled = loop.const(made[0].item(), type)
+        return _narrowed(s.new(loop.select(valid, loop.value_of(parsed), filled)), made.dtype)
+
+
 def _narrowed(series: Any, dtype: np.dtype) -> Any:
     """Casts int64 numbers to a smaller integer dtype. Guards numbers that overflow, for which pandas raises."""
     loop = series.loop
-    if dtype == np.int64:
+    if dtype in (np.int64, np.float64):
         return series
     limits = np.iinfo(dtype)
     above = loop.call("greater_equal", series.value, loop.const(int(limits.min), I64))
@@ -158,4 +187,4 @@ def matches(loop: LoopBuilder, text: Value, pattern: str, call: str) -> Value:
     return loop.emit(RegexCall("test", pattern, automaton.encode()), text)
 
 
-__all__ = ["is_str_dtype", "text_astype", "to_numeric", "to_str"]
+__all__ = ["TracedFilled", "is_str_dtype", "text_astype", "to_numeric", "to_str"]
