@@ -154,7 +154,7 @@ from udf_compiler.frontends.python import (
     zoned_datetimes,
 )
 from udf_compiler.frontends.python import values as scalars
-from udf_compiler.frontends.python.regions import helpers, overwritten, stored
+from udf_compiler.frontends.python.regions import groups, helpers, overwritten, stored
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.vectors import ConstantVector
 from udf_compiler.frontends.torch import conversions, namespace, tensors
@@ -362,6 +362,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
         zoned.TracedZoned: [(zone, real_zone)],
         zoned.ZonedAccessor: [(zoned.ZonedAccessor(zone), real_zone.dt)],
         record_parts.ListRow: [(record_parts.ListRow([scalar["float"]]), [1.5])],
+        groups.Groups: [(groups.Groups(words, words, numbers), {"a": [1.5]})],
+        groups.Bucket: [(groups.Bucket(SimpleNamespace(log=groups.Groups(words, words, numbers)), "a"), [1.5])],
         stored.Cells: [(stored.Cells(numbers), [1.5])],
         stored.Table: [(table, [[1.5]])],
         stored.Line: [(stored.Line(SimpleNamespace(value=table), scalar["int"], scalar["int"]), [1.5])],

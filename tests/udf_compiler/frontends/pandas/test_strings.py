@@ -226,7 +226,6 @@ REFUSED = [
     ("np.maximum(a, b)", "SW270"),
     ("a.sum()", "SW250"),
     ("a.clip('a')", "SW270"),
-    ("a.fillna(0)", "SW270"),
     ("a.fillna(None)", "SW252"),
     ("a.str[1].isin([np.nan, 'b'])", "SW262"),
     ("a.isin([1])", "SW262"),

@@ -65,6 +65,8 @@ class Groups(Held):
     def __init__(self, keys: TracedScalar, owners: TracedScalar, elements: Any) -> None:
         self.keys, self.owners, self.elements = keys, owners, elements
 
+    __class__ = dict  # type: ignore[assignment]
+
     @staticmethod
     def empty(loop: LoopBuilder, kind: GroupKind) -> Groups:
         """Returns a dict of a kind without keys."""
