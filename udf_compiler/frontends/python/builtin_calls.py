@@ -23,10 +23,10 @@ from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_bas
 from udf_compiler.frontends.python.ip_calls import number_of
 from udf_compiler.frontends.python.list_texts import text_of_list
 from udf_compiler.frontends.python.listed import is_listed, of_lists
+from udf_compiler.frontends.python.number_digits import to_binary, to_hexadecimal
 from udf_compiler.frontends.python.operands import (
     as_float,
     as_int,
-    as_text,
     is_number,
     kind_of,
     make_bool,
@@ -140,16 +140,6 @@ def _chr(x: Any) -> Any:
     run.raise_if(beyond(0, sys.maxunicode), lambda: ValueError("chr() arg not in range(0x110000)"))
     run.guard(beyond(0xD800, 0xDFFF))
     return make_text(strings.call("from_code_point", value))
-
-
-def _hex(x: Any) -> Any:
-    if not (is_scalar(x) and x.kind == "int" and not x.numpy):
-        return as_python(hex, x)
-    loop = explorer().loop
-    digits = strings.call("format_hex", as_int(x), params=(0,))
-    below = strings.call("concat", as_text("-0x"), strings.call("slice", digits, params=(1, None, 1)))
-    other = strings.call("concat", as_text("0x"), digits)
-    return make_text(loop.select(loop.call("less", as_int(x), loop.const(0, I64)), below, other))
 
 
 def _repr(x: Any) -> Any:
@@ -393,7 +383,8 @@ def _flat(kinds: Any) -> Iterator[Any]:
 
 #: Builtins -> their stand-ins in compiled functions.
 STAND_INS: dict[Any, Any] = {**_CLASSES, min: of_lists("min", _extreme("min", "lt")), max: of_lists("max", _extreme("max", "gt")),
-                              range: _range, len: _len, sum: of_lists("sum", _sum), ord: _ord, chr: _chr, hex: _hex,
+                              range: _range, len: _len, sum: of_lists("sum", _sum), ord: _ord, chr: _chr,
+                              hex: to_hexadecimal, bin: to_binary,
                               any: of_lists("any", _test(any)), all: of_lists("all", _test(all)), repr: _repr,
                               sorted: of_lists("sorted", _sorted), isinstance: _check_of(isinstance),
                               issubclass: _check_of(issubclass)}  # fmt: skip

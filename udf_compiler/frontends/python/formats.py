@@ -19,6 +19,7 @@ from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import F64, I64, STR
 from udf_compiler.frontends.python import datetime_values, decimal_methods, decimals
 from udf_compiler.frontends.python.lists import as_list
+from udf_compiler.frontends.python.number_digits import binary_digits
 from udf_compiler.frontends.python.operands import as_float, as_int, as_text, concatenated, guard_exact, make_float, make_text
 from udf_compiler.frontends.python.output_calls import printed
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -39,6 +40,7 @@ _FIXED = re.compile(r"(0?)(\d{0,3})([,_]?)\.(\d)([f%])")
 _FIXED_OR_ALL = re.compile(r"(0?)(\d{0,3})(,?)(?:\.(\d))?([f%]?)")
 _INTEGER = re.compile(r"(0?)(\d{0,3})([,_]?)d?")
 _HEX = re.compile(r"(0?)(\d{0,3})([xX])")
+_BINARY = re.compile(r"(0?)(\d{0,3})b")
 # For a str, a zero before the width is the fill character; the default side is left.
 _ALIGNED = re.compile(r"(?:(.)?([<>^]))?(0?)(\d{1,3})s?")
 # A number on a side of a field, or with a sign in any case: its string is that of the rest of the format, extended.
@@ -96,6 +98,8 @@ def formatted(x: Any, spec: str) -> Any:
     if x.kind == "int" and (found := _HEX.fullmatch(spec)):
         text = explorer().loop.emit(StrCall("format_hex", (int(found[3] == "X"),)), as_int(x))
         return make_text(_padded(text, bool(found[1]), int(found[2] or 0)))
+    if x.kind == "int" and not x.numpy and (found := _BINARY.fullmatch(spec)):
+        return make_text(_padded(binary_digits(x), bool(found[1]), int(found[2] or 0)))
     if x.kind == "int" and _FIXED.fullmatch(spec):
         guard_exact(x)
         return formatted(make_float(as_float(x)), spec)

@@ -144,7 +144,8 @@ def test_which_bool_a_value_is(source):
     check("lambda a: 'yes' if a is True else 'no' if a is False else None", ("bool",))
 
 
-HEX = ["f'{a:x}'", "f'{a:02x}'", "f'{a:6X}|'", "'%04x' % a", "'0x%X' % a", "hex(a)", "hex(a)[2:].upper()", "repr(a)"]
+HEX = ["f'{a:x}'", "f'{a:02x}'", "f'{a:6X}|'", "'%04x' % a", "'0x%X' % a", "hex(a)", "hex(a)[2:].upper()", "repr(a)",
+       "bin(a)", "bin(a)[2:].zfill(8)", "bin(a).count('1')", "f'{a:b}'", "f'{a:08b}|'", "format(a, 'b')", "f'{a:70b}'"]
 
 
 @pytest.mark.parametrize("source", HEX)
