@@ -273,18 +273,6 @@ def rec_self(xs, n, s, d):
     return [1]
 
 
-def del_slice(xs, n, s, d):
-    a = list(xs or [])
-    del a[1:]
-    return a
-
-
-def assign_slice(xs, n, s, d):
-    a = list(xs or [])
-    a[0:1] = [9, 9]
-    return a
-
-
 def of_an_argument(xs, n, s, d):
     xs[0] = 1
     return xs
@@ -360,7 +348,6 @@ def dict_in_an_expression(xs, n, s, d):
     gen_pop, gen_append, all_pop, reversed_change, map_change, filter_change, tuple_of, del_arg, del_global, del_default,
     pop_default, alias_global, in_dict, cond_alias_arg, imul, ext_self, mixed, boolint, store_none, floatidx, sort_arg,
     bound, unbound, helper_arg, helper_id, helper_ret, lam, kept_iter, walk_iadd, user_split, cached_split, rec_self,
-    del_slice, assign_slice,
     of_an_argument, sorts_an_argument, of_captured_data, of_a_default, of_another_class, of_a_slice,
     of_what_a_function_returns,
 ])  # fmt: skip

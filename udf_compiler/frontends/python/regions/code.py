@@ -20,7 +20,7 @@ PART_ENDS = "PART_ENDS"
 
 #: Methods that change a list, apart from those that only let it grow, and instructions that do.
 _CHANGING = frozenset("pop insert remove sort reverse clear".split())
-_CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR")
+_CHANGES = ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE")
 #: Methods by which a list or dict grows.
 _FILLING = frozenset("append extend insert update setdefault".split())
 BRANCHES = ("POP_JUMP_IF", "FOR_ITER", "SEND")

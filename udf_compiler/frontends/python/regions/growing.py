@@ -117,15 +117,16 @@ class Growing:
         run.guard(run.loop.call("less_equal", lists.call("length", self.value), run.loop.const(_LONGEST_CHANGED, I64)))
 
     def set(self, key: Any, x: Any) -> None:
-        """Assigns an element; refuses one of another kind (SW244). IndexError as in Python."""
+        """Assigns an element, or a list to a slice; refuses others of another kind (SW244). IndexError as in Python."""
         if type(self.value) is Overwritten:
             self.check_free()
             self.value = self.value.replaced(key, x)
             return
         self._guard_short()
-        value, x = widened(self.value), element(x)
         if isinstance(key, slice):
-            refuse("SW282", what="a list, of which it assigns a slice,")
+            self._replace(key, x)
+            return
+        value, x = widened(self.value), element(x)
         index = lists.place(value, key)
         if kind_of([x]) != (value.kind, value.numpy):
             refuse("SW244", what=raw(x), kind=value.kind)
@@ -135,9 +136,27 @@ class Growing:
         self.value = self.value + value[at + 1 :]
 
     def delete(self, key: Any) -> None:
-        """Removes the element at an index."""
+        """Removes the element at an index, or those of a slice."""
+        if isinstance(key, slice):
+            self.set(key, [])
+            return
         self._guard_short()
         self.value = lists.without(self.value, lists.place(self.value, key))
+
+    def _replace(self, key: slice, items: Any) -> None:
+        """Assigns a list to a slice without a step; refuses others (SW282)."""
+        if key.step is not None:
+            refuse("SW282", what="a list, of which it assigns a slice with a step,")
+        before = self.value[: 0 if key.start is None else key.start]
+        rest = self.value[:0]
+        if key.stop is not None:  # the slice ends where it begins, or after that
+            ends = [lists.call("length", x) for x in (before, self.value[: key.stop])]
+            loop = explorer().loop
+            last = loop.select(loop.call("less", *ends), ends[1], ends[0])
+            rest = self.value[make_int(last, (0, lists.LONGEST)) :]
+        self.value = before
+        self.extend(items)
+        self.extend(rest)
 
     def pop(self, key: Any = -1, /) -> Any:
         """Removes and returns the element at an index; IndexError as in Python."""

@@ -406,6 +406,9 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
         key, x = item(machine, s, key, x)
     else:
         x, container, key = (decide(s, part) for part in (x, container, key))
+    if isinstance(key, slice):
+        x = current(x)
+        container, key = indexed(machine, s, container, key)
     check_growing((x, key))
     if _assigns_in_place(machine, s, container, key, x):
         return
@@ -418,6 +421,12 @@ def _store_subscript(machine: Machine, i: Instruction, s: State) -> None:
         set_item(container, key, x)
         return
     as_python(operator.setitem, container, key, x)
+
+
+def _store_slice(machine: Machine, i: Instruction, s: State) -> None:
+    start, stop = pop_read(s, 2)
+    s.stack.append(slice(start, stop))
+    _store_subscript(machine, i, s)
 
 
 def _assigns_list(machine: Machine, s: State, container: Any, key: Any, x: Any) -> bool:
@@ -769,7 +778,8 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
-    "STORE_SUBSCR": _store_subscript, "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
+    "STORE_SUBSCR": _store_subscript, "STORE_SLICE": _store_slice,
+    "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update, "SET_ADD": _set_add,
     "BUILD_TUPLE": _build(tuple, pop_parts), "BUILD_LIST": _build_list, "BUILD_STRING": _build(join_parts),

@@ -97,8 +97,12 @@ def _of_known(machine: Machine, s: State, items: list[Any]) -> Any:
 
 def indexed(machine: Machine, s: State, items: Any, key: Any) -> tuple[Any, Any]:
     """Returns a list that the function changes at an index, and the index; a list of the row for an index of the row."""
-    if type(items) is not list or not is_scalar(key):
+    bounds = (key.start, key.stop) if isinstance(key, slice) else (key,)
+    if type(items) is not list or not any(map(is_scalar, bounds)):
         return items, key
+    if isinstance(key, slice):
+        plain = all(x is None or type(x) is int or (is_scalar(x) and x.kind == "int" and not x.numpy) for x in bounds)
+        return (items, slice(0, 0)) if not items and plain else (grown(machine, s, items), key)
     if not items and key.kind == "int" and not key.numpy:
         return items, 0  # no index is within an empty list
     return grown(machine, s, items), key
