@@ -7,6 +7,7 @@ strings, dates and arrays beside anything, yield Python objects, each according 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,14 @@ def _common_dtype(frame: TracedFrame, call: str) -> np.dtype:
         refuse("SW264", call=call)
     if any(map(is_time, columns)) and not _is_of_objects(columns, call):
         refuse("SW264", call=call)
-    protos = [pd.Series(["x"], dtype=object) if s.kind in _OBJECTS else np.ones(1).astype(s.dtype) for s in columns]
-    dtype = run_prototype(call, lambda: pd.DataFrame(dict(enumerate(protos))).iloc[0].dtype)
+    dtype = _dtype_of_row(call, tuple(np.dtype(object) if s.kind in _OBJECTS else s.dtype for s in columns))
     if dtype == np.float32:
         refuse("SW254", call=call, type="float32")
-    return np.dtype(dtype)
+    return dtype
+
+
+@lru_cache(maxsize=256)  # a loop reads a row on each of its paths
+def _dtype_of_row(call: str, dtypes: tuple[np.dtype, ...]) -> np.dtype:
+    """Returns the dtype of a row of columns of these dtypes."""
+    protos = [pd.Series(["x"], dtype=object) if dtype.kind == "O" else np.ones(1).astype(dtype) for dtype in dtypes]
+    return np.dtype(run_prototype(call, lambda: pd.DataFrame(dict(enumerate(protos))).iloc[0].dtype))
