@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.regions.code import Instruction
+from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine, decide, pop
 from udf_compiler.frontends.python.regions.state import State
 from udf_compiler.frontends.python.values import is_scalar
@@ -16,16 +18,17 @@ _NO_SEQUENCES = (type(None), bool, int, float, str, bytes)
 
 
 def _match_sequence(machine: Machine, i: Instruction, s: State) -> None:
-    """Pushes whether the top is a sequence; refuses a list of the row (SW280), whose length depends on the row."""
-    x = s.stack[-1] = decide(s, s.stack[-1])
-    is_list = type(x) in (tuple, list)
+    """Pushes whether the top is a sequence; refuses (SW280) objects that may be one."""
+    x = s.stack[-1] = lists.as_list(current(decide(s, s.stack[-1])))
+    is_list = type(x) in (tuple, list) or (lists.is_list(x) and not x.numpy)
     if not is_list and type(x) not in _NO_SEQUENCES and not (is_scalar(x) and not x.is_list):
         refuse("SW280", what="the pattern of a sequence")
     s.stack.append(is_list)
 
 
 def _get_len(machine: Machine, i: Instruction, s: State) -> None:
-    s.stack.append(as_python(len, s.stack[-1]))
+    x = s.stack[-1]
+    s.stack.append(lists.length(x) if lists.is_list(x) else as_python(len, x))
 
 
 def _match_class(machine: Machine, i: Instruction, s: State) -> None:
