@@ -41,6 +41,13 @@ def updated(words, more, s, small):
     return max(counts.values(), default=0) * 10 + len(counts)
 
 
+def updated_by_constants(words, more, s, small):
+    counts = Counter(words or [])
+    same = counts
+    counts.update(["a", "a"])
+    return same["a"] * 10 + len(counts)
+
+
 def zeros(words, more, s, small):
     counts = defaultdict(lambda: 0)
     for w in words or []:
@@ -110,7 +117,8 @@ def parts(words, more, s, small):
 
 
 COMPILED = [
-    (words_of_words, MapType(TEXT, IntegerType())), (letters, LONG), (updated, LONG), (zeros, TEXT), (texts, TEXT), (lists, TEXT),
+    (words_of_words, MapType(TEXT, IntegerType())), (letters, LONG), (updated, LONG), (updated_by_constants, LONG),
+    (zeros, TEXT), (texts, TEXT), (lists, TEXT),
     (equal_dicts, BOOL), (with_a_zero, BOOL), (swapped, ArrayType(IntegerType())), (queue, ArrayType(IntegerType())),
     (ends, ArrayType(IntegerType())), (parts, TEXT),
     (lambda words, more, s, small: Counter(words or []) == Counter(more or []), BOOL),

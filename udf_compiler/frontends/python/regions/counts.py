@@ -13,6 +13,7 @@ from udf_compiler.frontends.python.regions.mappings import Mapping, read
 from udf_compiler.frontends.python.regions.sorting import in_order
 from udf_compiler.frontends.python.regions.state import Method
 from udf_compiler.frontends.python.row_lists import pairs_of
+from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.session import refuse
 
 
@@ -28,8 +29,13 @@ def count_more(machine: Machine, counts: Mapping, items: Any) -> tuple[None]:
         made = machine.call(COUNT, [items], {})
     else:
         made = machine.call(COUNT_MORE, [counts.settled.key_list, counts.settled.value_list, items], {})
+    known = unwrapped(made)
     if type(made) is TracedMap:
         counts.log = made.key_list, made.value_list
+    elif counts.log is None and type(known) is dict:  # of constants
+        counts.known = dict(known)
+    else:
+        refuse("SW251", call="Counter.update of a value of the row")
     return (None,)
 
 
