@@ -180,6 +180,17 @@ def key_in_rows(key, f):
     return pd.DataFrame([{"k": key[0], "kind": kind, "n": n + key[0]} for kind, n in counts])
 
 
+def times_first(pair, values):
+    total = 0
+    for value in values:
+        total += value * pair[0]
+    return total
+
+
+def key_in_helper(key, f):
+    return one(f, r=times_first(key, f["w"]) + times_first((f["w"].max(), "x"), f["w"]))
+
+
 def values_of_lists(f):
     ends = [f["w"].min(), f["w"].max()]
     both = ends[0], f["kind"].iloc[0]
@@ -213,7 +224,7 @@ COMPILED = {
     joined_keys: (TEXT, 6, 0), lists_in_loops: (NUMBER, 6, 0),
     largest_counts: ("k long, r double, kind string", 6, 0), ordered_counts: (KIND, 6, 0), missing_key: (COUNT, 0, 0),
     large_ints: (NUMBER, 1, 1),
-    columns_of_no_rows: (KIND, 4, 2), key_in_rows: (KIND, 6, 0),
+    columns_of_no_rows: (KIND, 4, 2), key_in_rows: (KIND, 6, 0), key_in_helper: (COUNT, 6, 0),
     values_of_lists: (KIND, 6, 0), values_of_lists_in_helpers: (COUNT, 4, 0),
     helpers_that_return: ("k long, r long, n long, s string", 6, 0),
 }  # fmt: skip

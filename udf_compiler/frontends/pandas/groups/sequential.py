@@ -305,17 +305,22 @@ def callers(frame: FrameType) -> Iterator[FrameType]:
 
 
 def _reachable_values(frame: FrameType) -> dict[int, Any]:
+    """Returns the containers of a frame but tuples of values of the group, which no code changes."""
     found: dict[int, Any] = {}
     for x in frame.f_locals.values():
         if isinstance(x, list | dict | set | tuple):
             found |= reachable(x)
-    return found
+    return {at: x for at, x in found.items() if type(x) is not tuple or not _has_values(x)}
+
+
+def _has_values(x: Any) -> bool:
+    return any(issubclass(type(part), Traced) for part in within(x))
 
 
 def _without_values(variables: dict[str, Any]) -> dict[int, Any]:
     """Returns the objects of variables but those that hold values of the group, which become arguments of the region."""
     found = reachable(*variables.values())
-    return {at: x for at, x in found.items() if not any(issubclass(type(part), Traced) for part in within(x))}
+    return {at: x for at, x in found.items() if not _has_values(x)}
 
 
 def _may_change(x: Any) -> bool:
