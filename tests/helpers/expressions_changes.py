@@ -29,15 +29,16 @@ _STARTS = {
 _INT = (
     "i", "t", "n", "k", "0", "1", "-1", "2", "len(xs)", "len(out)", "len(d)", "len(words)", "xs[{n}]", "out[{n}]", "also[{n}]",
     "d[{n}][{n}]", "row[{n}]", "sum(out)", "max(out)", "min(row)", "len(row)", "out[-1]", "d[-1][-1]", "({n} + {n})",
-    "({n} - {n})", "({n} * {n})", "({n} // {n})", "({n} % {n})", "({n} if {c} else {n})", "max({n}, {n})", "min({n}, {n})",
+    "({n} - {n})", "({n} * 3 - 1)", "({n} // {n})", "({n} % {n})", "({n} if {c} else {n})", "max({n}, {n})", "min({n}, {n})",
     "abs({n})", "len(seen)", "len(found)", "found[{w}]", "found.get({w}, {n})", "out.count({n})", "out.index({n})", "out.pop()",
     "out.pop({n})", "also.pop(0)", "int({c})", "len({w})", "sum(found.values())", "sum(sum(r) for r in d)", "sum(d[{n}])",
-    "max(len(r) for r in d)", "d[{n}].pop()", "len(d[{n}])", "sum(row[{n}:])", "len(out[{n}:{n}])", "{n} ** 2",
-    "out[::-1][{n}]", "sum(out[{n}:{n}:2])", "out[len(out) // 2]", "k", "n", "t", "ord({w})", "len(ws)",
+    "max(len(r) for r in d)", "d[{n}].pop()", "len(d[{n}])", "sum(row[{n}:])", "len(out[{n}:{n}])",
+    "(abs({n}) % 2**40 * 2**23)", "out[::-1][{n}]", "sum(out[{n}:{n}:2])", "out[len(out) // 2]", "k", "n", "t", "ord({w})",
+    "len(ws)",
 )  # fmt: skip
 _WORD = (
-    "w", "w", "s", "'a'", "''", "words[{n}]", "ws[{n}]", "ws[-1]", "s[{n}]", "s[{n}:{n}]", "({w} + {w})", "w[::-1]",
-    "w.upper()", "''.join(ws)", "str({n})", "'é'", "max(words)", "min(ws)", "ws.pop()", "({w} if {c} else {w})", "s[::-1]",
+    "w", "w", "s", "'a'", "''", "words[{n}]", "ws[{n}]", "ws[-1]", "s[{n}]", "s[{n}:{n}]", "({w} + {w})[:9]", "w[::-1]",
+    "w.upper()", "''.join(ws)[:9]", "str({n})", "'é'", "max(words)", "min(ws)", "ws.pop()", "({w} if {c} else {w})", "s[::-1]",
     "{w}[:1]", "''.join(reversed({w}))", "''.join(sorted({w}))",
 )  # fmt: skip
 _CONDITION = (
@@ -52,24 +53,27 @@ _STEP = (
     "d[{n}][{n}] = max(d[{n}][{n}], d[{n}][{n}])", "row[{n}] = {n}", "row[{n}] -= {n}", "row = d[{n}]", "row = list(out)",
     "row = [{n}] * 3", "d.append([{n}, {n}])", "d.append(row)", "d.append([0] * 3)", "d[{n}].append({n})", "d.append(out[:])",
     "d[{n}] = [{n}, {n}]", "d[{n}], d[{n}] = d[{n}], d[{n}]", "out.insert({n}, {n})", "out.pop({n})", "del out[{n}]",
-    "out.pop()", "out.remove({n})", "out.sort()", "out.reverse()", "out.extend(xs)", "out.extend(also)", "out += [{n}]",
-    "out += out", "out = out + [{n}]", "out = out[1:]", "out = also", "also = out", "also = out[:]", "out = []", "out.clear()",
-    "out[{n}:{n}] = [{n}]", "out *= 2", "out.sort(reverse=True)", "out[:] = []", "del out[{n}:]",
+    "out.pop()", "out.remove({n})", "out.sort()", "out.reverse()", "out.extend(xs[:3])", "out.extend(also[:2])", "out += [{n}]",
+    "out += out[:2]", "out = out + [{n}]", "out = out[1:]", "out = also", "also = out", "also = out[:]", "out = []",
+    "out.clear()", "out[{n}:{n}] = [{n}]", "out.sort(reverse=True)", "out[:] = []", "del out[{n}:]",
     "out = [x + {n} for x in out]", "row.append({n})", "d = d[1:]", "d.pop()", "found[{w}] = {n}",
     "found[{w}] = found.get({w}, 0) + {n}", "found[{w}] += {n}", "found.setdefault({w}, {n})", "found.pop({w}, None)",
     "del found[{w}]", "seen.add({w})", "seen.discard({w})", "seen.remove({w})", "ws.append({w})", "ws[{n}] = {w}", "ws.sort()",
-    "ws.reverse()", "ws.insert(0, {w})", "ws.pop({n})", "ws = ws[{n}:]", "found = {}", "words = ws", "xs = out",
+    "ws.reverse()", "ws.insert(0, {w})", "ws.pop({n})", "ws = ws[{n}:]", "found = {}", "words = ws[:]", "xs = out[:]",
     "found.update({'b': {n}})", "found.clear()", "seen |= {{w}}", "change(out, {n})", "change(row, {n})",
     "t += change(d[{n}], {n})", "out, also = also, out", "found[{w}], t = t, {n}",
 )  # fmt: skip
 _LOOP = (
-    "for k in range({n}):", "for k, x in enumerate(xs):", "for k in out:", "for k in xs:", "for k in range(len(out)):",
-    "for k in range(len(xs) - 1, -1, -1):", "for w in words:", "for w in ws:", "for w in s:", "for row in d:",
-    "for k, row in enumerate(d):", "for k, w in enumerate(words):", "for k in range(0, len(out), 2):", "while len(out) > {n}:",
-    "while n < len(xs):", "for w, k in zip(words, out):", "for w in sorted(seen):", "for w, k in found.items():",
-    "for w in reversed(s):", "for w in sorted(s):", "for k in reversed(out):", "for k in s.encode():",
-    "for w, run in groupby(s):", "for k, run in groupby(xs):", "for k in row:", "for k in sorted(out, reverse=True):",
-    "for k, x in zip(out, out[1:]):",
+    "for k in range(min({n}, 9)):", "for k, x in enumerate(xs):", "for k in xs:", "for k in range(len(xs) - 1, -1, -1):",
+    "for w in words:", "for w in s:", "for k, w in enumerate(words):", "for w in reversed(s):", "for w in sorted(s):",
+    "for k in s.encode():", "for w, run in groupby(s):", "for k, run in groupby(xs):",
+)  # fmt: skip
+#: Loops over what their body may change: they end after a while.
+_OPEN = (
+    "for k in out:", "for k in range(len(out)):", "for w in ws:", "for row in d:", "for k, row in enumerate(d):",
+    "for k in range(0, len(out), 2):", "while len(out) > {n}:", "while n < len(xs):", "for w, k in zip(words, out):",
+    "for w in sorted(seen):", "for w, k in found.items():", "for k in reversed(out):", "for k in row:",
+    "for k in sorted(out, reverse=True):", "for k, x in zip(out, out[1:]):",
 )  # fmt: skip
 _END = ("break", "continue", "return {r}", "pass", "raise ValueError('x')")
 _HANDLED = ("IndexError", "ValueError", "(IndexError, KeyError)", "Exception", "ZeroDivisionError", "KeyError")
@@ -94,7 +98,7 @@ def change(ys, k):
 def f(xs, words, s, i):
     if xs is None or words is None or s is None or i is None:
         return None
-    t, n, k, w = 0, 0, 1, 'a'
+    t, n, k, w, rounds = 0, 0, 1, 'a', 0
 """
 _CHANGES = ("ys[0] += k\n    return k", "ys.append(k)\n    return len(ys)", "ys = ys + [k]\n    return sum(ys)",
             "for j in range(len(ys)):\n        ys[j] = k\n    return len(ys)",
@@ -110,30 +114,30 @@ class _Writer:
     def fill(self, template: str, depth: int) -> str:
         return self.grammar.filled(self.draw, template, depth)
 
-    def block(self, depth: int, indent: str, steps: int) -> list[str]:
-        return [line for _ in range(self.draw(st.integers(1, steps))) for line in self.statement(depth, indent)]
+    def block(self, depth: int, indent: str, steps: int, loops: bool) -> list[str]:
+        """Returns some statements; `loops`: they are within a loop."""
+        return [line for _ in range(self.draw(st.integers(1, steps))) for line in self.statement(depth, indent, loops)]
 
-    def statement(self, depth: int, indent: str) -> list[str]:
+    def statement(self, depth: int, indent: str, loops: bool) -> list[str]:
         what = self.draw(st.integers(0, 9)) if depth else 0
         if what < 5:
             return [indent + self.fill(self.draw(st.sampled_from(_STEP)), 1)]
         inside = indent + "    "
         if what < 7:
-            body = self.block(depth - 1, inside, 3)
-            loop = self.fill(self.draw(st.sampled_from(_LOOP)), 0)
+            body = self.block(depth - 1, inside, 3, True)
+            loop = self.draw(st.sampled_from(_LOOP + _OPEN))
+            end = [f"{inside}rounds += 1", f"{inside}if rounds > 30:", f"{inside}    break"] if loop in _OPEN else []
             if "run" in loop:
                 body.append(inside + "t += len(list(run))")
-            if loop.startswith("while"):
-                body.append(inside + ("n += 1" if "n <" in loop else "out.pop()"))
-            return [indent + loop, *body]
+            return [indent + self.fill(loop, 0), *end, *body]
         if what < 9:
             test = [f"{indent}if {self.fill('{c}', 2)}:"]
             if not self.draw(st.integers(0, 3)):
-                return [*test, inside + self.fill(self.draw(st.sampled_from(_END[2:])), 1)]
-            more = [f"{indent}else:", *self.block(depth - 1, inside, 2)] if self.draw(st.booleans()) else []
-            return [*test, *self.block(depth - 1, inside, 2), *more]
-        handler = [f"{indent}except {self.draw(st.sampled_from(_HANDLED))}:", *self.block(0, inside, 2)]
-        return [f"{indent}try:", *self.block(depth - 1, inside, 3), *handler]
+                return [*test, inside + self.fill(self.draw(st.sampled_from(_END if loops else _END[2:])), 1)]
+            more = [f"{indent}else:", *self.block(depth - 1, inside, 2, loops)] if self.draw(st.booleans()) else []
+            return [*test, *self.block(depth - 1, inside, 2, loops), *more]
+        handler = [f"{indent}except {self.draw(st.sampled_from(_HANDLED))}:", *self.block(0, inside, 2, loops)]
+        return [f"{indent}try:", *self.block(depth - 1, inside, 3, loops), *handler]
 
 
 @st.composite
@@ -141,7 +145,7 @@ def change_functions(draw: st.DrawFn) -> tuple[str, DataType]:
     """Draws the source of ``f(xs, words, s, i)`` and the type of its results."""
     result, returns = draw(st.sampled_from(_RESULTS))
     writer = _Writer(draw, result)
-    body = "\n".join(writer.block(3, "    ", 5)) + f"\n    return {result}\n"
+    body = "\n".join(writer.block(3, "    ", 5, False)) + f"\n    return {result}\n"
     starts = [name for name in _STARTS if name in body or name in ("out", "d")]
     lines = "".join(f"    {name} = {draw(st.sampled_from(_STARTS[name]))}\n" for name in starts)
     head = _HEAD.format(change=draw(st.sampled_from(_CHANGES)))
