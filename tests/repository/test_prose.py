@@ -107,7 +107,7 @@ def _message(node: ast.AST) -> ast.expr | None:
 
 #: UDFs as people write them, whose docstrings are the titles of cases, and UDFs within tests.
 _USERS = (
-    *("tests/corpus", "tests/bench/annotation_cases.py"),
+    *("tests/corpus", "tests/sample/functions", "tests/bench/annotation_cases.py"),
     *("tests/udf_compiler/requests/test_budgets.py", "tests/udf_compiler/eval_types/test_iterators.py"),
 )
 

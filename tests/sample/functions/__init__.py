@@ -1,0 +1,1 @@
+"""Contains the functions of the sample by theme; each module collects its cases in `case`."""
