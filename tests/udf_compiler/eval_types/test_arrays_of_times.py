@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import ArrayType, BooleanType, DateType, IntegerType, StringType, StructType, TimestampType
 
+from sparkweld.contract.constants import ARROW_BATCHED
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.lines import PLAIN, require
 
 DATES, TIMES, INT, TEXTS = ArrayType(DateType()), ArrayType(TimestampType()), IntegerType(), ArrayType(StringType())
 PAIRS = ArrayType(StructType().add("d", DateType()).add("x", DateType()))
@@ -59,10 +59,9 @@ CASES = [
 
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_lists_of_times(number):
-    require(PLAIN)
     function, returns, counts = CASES[number]
     alone = [GIVEN.slice(at, 1) for at in range(GIVEN.num_rows)]
-    compared = compare_with_worker(function, alone, returns, PLAIN, kernel=True)
+    compared = compare_with_worker(function, alone, returns, ARROW_BATCHED, kernel=True)
     assert (compared.decided, compared.raised, compared.refused) == (*counts, ""), compared
 
 
@@ -75,5 +74,4 @@ def test_lists_of_times(number):
     (lambda a, b: len(dict(days_and_numbers(a, b))), INT, "SW261"), (lambda a, b: len(set(days(a, b))), INT, "SW223"),
 ])  # fmt: skip
 def test_lists_of_times_that_are_refused(function, returns, code):
-    require(PLAIN)
-    assert compare_with_worker(function, [GIVEN], returns, PLAIN).refused == code
+    assert compare_with_worker(function, [GIVEN], returns, ARROW_BATCHED).refused == code

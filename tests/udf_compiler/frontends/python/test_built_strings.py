@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.types import IntegerType, StringType
 
+from sparkweld.contract.constants import ARROW_BATCHED
 from tests.helpers.compiled import compare_with_worker
-from tests.helpers.lines import PLAIN, require
 
 CODONS = {"ATG": "M", "ACA": "T", "ATA": "I", "TAA": "_", "GGG": "G", "CCC": "P"}
 ROWS = ["ATGACAACATAAATG", "ATGAC", "", "TAA", "GGGATAé", "a1b22-3", "((a)(b", None]
@@ -88,7 +88,6 @@ def two_at_once(s):
     (depth, IntegerType()), (two_at_once, StringType()),
 ])  # fmt: skip
 def test_strings_that_a_loop_builds(function, returns):
-    require(PLAIN)
     batches = [pa.record_batch({"s": pa.array([row], pa.string())}) for row in ROWS]
-    compared = compare_with_worker(function, batches, returns, PLAIN, kernel=True)
+    compared = compare_with_worker(function, batches, returns, ARROW_BATCHED, kernel=True)
     assert (compared.decided, compared.refused) == (len(ROWS), ""), compared
