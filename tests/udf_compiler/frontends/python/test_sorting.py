@@ -269,3 +269,20 @@ def test_refused(function):
     """Keys of several classes cannot be compared as values of one kind, and a list of pairs supports no change or comparison."""
     returns = StringType() if function is mc_str else STRINGS
     assert compare_with_worker(function, BATCHES, returns, ARROW_BATCHED).refused
+
+
+def most_frequent(xs):
+    return max(set(xs), key=xs.count) if xs else None
+
+
+@pytest.mark.parametrize(("function", "counts"), [
+    (most_frequent, (6, 1)), (lambda xs: max(set(xs), key=xs.count), (5, 2)),
+    (lambda xs: min(set(xs), key=lambda x: x % 1, default=9), (6, 3)),
+    (lambda xs: max(set(xs), key=lambda x: (xs.count(x), x)) if xs else 0, (6, 0)),
+])  # fmt: skip
+def test_the_element_of_a_set_with_the_largest_key(function, counts):
+    """Rows in which several elements have it run in Python: the order of the set decides."""
+    rows = [[1, 2, 2], [3], [], [4, 4, 5, 5], [7, 7, 7, 1], [-1, -1]]
+    batches = [pa.record_batch({"xs": pa.array([row], pa.list_(pa.int64()))}) for row in rows]
+    compared = compare_with_worker(function, batches, LongType(), ARROW_BATCHED, kernel=True)
+    assert (compared.decided, compared.flagged, compared.refused) == (*counts, ""), compared

@@ -204,7 +204,7 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
         waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
         bound = Method(x, name) if waits else attribute(x, name)
         s.stack += [bound, UNSET]
-    elif type(x) in (Mapping, TracedMap):
+    elif type(x) in (Mapping, TracedMap) or (name == "count" and (is_scalar(x) or type(x) in (list, Growing))):  # a key of `max`
         s.stack.append(Method(x, name))
     else:
         found = attribute(current(x), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.types import BOOL, I32, I64
@@ -12,6 +12,7 @@ from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.operands import make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import TracedRecords, is_rows
+from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.equivalents import PARTS_OF_KEYS, by_key
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.machine import Machine
@@ -39,11 +40,24 @@ def sorted_by(machine: Machine, items: Any, key: Any = None, reverse: Any = Fals
 
 def extreme_by(machine: Machine, items: Any, largest: bool, key: Any = None, default: Any = UNSET) -> Any:
     """Returns the first of the largest or the smallest Rows, pairs or records; ValueError for an empty list without default."""
-    if items:
-        return sorted_by(machine, items, key, largest)[0]
+    return sorted_by(machine, items, key, largest)[0] if items else _of_nothing(default)
+
+
+def _of_nothing(default: Any) -> Any:
+    """Returns what min and max return for an empty iterable; ValueError without a default."""
     if default is UNSET:
         raise in_place(ValueError("iterable argument is empty"))
     return default
+
+
+def _extreme_of_set(machine: Machine, items: TracedScalar, largest: bool, key: Any, default: Any = UNSET) -> Any:
+    """Returns ``max(set, key=key)``. Leaves rows to Python in which several elements have that key: the set's order decides."""
+    if not items:
+        return _of_nothing(default)
+    keys, size = _keys(machine, items, key), cast("Any", lists.length(items))
+    if size > 1 and all(part[0] == part[1] for part in (in_order(of, keys, largest) for of in keys)):
+        explorer().leave("choose one of several elements of a set")
+    return in_order(items, keys, largest)[0]
 
 
 def in_order(items: Any, all_keys: Sequence[TracedScalar], reverse: bool) -> Any:
@@ -113,6 +127,8 @@ def with_options(machine: Machine, function: Any, args: list[Any], kwargs: dict[
     if (lists.is_list(items) or is_rows(items)) and is_builtin(function, sorted) and kwargs.keys() <= {"key", "reverse"}:
         return sorted_by(machine, items, **kwargs)
     largest = next((f is max for f in (min, max) if is_builtin(function, f)), None)
+    if type(items) is Distinct and largest is not None and {"key"} <= kwargs.keys() <= {"key", "default"}:
+        return _extreme_of_set(machine, items.items, largest, **kwargs)
     if is_rows(items) and largest is not None and kwargs.keys() <= {"key", "default"}:
         return extreme_by(machine, items, largest, **kwargs)
     defined = by_key(function) if lists.is_list(items) and kwargs.keys() == {"key"} else None
