@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_the_code_of_a_page_runs(page: Path, spark, folder, monkeypatch):
     missing = [package for package in OPTIONAL if importlib.util.find_spec(package) is None]
     runner = Runner(spark, folder, compare_output=".".join(map(str, LINE)) == LINES[-1])
     for block in blocks(page):
-        if not block.reason and not any(f"import {package}" in block.code for package in missing):
+        if not block.reason and not any(re.search(rf"^(?:import|from) {package}\b", block.code, re.M) for package in missing):
             runner.run(block)
 
 
