@@ -91,3 +91,18 @@ def test_strings_that_a_loop_builds(function, returns):
     batches = [pa.record_batch({"s": pa.array([row], pa.string())}) for row in ROWS]
     compared = compare_with_worker(function, batches, returns, ARROW_BATCHED, kernel=True)
     assert (compared.decided, compared.refused) == (len(ROWS), ""), compared
+
+
+def of_an_enclosing_function():
+    complement = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
+    def reverse_complement(s):
+        return None if s is None else "".join(complement.get(c, "N") for c in reversed(s))
+
+    return reverse_complement
+
+
+def test_a_generator_reads_a_dict_of_an_enclosing_function():
+    batches = [pa.record_batch({"s": pa.array([row], pa.string())}) for row in ROWS]
+    compared = compare_with_worker(of_an_enclosing_function(), batches, StringType(), ARROW_BATCHED, kernel=True)
+    assert (compared.decided, compared.refused) == (len(ROWS), ""), compared

@@ -56,6 +56,7 @@ from udf_compiler.frontends.python.regions.machine import (
     is_generator,
     is_of_user,
     message,
+    note_captured,
     pop,
     pop_arguments,
     pop_read,
@@ -74,7 +75,7 @@ from udf_compiler.frontends.python.regions.readers import copies, is_join, only_
 from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.sorting import in_order, with_options
-from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, reachable, within
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, within
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
 from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.regions.unordered import check_unordered
@@ -87,7 +88,6 @@ from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-from udf_compiler.frontends.tracing.values import Traced
 
 #: Builtins that read the elements of a tuple or list one after the other.
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
@@ -225,9 +225,7 @@ def _of_user(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
     given = [*args, *kwargs.values()]
     if any(type(x) is Seen and not x.items for x in given):
         refuse("SW282", what="an empty set, for another function")
-    captured, regions = [x for x in given if id(x) in (machine.outer or ()) and not isinstance(x, Traced)], explorer().regions
-    if captured and regions is not None:
-        regions.setdefault("defined", {}).update(reachable(*captured))
+    note_captured(machine, given)
     is_late = is_generator(function)
     check_snapshot(machine, s, function, args, shares, is_late)
     made = machine.call(function, list(map(sets.as_distinct, args)), {name: sets.as_distinct(x) for name, x in kwargs.items()})

@@ -14,7 +14,7 @@ from udf_compiler.frontends.python.regions.definitions import FIXED, is_settled,
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Elements, Walk
-from udf_compiler.frontends.python.regions.machine import Machine
+from udf_compiler.frontends.python.regions.machine import Machine, note_captured
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.readers import takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
@@ -91,6 +91,7 @@ def _reads_again(machine: Machine, name: str) -> bool:
 def reduced(machine: Machine, reduction: str, made: Expression, s: State, more: dict[str, Any] | None = None) -> Any:
     named = zip(made.code.co_freevars, made.cells, strict=False)
     shared = {name: x for name, cell in named if (x := shared_value(machine, s, cell.name)) is not UNSET}
+    note_captured(machine, shared.values())
     changes = any(i.name == "LOAD_ATTR" and i.value in _CHANGES for i in code_of(made.code).instructions)
     if changes and any(type(x) in (Seen, Mapping) and _reads_again(machine, name) for name, x in shared.items()):
         refuse("SW282", what="a set or dict that a generator expression changes")

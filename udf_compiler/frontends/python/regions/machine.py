@@ -15,7 +15,7 @@ from udf_compiler.frontends.python.regions.code import GENERATED, YIELDS, Code, 
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current, held
 from udf_compiler.frontends.python.regions.mappings import Mapping
-from udf_compiler.frontends.python.regions.state import Caught, State
+from udf_compiler.frontends.python.regions.state import Caught, State, reachable
 from udf_compiler.frontends.python.regions.stored import Line
 from udf_compiler.frontends.python.undecided import Undecided, decided, is_same
 from udf_compiler.frontends.tracing.class_stand_ins import attribute_for_user
@@ -23,6 +23,7 @@ from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import ErrorText
+from udf_compiler.frontends.tracing.values import Traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,14 @@ class Machine:
     def is_expression(self) -> bool:
         """Whether the function is the body of a generator expression, which has a copy of the enclosing function's variables."""
         return self.reduction not in ("", YIELDS, GENERATED)
+
+
+def note_captured(machine: Machine, values: Iterable[Any]) -> None:
+    """Notes that those of some values that outlive the call of this function outlive those of its callees and generators, too."""
+    regions = explorer().regions
+    captured = [x for x in values if id(x) in (machine.outer or ()) and not isinstance(x, Traced)]
+    if captured and regions is not None:
+        regions.setdefault("defined", {}).update(reachable(*captured))
 
 
 def pop(s: State, count: int) -> list[Any]:
