@@ -23,6 +23,8 @@ from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
 _CALL = "Series.astype"
+#: The dtypes of the numbers to which strings are converted.
+_NUMBERS = tuple(map(np.dtype, (np.float64, np.int64, np.int32, np.int16, np.int8)))
 
 
 def is_str_dtype(dtype: Any) -> bool:
@@ -43,10 +45,8 @@ def text_astype(s: Any, dtype: Any, copy: Any = None, errors: str = "raise") -> 
     made = run_prototype(_CALL, lambda: pd.Series(["1"], dtype=object).astype(dtype).dtype)
     if isinstance(made, pd.StringDtype) and made.storage == "python":
         return string_dtype.new(s, s.value if s.missing.none or s.missing.nan else s.loop.value_of(s.value))
-    if made == np.float64:
-        return _parsed(s, "parse_float")
-    if made in (np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.int16), np.dtype(np.int8)):
-        return _narrowed(_parsed(s, "parse_int"), made)
+    if made in _NUMBERS:
+        return _numbers(s, made)
     if made == np.bool_:
         return _truth(s)
     refuse("SW254", call=_CALL, type=str(made))
@@ -64,20 +64,23 @@ def _to_str(s: Any) -> Any:
     return text_series(loop, loop.select(loop.is_valid(s.value), plain(s), name))
 
 
-def _parsed(s: Any, fn: str) -> Any:
-    """Applies int() or float() to each string; a missing float is NaN. Guards rows that raise or that a kernel cannot parse."""
-    loop = s.loop
-    parsed = str_call(loop, fn, plain(s))
+def _numbers(s: Any, dtype: np.dtype, missing: float | None = None) -> Any:
+    """Applies int() or float() to each string. Guards rows that raise or that a kernel cannot parse.
+
+    `missing`: the number in place of a missing string; without it, that is a NaN among floats, and raises among integers.
+    """
+    loop, of_floats = s.loop, dtype == np.float64
+    parsed = str_call(loop, "parse_float" if of_floats else "parse_int", plain(s))
     ok, value = loop.is_valid(parsed), loop.value_of(parsed)
     if s.value.type.nullable:
-        valid = loop.is_valid(s.value)
-        if value.type == F64:
-            ok = loop.call("logical_or", ok, loop.call("logical_not", valid))
-            value = loop.select(valid, value, loop.const(np.nan, F64))
-        else:
+        valid, filled = loop.is_valid(s.value), np.nan if missing is None and of_floats else missing
+        if filled is None:
             ok = loop.call("logical_and", ok, valid)
+        else:
+            ok = loop.call("logical_or", ok, loop.call("logical_not", valid))
+            value = loop.select(valid, value, loop.const(filled, value.type))
     loop.guard(ok, local=True)
-    return s.new(value)
+    return s.new(value) if of_floats else _narrowed(s.new(value), dtype)
 
 
 class TracedFilled(Traced):
@@ -96,22 +99,16 @@ class TracedFilled(Traced):
         return self._astype if name == "astype" else refuse("SW270", call=f"Series.{name} of strings and numbers")
 
     def _astype(self, dtype: Any, copy: Any = None, errors: str = "raise") -> Any:
-        s, number = self.series, self.number
-        made = run_prototype(_CALL, lambda: pd.Series([number], dtype=object).astype(dtype))
-        if errors != "raise" or made.dtype not in (np.int64, np.int32, np.int16, np.int8, np.float64):
+        made = run_prototype(_CALL, lambda: pd.Series([self.number], dtype=object).astype(dtype))
+        if errors != "raise" or made.dtype not in _NUMBERS:
             refuse("SW270", call=f"{_CALL} of strings and numbers")
-        fn, type = ("parse_float", F64) if made.dtype == np.float64 else ("parse_int", I64)
-        loop, valid = s.loop, s.loop.is_valid(s.value)
-        parsed = str_call(loop, fn, plain(s))
-        loop.guard(loop.call("logical_or", loop.is_valid(parsed), loop.call("logical_not", valid)), local=True)
-        filled = loop.const(made[0].item(), type)
-        return _narrowed(s.new(loop.select(valid, loop.value_of(parsed), filled)), made.dtype)
+        return _numbers(self.series, made.dtype, made[0].item())
 
 
 def _narrowed(series: Any, dtype: np.dtype) -> Any:
     """Casts int64 numbers to a smaller integer dtype. Guards numbers that overflow, for which pandas raises."""
     loop = series.loop
-    if dtype in (np.int64, np.float64):
+    if dtype == np.int64:
         return series
     limits = np.iinfo(dtype)
     above = loop.call("greater_equal", series.value, loop.const(int(limits.min), I64))
