@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NoReturn
 
+from sparkweld.ir import Value
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool, make_int
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
-from udf_compiler.frontends.python.regions.tuple_tables import TupleTable, tuple_table
+from udf_compiler.frontends.python.regions.tuple_tables import MOST, TupleTable, tuple_table
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
@@ -31,8 +32,6 @@ _CLASSES = {"int": int, "str": str}
 _FEW, _FEW_INSIDE = 256, 4
 #: As above, of a tuple or a list, whose first elements are the likely ones.
 _FEW_LISTED = 16
-#: The most elements of a table that is a constant of a kernel.
-_MOST = 65_536
 #: The longest list whose elements are values of the row, for an index of the row.
 _CHAIN = 64
 #: The longest string for a substring test: it has at most 2,081 substrings.
@@ -48,7 +47,7 @@ def item(items: Any, position: Any) -> Any:
     if any(map(is_scalar, items)):
         return _chosen(items, position)
     kinds = {type(x) for x in items}
-    if len(kinds) != 1 or not kinds <= _TYPES.keys() or len(items) > _MOST:
+    if len(kinds) != 1 or not kinds <= _TYPES.keys() or len(items) > MOST:
         refuse("SW283", what="an element of a sequence at a position that depends on the row")
     kind, type_ = _TYPES[kinds.pop()]
     if kind == "int" and not all(MIN <= x <= MAX for x in items):
@@ -175,10 +174,12 @@ def _item_of_tuple(known: Any, x: tuple[Any, ...], missing: Callable[[], Any]) -
     table = _tuple_table(known, x) if _is_table(values) else None
     if table is None:
         return None
-    found, place = table.place(explorer().loop, x)
-    if not explorer().decide(found):
-        return (missing(),)
-    return (item(values, make_int(place, (0, len(values) - 1))),)
+    return _at_place(values, *table.place(explorer().loop, x), missing)
+
+
+def _at_place(values: list[Any], found: Value, place: Value, missing: Callable[[], Any]) -> tuple[Any]:
+    """Returns the value at a place, or the result of `missing` where the key is not found, in a tuple."""
+    return (item(values, make_int(place, (0, len(values) - 1))) if explorer().decide(found) else missing(),)
 
 
 def _is_table(values: list[Any]) -> bool:
@@ -212,9 +213,7 @@ def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | N
         if not _is_table(values):
             return None
         place = run.loop.emit(table.places, x.value)
-        if not run.decide(run.loop.is_valid(place)):
-            return (missing(),)
-        return (item(values, make_int(run.loop.value_of(place), (0, len(values) - 1))),)
+        return _at_place(values, run.loop.is_valid(place), run.loop.value_of(place), missing)
     kind, op = table.pairs
     found = run.loop.emit(op, x.value)
     if not run.decide(run.loop.is_valid(found)):
@@ -275,7 +274,7 @@ def _table(container: Any, x: Any) -> Table | None:
         few = max(few, _FEW_LISTED)
     elif not issubclass(type(known), dict | set | frozenset):
         return None
-    if not few < len(known) <= _MOST:
+    if not few < len(known) <= MOST:
         return None
     if not is_scalar(x) or x.numpy or x.kind not in _CLASSES:
         return None

@@ -19,8 +19,8 @@ _TYPES = {"int": I64, "bool": I64, "str": STR}
 #: The classes of the parts of keys, bools as ints, which equal only parts of their own class; and of keys that are no tuples.
 _PARTS = (int, str, bool, type(None))
 _OTHERS = (int, str, float, bool, type(None))
-#: The most keys of a table that is a constant of a kernel.
-_MOST = 65_536
+#: The most keys or elements of a table that is a constant of a kernel.
+MOST = 65_536
 #: The largest number of combinations of parts.
 _LARGEST = 2**62
 
@@ -51,7 +51,7 @@ def tuple_table(known: Iterable[Any], x: tuple[Any, ...]) -> TupleTable | None:
     kinds = [x_.kind if is_scalar(x_) and not x_.numpy else None for x_ in x]
     plain = all(kind in _CLASSES if is_scalar(part) else type(part) in _PARTS for part, kind in zip(x, kinds, strict=True))
     keys = [_plain(key) for key in known]
-    if not plain or not any(kinds) or len(keys) > _MOST:
+    if not plain or not any(kinds) or len(keys) > MOST:
         return None
     if not all(type(key) in _OTHERS or (type(key) is tuple and all(type(y) in _PARTS for y in key)) for key in keys):
         return None
