@@ -19,10 +19,7 @@ from sparkweld.ir.types import I64, STR, Type
 from udf_compiler.frontends.python.lists import is_list, of_list
 from udf_compiler.frontends.python.nested_lists import Lists, TracedLists
 from udf_compiler.frontends.python.path_explorer import Explorer, Fork, Node, explorer, leaves
-from udf_compiler.frontends.python.records import (
-    Records,
-    TracedRecords,
-)
+from udf_compiler.frontends.python.records import Records, TracedRecords
 from udf_compiler.frontends.python.regions.code import BRANCHES, WHERE, Code
 from udf_compiler.frontends.python.regions.instructions import advance
 from udf_compiler.frontends.python.regions.list_kinds import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sparkweld.errors import Refusal
 from sparkweld.ir.types import BOOL, I32, I64
@@ -54,8 +54,8 @@ def _extreme_of_set(machine: Machine, items: TracedScalar, largest: bool, key: A
     """Returns ``max(set, key=key)``. Leaves rows to Python in which several elements have that key: the set's order decides."""
     if not items:
         return _of_nothing(default)
-    keys, size = _keys(machine, items, key), cast("Any", lists.length(items))
-    if size > 1 and all(part[0] == part[1] for part in (in_order(of, keys, largest) for of in keys)):
+    keys = _keys(machine, items, key)
+    if items[1:] and all(part[0] == part[1] for part in (in_order(of, keys, largest) for of in keys)):
         explorer().leave("choose one of several elements of a set")
     return in_order(items, keys, largest)[0]
 
