@@ -31,7 +31,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            a test of each behaviour: 25 minutes'
+	@echo 'make test            a test of each behaviour: 15 minutes'
+	@echo 'make test PART=2     further cases of them: 15 minutes; PART=all runs both'
 	@echo 'make nightly         those more cases, and the kernels of all functions'
 	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
 	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'
@@ -59,8 +60,11 @@ FAST := $(shell sed 's/\#.*//' tests/fast.txt)
 PROCESSES := 3
 PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# The first of two parts, PART=2, or PART=all: tests/helpers/parts.py.
+PART := 1
+
 test: ready classes
-	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(ARGS)
+	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(if $(filter 1 2,$(PART)),--part $(PART)) $(ARGS)
 
 # With all parts of tests that `make test` runs in part: tests/helpers/sampling.py.
 nightly: ready classes

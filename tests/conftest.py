@@ -13,7 +13,7 @@ import types
 
 import pytest
 
-from tests.helpers import class_archive
+from tests.helpers import class_archive, parts
 from tests.helpers.class_archive import JVM
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -37,8 +37,19 @@ def pytest_collection_modifyitems(config, items):
     mark_combinations(items)
     mark_other_cases(items, whole=not any("[" in argument for argument in config.args))
     yield
+    if part := config.getoption("part"):
+        select_part(config, items, part)
     long = {item.path for item in items if item.get_closest_marker("spark") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
+
+
+def select_part(config, items, part):
+    """Deselects the tests of the other part. `items` are those that the selection by -m has left."""
+    second = parts.second_part(items)
+    others = [item for item in items if (item in second) != (part == 2)]
+    config.hook.pytest_deselected(items=others)
+    dropped = set(others)
+    items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.hookimpl(optionalhook=True)  # xdist may be missing
@@ -112,6 +123,7 @@ def builder() -> types.ModuleType:
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="write what tests expect from files under tests/, then read the diff")
+    parser.addoption("--part", type=int, choices=(1, 2), help="run one of the two parts of tests/helpers/parts.py")
 
 
 #: Tests with cases that are not traced -> the number of cases that are; and those with another number before NumPy 2.
