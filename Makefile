@@ -48,7 +48,7 @@ help:
 	@echo 'make libraries SET=x compare all model classes with the libraries of tests/libraries/sets/x.txt'
 	@echo 'make clean           remove .venv, the bridge and all caches'
 	@echo 'SPARK=4.1 PYTHON=3.12 select an environment of their own: make test SPARK=4.1'
-	@echo 'ARGS=... is handed on: make test ARGS="-k explain"'
+	@echo 'ARGS=... is handed on: make test PART=all ARGS="-k explain"'
 
 demo: ready classes
 	$(RUN) $(PY) tests/bench/demo.py $(ARGS)
@@ -88,7 +88,7 @@ LINES := $(shell sed -n 's/.*"lines": \[\(.*\)\].*/\1/p' sparkweld/contract/cons
 # A line that fails does not end the run. One line for each closes it: `4.1: 11900 passed, 30 xfailed in 1400.00s`.
 matrix: prerequisites
 	@mkdir -p build; rm -f build/matrix-*.log
-	@for line in $(LINES); do $(MAKE) --no-print-directory test SPARK=$$line 2>&1 | tee build/matrix-$$line.log; done
+	@for line in $(LINES); do $(MAKE) --no-print-directory test PART=all SPARK=$$line 2>&1 | tee build/matrix-$$line.log; done
 	@failed=; for line in $(LINES); do closing="$$(grep -E ' in [0-9.]+s' build/matrix-$$line.log | tail -1)"; echo "$$line: $$closing"; \
 	  case "$$closing" in ''|*failed*|*error*) failed="$$failed $$line";; esac; done; test -z "$$failed"
 
