@@ -278,8 +278,8 @@ TABLE: dict[Any, Callable[..., Any]] = {
 ROW_MIXING = frozenset(
     """cumsum cumprod diff sort argsort unique median percentile quantile std var average ptp argmax argmin flip roll
     nansum nanmean nanmax nanmin nanstd nanvar nanmedian nanpercentile nanquantile count_nonzero nonzero argwhere flatnonzero
-    cov corrcoef histogram bincount convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape inner
-    vdot outer tile repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
+    cov corrcoef polyfit histogram bincount convolve correlate ediff1d gradient trapezoid prod nanprod cumulative_sum size shape
+    inner vdot outer tile repeat append array_equal allclose partition lexsort searchsorted take compress extract""".split()
 )
 
 #: Pure functions, which run unchanged on constants while a function is traced.

@@ -33,12 +33,13 @@ _LEAST, _MOST = 1e-280, 1e290
 
 @dataclass(frozen=True)
 class Products:
-    """The sums of products of the distances from the means, in the loop of scalars, and the number of rows."""
+    """The sums of products of the distances from the means, in the loop of scalars, the number of rows, and the means."""
 
     xx: Value
     xy: Value
     yy: Value
     count: Value
+    means: tuple[Value, Value]
 
 
 def _pair(group: FrameGroup, a: Any, b: Any, skip: bool, call: str) -> tuple[LoopBuilder, list[Value], Value]:
@@ -52,7 +53,7 @@ def _pair(group: FrameGroup, a: Any, b: Any, skip: bool, call: str) -> tuple[Loo
     return loop, [loop.cast(row.value, F64) for row in rows], inside
 
 
-def _products(group: FrameGroup, a: Any, b: Any, skip: bool, call: str) -> Products:
+def products(group: FrameGroup, a: Any, b: Any, skip: bool, call: str) -> Products:
     """Flags a group whose sums of squares leave the range of doubles with all digits."""
     loop, doubles, present = _pair(group, a, b, skip, call)
     scalars = group.loop
@@ -61,15 +62,12 @@ def _products(group: FrameGroup, a: Any, b: Any, skip: bool, call: str) -> Produ
         return scalars.value_of(group.reduced(call, "sum", loop.optional(value, present)))
 
     count = scalars.value_of(group.reduced(call, "sum", loop.cast(present, I64)))
-    distances = []
-    for value in doubles:
-        mean = scalars.call("divide", total(value), scalars.cast(count, F64))
-        distances.append(loop.call("subtract", value, group.of_rows(mean, loop)))
-    dx, dy = distances
-    for distance in distances:
+    x, y = (scalars.call("divide", total(value), scalars.cast(count, F64)) for value in doubles)
+    dx, dy = (loop.call("subtract", value, group.of_rows(mean, loop)) for value, mean in zip(doubles, (x, y), strict=True))
+    for distance in (dx, dy):
         _guard_range(group, loop, distance, present, call)
-    x, y, xy = (total(loop.call("multiply", p, q)) for p, q in ((dx, dx), (dy, dy), (dx, dy)))
-    return Products(x, xy, y, count)
+    xx, yy, xy = (total(loop.call("multiply", p, q)) for p, q in ((dx, dx), (dy, dy), (dx, dy)))
+    return Products(xx, xy, yy, count, (x, y))
 
 
 def _guard_range(group: FrameGroup, loop: LoopBuilder, distance: Value, present: Value, call: str) -> None:
@@ -96,7 +94,7 @@ def _scale(group: FrameGroup, count: Value, ddof: int) -> Value:
 def _correlation(group: FrameGroup, a: Any, b: Any, skip: bool, least: int, call: str) -> GroupScalar:
     """Returns the correlation, clipped to -1 and 1; NaN for fewer pairs than `least`."""
     keep_of_group(call, CORRELATION_BOUND)
-    found, loop = _products(group, a, b, skip, call), group.loop
+    found, loop = products(group, a, b, skip, call), group.loop
     scale = _scale(group, found.count, 1)
     value = loop.call("multiply", found.xy, scale)
     for square in (found.xx, found.yy):
@@ -107,7 +105,7 @@ def _correlation(group: FrameGroup, a: Any, b: Any, skip: bool, least: int, call
 
 def _covariance(group: FrameGroup, a: Any, b: Any, skip: bool, ddof: int, least: int, call: str) -> GroupScalar:
     keep_of_group(call, COVARIANCE_BOUND)
-    found, loop = _products(group, a, b, skip, call), group.loop
+    found, loop = products(group, a, b, skip, call), group.loop
     value = loop.call("multiply", found.xy, _scale(group, found.count, ddof))
     return GroupScalar(loop, _for_enough(group, value, found.count, least))
 

@@ -33,6 +33,7 @@ from udf_compiler.frontends.pandas.groups import (
     elements,
     filled,
     inner_groups,
+    lines,
     list_calls,
     made_lists,
     neighbours,
@@ -292,7 +293,7 @@ class FrameGroup(Operands):
         name = getattr(function, "__name__", "")
         if name == "arange":
             return partial(elements.places, np.ndarray)
-        modules = (orders, correlations, reductions)
+        modules = (orders, correlations, lines, reductions)
         return next((found for module in modules if (found := module.numpy_function(self, name, args)) is not None), None)
 
     def make_frame(self, data: Any, columns: Any, index: Any) -> TracedFrame | None:
