@@ -19,6 +19,7 @@ class PythonRules:
     - `re_modules`: the names of the modules of `re`: its compiler, its constants and its parser.
     - `splits_templates`: a parsed template of `re.sub` is the positions of its groups and its literals, not one list in order.
     - `reads_iso_zones`: ``datetime.fromisoformat`` reads a string that ends with Z.
+    - `finds_enum_values`: ``x in Color`` tests for the value of a member, too; before, any other object raises TypeError.
     """
 
     compensates_floats: bool
@@ -26,6 +27,7 @@ class PythonRules:
     re_modules: tuple[str, str, str]
     splits_templates: bool
     reads_iso_zones: bool
+    finds_enum_values: bool
 
 
 def rules_of(version: Sequence[int]) -> PythonRules:
@@ -39,6 +41,7 @@ def rules_of(version: Sequence[int]) -> PythonRules:
         else ("sre_compile", "sre_constants", "sre_parse"),
         splits_templates=release < (3, 12),
         reads_iso_zones=release >= (3, 11),
+        finds_enum_values=release >= (3, 12),
     )
 
 

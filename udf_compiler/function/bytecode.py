@@ -34,7 +34,7 @@ _HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_ASYNC_WITH"))
 
 #: Dunder attributes that ordinary code uses. All others reach behind the rebuilt function (its globals, its code, the true
 #: class of a value), where it differs from the original.
-_PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__"))
+_PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__", "__members__"))
 
 #: Attributes of arrays and NumPy scalars that write files, expose memory addresses, or distinguish the copy from the
 #: original.

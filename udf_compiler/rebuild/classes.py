@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from udf_compiler.rebuild.objects import Rebuilder
 
 #: Members that change the meaning of attributes, of instances or of the class itself.
-_SPECIAL = frozenset(
+SPECIAL = frozenset(
     """__getattr__ __getattribute__ __setattr__ __delattr__ __new__ __init_subclass__ __class_getitem__ __set_name__ __get__
     __set__ __delete__ __del__ __exit__ __slots__ __instancecheck__ __subclasscheck__ __subclasshook__ __class__
     __abstractmethods__""".split()
@@ -64,10 +64,10 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
         raise use.refusal("SW215", name=described(original, use))
     _check_plain(original, use)
     bases = tuple(base if _is_root(base) else base_of(base) or rebuilder.value(base, use) for base in original.__bases__)
-    members = {name: _member(rebuilder, name, member) for name, member in vars(original).items() if name not in _DROPPED}
+    members = {name: member_of(rebuilder, name, member) for name, member in vars(original).items() if name not in _DROPPED}
     if not _is_frozen(original) and not any(issubclass(base, Module) for base in bases):
-        members["__setattr__"] = _guarded(rebuilder, object.__setattr__)
-        members["__delattr__"] = _guarded(rebuilder, object.__delattr__)
+        members["__setattr__"] = guarded(rebuilder, object.__setattr__)
+        members["__delattr__"] = guarded(rebuilder, object.__delattr__)
     copy = type(original.__name__, bases, members)
     rebuilder.snapshot.add_attributes(use.named(f"the class {original.__name__}"), copy)
     return copy
@@ -88,13 +88,18 @@ def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
         if new_class is kind or not isinstance(new_class, type):
             raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
         copy = object.__new__(new_class)
+    copy_attributes(rebuilder, original, copy, use)
+    return copy
+
+
+def copy_attributes(rebuilder: Rebuilder, original: Any, copy: Any, use: Use) -> None:
+    """Adds copies of the attributes of an instance to its copy; they may not change any more."""
     rebuilder.remember(original, copy)
     for name, value in vars(original).items():
         vars(copy)[name] = rebuilder.value(value, use.named(f"{use.name}.{name}"))
     rebuilder.captured.add(id(copy))
     rebuilder.snapshot.add_attributes(use, copy)
     rebuilder.nested = True
-    return copy
 
 
 def is_named_tuple(cls: type) -> bool:
@@ -119,18 +124,19 @@ _OF_C = (
 
 def _check_plain(cls: type, use: Use) -> None:
     if type(cls) is not type:
-        raise _not_plain(cls, use, f"it has the metaclass {type(cls).__name__}")
+        raise not_plain(cls, use, f"it has the metaclass {type(cls).__name__}")
     for base in cls.__mro__[1:]:
         if not _is_root(base) and type(base) is type and not base.__flags__ & _HEAP_TYPE:
-            raise _not_plain(cls, use, f"it is a kind of {base.__name__}")
-    special = sorted(name for name in vars(cls) if name in _SPECIAL)
+            raise not_plain(cls, use, f"it is a kind of {base.__name__}")
+    special = sorted(name for name in vars(cls) if name in SPECIAL)
     if _is_frozen(cls):
         special = [name for name in special if name not in ("__setattr__", "__delattr__")]
     if special:
-        raise _not_plain(cls, use, f"it defines {special[0]}")
+        raise not_plain(cls, use, f"it defines {special[0]}")
 
 
-def _not_plain(cls: type, use: Use, why: str) -> Refusal:
+def not_plain(cls: type, use: Use, why: str) -> Refusal:
+    """Returns the refusal (SW221) of a class."""
     return use.refusal("SW221", name=cls.__qualname__, why=why)
 
 
@@ -143,7 +149,8 @@ def _is_frozen(cls: type) -> bool:
     return "__setattr__" in vars(cls) and getattr(vars(cls).get("__dataclass_params__"), "frozen", False)
 
 
-def _member(rebuilder: Rebuilder, name: str, member: Any) -> Any:
+def member_of(rebuilder: Rebuilder, name: str, member: Any) -> Any:
+    """Returns an attribute of a class: constants as they are, and functions so that they are rebuilt when they are looked up."""
     if is_scalar(member) or (type(member) is tuple and all(map(is_scalar, member))):
         return member
     if isinstance(member, property) and member.fget is not None:
@@ -152,7 +159,9 @@ def _member(rebuilder: Rebuilder, name: str, member: Any) -> Any:
     return LazyMember(rebuilder, member, name)
 
 
-def _guarded(rebuilder: Rebuilder, write: Callable[..., None]) -> Callable[..., None]:
+def guarded(rebuilder: Rebuilder, write: Callable[..., None]) -> Callable[..., None]:
+    """Returns a method that writes an attribute of an instance, and refuses (SW217) captured ones."""
+
     def guard(instance: object, name: str, *value: object) -> None:
         if id(instance) in rebuilder.captured:
             use = rebuilder.here(f"{type(instance).__name__}.{name}")

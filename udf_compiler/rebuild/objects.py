@@ -39,7 +39,7 @@ from udf_compiler.function.modules import MODULES
 from udf_compiler.function.payload import read_broadcast
 from udf_compiler.function.plain_data import Snapshot, copy_array, copy_container, copy_date, is_protocol_function, is_scalar
 from udf_compiler.rebuild import torch_modules
-from udf_compiler.rebuild.classes import rebuild_class, rebuild_instance
+from udf_compiler.rebuild.enums import rebuild_class, rebuild_instance
 from udf_compiler.rebuild.lru_caches import CACHES, Cached
 
 #: Types of objects that a stand-in may replace.
@@ -67,7 +67,7 @@ class Rebuilder:
     ) -> None:  # fmt: skip
         self.stand_in = stand_in
         self._generator = generator
-        self._helpers = helpers
+        self._helpers, self.of_rows = helpers, helpers is not None  # only plain UDFs have such helpers
         self._settles = settles
         self.assigned: list[tuple[Namespace, str, Use]] = []  # the copy's globals, a name in them, and its use
         self.writers: dict[types.CodeType, Use] = {}

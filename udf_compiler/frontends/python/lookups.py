@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import datetime
 import dis
+import operator
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from types import CodeType, FrameType
+from types import CodeType, FrameType, MappingProxyType
 from typing import Any
 
 from udf_compiler.frontends.python.numbers import compare, is_number
 from udf_compiler.frontends.python.operands import as_text, is_text
-from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.path_explorer import explorer, is_exploring
 from udf_compiler.frontends.tracing.constants import ConstantDate, unwrapped
+from udf_compiler.frontends.tracing.enum_members import EnumCopy, data_of
+from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import METHOD_LOADS, offset_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
@@ -32,8 +35,8 @@ _UNKNOWN = object()
 def hash_of(x: Any) -> int:
     """Returns ``hash(x)`` for the current container; refuses one that the code does not identify (SW601)."""
     run = explorer()
-    found = run.keys if run.inside or run.walks else _keys(_user_frame())
-    keys = None if found is None else list(dict.fromkeys(_parts(found)))
+    found = _keys(_user_frame()) if run.keys is None and not (run.inside or run.walks) else run.keys
+    keys = None if found is None else list(dict.fromkeys(map(data_of, _parts(found))))
     if keys is None or len(keys) > _KEY_LIMIT or not all(map(_is_simple, keys)):
         refuse("SW601")
     for key in keys:
@@ -41,6 +44,18 @@ def hash_of(x: Any) -> int:
             return hash(key)
     taken = set(map(hash, keys))
     return next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def looked_up(table: dict[Any, Any], key: Any) -> Any:
+    """Returns ``table[key]`` on behalf of user code; KeyError for a key that it lacks."""
+    if not is_exploring():
+        return as_python(operator.getitem, table, key)
+    run = explorer()
+    before, run.keys = run.keys, tuple(table)
+    try:
+        return as_python(operator.getitem, table, key)
+    finally:
+        run.keys = before
 
 
 def _parts(keys: Iterable[Any]) -> Iterator[Any]:
@@ -78,7 +93,7 @@ def _keys(frame: FrameType) -> list[Any] | None:
     offset = offset_of(frame)
     at = next(n for n, i in enumerate(code) if i.offset == offset)
     found = _Stack(frame, code).keys_of_lookup(at)
-    if found is None or not all(map(_is_simple, _parts(found))):
+    if found is None or not all(map(_is_simple, map(data_of, _parts(found)))):
         return None
     return list(found)
 
@@ -155,8 +170,10 @@ class _Stack:
             of = _UNKNOWN if owner is None else self._value(owner, made, -1)
             if isinstance(of, StandIn):  # such as the value of a broadcast variable
                 return getattr(of, instruction.argval) if instruction.argval in of.visible else _UNKNOWN
+            if isinstance(of, EnumCopy) and instruction.argval == "__members__":
+                return of.__members__
             attributes = getattr(of, "__dict__", {})
-            return attributes.get(instruction.argval, _UNKNOWN) if isinstance(attributes, dict) else _UNKNOWN
+            return attributes.get(instruction.argval, _UNKNOWN) if isinstance(attributes, dict | MappingProxyType) else _UNKNOWN
         names = _pushed(instruction)
         if not names:
             return frame.f_locals.get(instruction.argval, _UNKNOWN) if name == "LOAD_DEREF" else _UNKNOWN

@@ -17,6 +17,7 @@ from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.powers import float_power
 from udf_compiler.frontends.python.rounding import to_int, whole
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.tracing.enum_members import data_of
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
@@ -244,7 +245,7 @@ class MathFunction(StandIn):
             refuse("SW251", call=f"math.{self.__name__} of a row's value")
         if self.__name__ in ("floor", "ceil", "trunc") and len(args) == 1 and is_decimal(args[0]):
             return whole_decimal(args[0], self.__name__)
-        args = tuple(to_float(x) if is_scalar(x) and is_decimal(x) else x for x in args)
+        args = tuple(to_float(x) if is_scalar(x) and is_decimal(x) else data_of(x) for x in args)
         for x in args:
             if not is_number(x):
                 raise_type_error(f"must be real number, not {type(x).__name__ if not is_scalar(x) else kind_of(x)}")

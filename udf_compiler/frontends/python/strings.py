@@ -30,6 +30,7 @@ from udf_compiler.frontends.python.repetition import padded, repeated
 from udf_compiler.frontends.python.row_separators import END, found_from, is_of_row, lines, parts_by, pieces_by, replaced
 from udf_compiler.frontends.python.values import TIME_KINDS, TracedScalar, is_scalar
 from udf_compiler.frontends.python.zoned_datetimes import TracedZoned
+from udf_compiler.frontends.tracing.enum_members import data_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.signatures import check_form
 from udf_compiler.frontends.tracing.stand_ins import in_place
@@ -393,7 +394,7 @@ def method(x: TracedScalar, name: str) -> Callable[..., Any]:
     function = METHODS[name]
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        check_form(function, (x, *args), kwargs, f"str.{name}")
-        return function(x, *args, **kwargs)
+        check_form(function, given := (x, *map(data_of, args)), kwargs, f"str.{name}")
+        return function(*given, **kwargs)
 
     return called

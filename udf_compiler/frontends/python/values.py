@@ -19,6 +19,7 @@ from sparkweld.ir.types import BOOL, DATE, F64, I64, LISTS, STR, TS, Type
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime
 from udf_compiler.frontends.tracing.dispatch import ScalarKind
+from udf_compiler.frontends.tracing.enum_members import data_of
 from udf_compiler.frontends.tracing.session import check_size, current, refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -117,10 +118,10 @@ class TracedScalar(Traced):
         return self.__array_ufunc__(np.matmul, "__call__", other, self) if self.numpy == "ndarray" else NotImplemented
 
     def __contains__(self, part: Any) -> bool:
-        return bool(scalar_kind(self).contains(self, part))
+        return bool(scalar_kind(self).contains(self, data_of(part)))
 
     def __getitem__(self, key: Any) -> Any:
-        return scalar_kind(self).item(self, key)
+        return scalar_kind(self).item(self, data_of(key))
 
     def __iter__(self) -> Any:
         return scalar_kind(self).iterate(self)
@@ -205,7 +206,7 @@ def binary(name: str, a: Any, b: Any) -> Any:
     """Evaluates ``a op b``; NotImplemented where the other operand's class may define it, TypeError where neither does."""
     loop = explorer().loop
     check_size(loop)
-    a, b = (x.of_row(loop) if hasattr(type(x), "of_row") else x for x in (a, b))  # a reduction of a group
+    a, b = (x.of_row(loop) if hasattr(type(x), "of_row") else data_of(x) for x in (a, b))  # a reduction of a group
     return _deciding((a, b)).binary(name, a, b)
 
 

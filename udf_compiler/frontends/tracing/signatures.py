@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pandas.core.strings.accessor import StringMethods
 
+from udf_compiler.frontends.tracing.enum_members import data_of
 from udf_compiler.frontends.tracing.session import refuse
 
 #: The signature of C functions that report no parameters: all parameters are positional.
@@ -25,8 +26,12 @@ def check_form(function: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
     """Refuses (SW262) arguments that do not fit the signature of `function` or of the original.
 
     Also refuses arguments that the original binds to another parameter: ``text.partition(sep=",")`` is an error in Python,
-    whatever the parameter of our implementation is called.
+    whatever the parameter of our implementation is called. Refuses members of enums that are numbers or strings, too, which no
+    implementation takes for these.
     """
+    member = next((x for x in (*args, *kwargs.values()) if data_of(x) is not x), None)
+    if member is not None:
+        refuse("SW262", call=call, what=f"a member of {type(member).__name__}")
     try:
         ours = _signature(function).bind(*args, **kwargs)
         original = _original(call)

@@ -70,7 +70,7 @@ from udf_compiler.frontends.python.regions.mappings import (
     read,
 )
 from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
-from udf_compiler.frontends.python.regions.new_dicts import constructed, of_keys
+from udf_compiler.frontends.python.regions.new_dicts import constructed, of_constant_keys, of_keys
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
@@ -287,6 +287,8 @@ def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs:
         items = lists.as_list(current(args[0]))
         if lists.is_list(items) and not items.numpy:
             return (of_keys(items) if len(args) == 1 else constructed(dict, [machine.call(FROM_KEYS, [items, args[1]], {})], {}),)
+        made = of_constant_keys(items, *args[1:])
+        return None if made is None else (made,)
     given = [*args, *kwargs.values()]
     key = kwargs.get("key")
     if any(type(x) is Mapping or is_map(x) for x in args) and {"key"} <= kwargs.keys() <= {"key", "reverse"}:

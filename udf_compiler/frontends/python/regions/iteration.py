@@ -23,6 +23,7 @@ from udf_compiler.frontends.python.regions.stored import Table, line_at
 from udf_compiler.frontends.python.regions.tables import item
 from udf_compiler.frontends.python.values import is_scalar, is_string
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.enum_members import EnumCopy
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 
@@ -259,7 +260,7 @@ def iteration(x: Any, unroll: bool) -> Any:
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
     if isinstance(known, type({}.items()) | type({}.values()) | type({}.keys())):
         return Walk(tuple(known), 0, len(known) <= _UNROLLED)
-    if type(known) is _MATCHES:
+    if type(known) is _MATCHES or isinstance(known, EnumCopy):
         return Walk(tuple(known), 0, True)
     if type(known) in (tuple, list, str, bytes):
         small = len(known) <= _UNROLLED if unroll else not _is_table(known)

@@ -14,9 +14,12 @@ from udf_compiler.frontends.python.regions.machine import is_of_user
 from udf_compiler.frontends.python.regions.mappings import KEYS, Mapping
 from udf_compiler.frontends.python.regions.tables import Display
 from udf_compiler.frontends.python.row_lists import TracedPairs
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.enum_members import EnumCopy
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.values import Traced
 
 #: Calls without arguments that make the value of a missing key.
 DEFAULTS = (int, float, str, bool, list)
@@ -87,3 +90,14 @@ def of_keys(items: Any) -> Mapping:
     if items.kind not in KEYS:
         refuse("SW244", what="a key", kind="dict")
     return Mapping(log=(items, items), void=True)
+
+
+def of_constant_keys(items: Any, value: Any = None) -> Mapping | None:
+    """Returns ``dict.fromkeys(items, value)`` of constants; None for other keys, and for a value that may change."""
+    known = unwrapped(items)
+    if type(known) not in (list, tuple, str, dict) and not isinstance(known, EnumCopy):
+        return None
+    plain = value is None or is_scalar(value) or type(value) in (bool, int, float, str)
+    if not plain or any(issubclass(type(key), Traced | tuple) for key in known):
+        return None
+    return Mapping(as_python(dict.fromkeys, known, value))

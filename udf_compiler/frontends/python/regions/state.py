@@ -50,6 +50,7 @@ from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.enum_members import is_member
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 from udf_compiler.function.bytecode import Namespace
@@ -375,7 +376,7 @@ def _is_fixed(x: Any) -> bool:
         return not any(isinstance(c, Traced | list | dict | set) for c in (*cells, *defaults))
     if isinstance(x, types.BuiltinFunctionType):
         return x.__self__ is None or isinstance(x.__self__, types.ModuleType)
-    return isinstance(x, type | types.ModuleType | slice | range) or x is builtins.Ellipsis or _is_stand_in(x)
+    return isinstance(x, type | types.ModuleType | slice | range) or x is builtins.Ellipsis or is_member(x) or _is_stand_in(x)
 
 
 def _is_stand_in(x: Any) -> bool:
