@@ -36,6 +36,9 @@ _HANDLERS = frozenset(("PUSH_EXC_INFO", "SETUP_FINALLY", "SETUP_ASYNC_WITH"))
 #: class of a value), where it differs from the original.
 _PLAIN_DUNDERS = frozenset(("__init__", "__call__", "__name__", "__version__", "__post_init__", "__members__"))
 
+#: The name of `object` in the `__init__` of a frozen dataclass, whose `__setattr__` it calls.
+_FROZEN_OWNER = "__dataclass_builtins_object__"
+
 #: Attributes of arrays and NumPy scalars that write files, expose memory addresses, or distinguish the copy from the
 #: original.
 _WRITERS = frozenset(("tofile", "dump", "ctypes", "flags", "setflags"))
@@ -127,6 +130,7 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names, helpers: bo
         names.identities[code] = identity
     instructions = list(_with_lines(code))
     following = [later.opname for later, _ in instructions[1:]] + [""]
+    before = None
     for (instruction, line), after in zip(instructions, following, strict=True):
         if instruction.opname == "STORE_GLOBAL":
             names.assigned.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
@@ -135,7 +139,9 @@ def _collect(code: CodeType, captured: frozenset[str], names: Names, helpers: bo
             names.handlers.setdefault(code, Use(qualified_name(code), place(code, line)))
         if instruction.opname == "POP_EXCEPT" and after != "RERAISE":  # each way out of a handler other than an exception has it
             names.swallowers.add(code)
-        _check(instruction, captured, code, line)
+        if not (before == _FROZEN_OWNER and instruction.argval == "__setattr__"):
+            _check(instruction, captured, code, line)
+        before = instruction.argval
         if instruction.opname in _GLOBAL_LOADS:
             names.globals.setdefault(instruction.argval, Use(qualified_name(code), place(code, line), instruction.argval))
     for inner in code.co_consts:

@@ -32,7 +32,7 @@ MUTATORS = frozenset(
         *"intersection_update difference_update symmetric_difference_update rotate appendleft extendleft popleft".split(),
         *"fill put place putmask copyto fill_diagonal itemset resize partition setfield setflags byteswap at shuffle".split(),
         *"heapify heappush heappop heapreplace heappushpop insort insort_left insort_right readinto pack_into".split(),
-        *"setattr delattr exec eval compile globals locals vars setitem delitem iadd".split(),
+        *"setattr delattr __setattr__ exec eval compile globals locals vars setitem delitem iadd".split(),
         *"getattr methodcaller attrgetter".split(),  # which find a method by a computed name
     )
 )

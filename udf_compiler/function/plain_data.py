@@ -116,7 +116,10 @@ def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, 
     copy: dict[Any, Any] = collections.OrderedDict() if type(value) is collections.OrderedDict else {}
     if type(value) is not types.MappingProxyType:
         remember(copy)
-    copy.update((rebuild(k), rebuild(v)) for k, v in value.items())
+    try:
+        copy.update((rebuild(k), rebuild(v)) for k, v in value.items())
+    except TypeError:  # the copies of some objects with a __hash__ of their own have none
+        raise use.refusal("SW216", type=f"{type(value).__name__} of keys that are not plain") from None
     keys, values = list(copy.keys()), list(copy.values())
     snapshot.add(use, lambda: _same(list(copy.keys()), keys) and _same(list(copy.values()), values))
     return types.MappingProxyType(copy) if type(value) is types.MappingProxyType else copy

@@ -38,6 +38,10 @@ _NAMED_TUPLE_MEMBERS = frozenset(
     __class_getitem__ __slotnames__
     __firstlineno__ __static_attributes__""".split()
 )
+#: Members of any class that hold no code.
+_DATA_OF_CLASSES = frozenset(
+    "__doc__ __slots__ __module__ __qualname__ __annotations__ __match_args__ __firstlineno__ __static_attributes__".split()
+)
 
 
 class LazyMember:
@@ -60,6 +64,8 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     """Returns the copy of a plain class. Refuses SW215 for a library's class, SW221 for one that is not plain."""
     if is_named_tuple(original):
         return original
+    if is_of_named_tuple(original) and not is_library(original):
+        return _named_tuple_with_methods(rebuilder, original, use)
     if is_library(original) or not is_written_in_python(original):
         raise use.refusal("SW215", name=described(original, use))
     _check_plain(original, use)
@@ -76,8 +82,8 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
 def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
     """Returns the copy of an instance of a plain class. Refuses SW216 for any other object, SW221 for its class."""
     kind = type(original)
-    if is_named_tuple(kind):
-        return kind._make(rebuilder.value(value, use) for value in tuple(original))
+    if is_of_named_tuple(kind) and not getattr(original, "__dict__", None):
+        return rebuilder.value(kind, use)._make(rebuilder.value(value, use) for value in tuple(original))
     simple = kind is types.SimpleNamespace
     if not simple and (is_library(kind) or not is_written_in_python(kind) or kind.__new__ is not object.__new__):
         raise use.refusal("SW216", type=f"{kind.__module__}.{kind.__qualname__}")
@@ -107,6 +113,27 @@ def is_named_tuple(cls: type) -> bool:
     return cls.__bases__ == (tuple,) and "_fields" in vars(cls) and all(
         name in _NAMED_TUPLE_MEMBERS or name in cls._fields for name in vars(cls)  # type: ignore[attr-defined]
     )
+
+
+def is_of_named_tuple(cls: type) -> bool:
+    """Whether a class is a named tuple, with or without methods of its own, or derives from one."""
+    base = cls.__bases__[0] if len(cls.__bases__) == 1 else object
+    return base is not object and ("_fields" in vars(cls) if base is tuple else is_of_named_tuple(base))
+
+
+def _named_tuple_with_methods(rebuilder: Rebuilder, original: Any, use: Use) -> type:
+    """Returns the copy of a named tuple with methods. Refuses SW221 members that change how tuples are made, read or compared."""
+    of_tuple = original.__bases__ == (tuple,)
+    own = _NAMED_TUPLE_MEMBERS | set(original._fields) if of_tuple else _DATA_OF_CLASSES
+    special = sorted(vars(original).keys() & (SPECIAL | vars(tuple).keys()) - own)
+    if special:
+        raise not_plain(original, use, f"it defines {special[0]}")
+    kept = {name: x for name, x in vars(original).items() if name not in _DROPPED}
+    members = {name: x if name in own else member_of(rebuilder, name, x) for name, x in kept.items()}
+    base = tuple if of_tuple else rebuilder.value(original.__bases__[0], use)
+    copy = type(original.__name__, (base,), members)
+    rebuilder.snapshot.add_attributes(use.named(f"the class {original.__name__}"), copy)
+    return copy
 
 
 def is_written_in_python(cls: type) -> bool:

@@ -47,6 +47,8 @@ def item(items: Any, position: Any) -> Any:
     if any(map(is_scalar, items)):
         return _chosen(items, position)
     kinds = {type(x) for x in items}
+    if not kinds & {*_TYPES, tuple, list, dict} and len(items) <= _FEW_LISTED:  # objects, such as dataclasses
+        return next((x for at, x in enumerate(items[:-1]) if explorer().decide(_compared("equal", position, at))), items[-1])
     if len(kinds) != 1 or not kinds <= _TYPES.keys() or len(items) > MOST:
         refuse("SW283", what="an element of a sequence at a position that depends on the row")
     kind, type_ = _TYPES[kinds.pop()]
