@@ -19,6 +19,7 @@ class Counts:
     kernel_seconds = 0.0
     call_seconds = 0.0
     original_rows = 0
+    repeated_rows = 0
 
     def told(self, rows: int) -> np.ndarray:
         """Returns int8[rows], the packed counters and then zeros, and resets the counters.
@@ -31,10 +32,11 @@ class Counts:
                 "kernelMicros": round(1e6 * self.kernel_seconds),
                 "callMicros": round(1e6 * self.call_seconds),
                 "originalRows": self.original_rows,
+                "repeatedRows": self.repeated_rows,
             }
             data = b"".join(min(numbers[name], _MOST).to_bytes(COUNTER_BYTES, "little") for name in COUNTERS)
             column[:_SIZE] = np.frombuffer(data, np.int8)
-            self.kernel_seconds = self.call_seconds = self.original_rows = 0
+            self.kernel_seconds = self.call_seconds = self.original_rows = self.repeated_rows = 0
         return column
 
 

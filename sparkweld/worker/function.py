@@ -200,6 +200,7 @@ class Siblings:
                 return None
             if form.of_text:
                 columns, rows, places = self._without_repeats(columns, rows)
+                counts.repeated_rows += len(args[0]) - rows
             made = self._in_pieces(number, columns, rows, series_of is not None)
             results = []
             for name, missing in zip(map(result_name, range(len(form.missing))), form.missing, strict=True):

@@ -124,12 +124,13 @@ def test_fused_functions_take_the_starts_of_batches():
 
 def test_counters_have_the_layout_of_the_contract():
     counts = Counts()
-    counts.kernel_seconds, counts.call_seconds, counts.original_rows = 0.001, 1e9, 7
+    counts.kernel_seconds, counts.call_seconds, counts.original_rows, counts.repeated_rows = 0.001, 1e9, 7, 9
     size = constants.COUNTER_BYTES * len(constants.COUNTERS)
     assert not counts.told(size - 1).any()
     made = counts.told(size + 1).tobytes()
     cut = [made[at : at + constants.COUNTER_BYTES] for at in range(0, size, constants.COUNTER_BYTES)]
     assert dict(zip(constants.COUNTERS, (int.from_bytes(one, "little") for one in cut), strict=True)) == {
         "kernelMicros": 1000, "callMicros": 2 ** (8 * constants.COUNTER_BYTES) - 1, "originalRows": 7,
+        "repeatedRows": 9,
     }  # fmt: skip
     assert made[size:] == b"\0" and not counts.told(size).any()

@@ -534,10 +534,10 @@ def test_savings_of_a_pipeline():
 
 
 def test_workers_report_their_counts():
-    counts.kernel_seconds, counts.call_seconds, counts.original_rows = 0.25, 1.5e-6 * 2, 7
-    assert not counts.told(11).any() and counts.original_rows == 7
+    counts.kernel_seconds, counts.call_seconds, counts.original_rows, counts.repeated_rows = 0.25, 1.5e-6 * 2, 7, 9
+    assert not counts.told(15).any() and counts.original_rows == 7
     data = counts.told(20)
-    assert np.frombuffer(data[:12].tobytes(), "<u4").tolist() == [250_000, 3, 7] and not data[12:].any() and len(data) == 20
+    assert np.frombuffer(data[:16].tobytes(), "<u4").tolist() == [250_000, 3, 7, 9] and not data[16:].any() and len(data) == 20
     assert not counts.told(20).any()
     _, function = compiled(price, TWO)
     function(*DOUBLES)

@@ -38,7 +38,8 @@ final case class PipelineExec(
     "numOutputRows" -> SQLMetrics.createMetric(sparkContext, "number of output rows"),
     "kernelTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in kernels"),
     "callTime" -> SQLMetrics.createNanoTimingMetric(sparkContext, "time in library calls"),
-    "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run by the original function"))
+    "originalRows" -> SQLMetrics.createMetric(sparkContext, "rows run by the original function"),
+    "repeatedRows" -> SQLMetrics.createMetric(sparkContext, "rows with the result of an equal row"))
 
   /** Returns the bytes sent to Python and received from it, in all executions of this plan instance. */
   def moved: (Long, Long) = (child.metrics("pythonDataSent").value, child.metrics("pythonDataReceived").value)
@@ -67,7 +68,7 @@ final case class PipelineExec(
     val fed = child.children.head.output.size
     val (batches, rows) = (longMetric("numOutputBatches"), longMetric("numOutputRows"))
     val counters = PipelineCounters(child.output.indexWhere(_.exprId == counts.exprId), longMetric("kernelTime"), longMetric("callTime"),
-      longMetric("originalRows"))
+      longMetric("originalRows"), longMetric("repeatedRows"))
     child.executeColumnar().mapPartitions { input =>
       val made = new PipelineBatches(input, ordinals, fed, counters)
       TaskContext.get().addTaskCompletionListener[Unit](_ => made.close())
@@ -87,7 +88,12 @@ final case class PipelineExec(
 /**
  * The metrics that the worker counts: `sparkweld.worker.counts` writes them to the first bytes of the column `at`.
  */
-private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTime: SQLMetric, originalRows: SQLMetric) {
+private final case class PipelineCounters(
+    at: Int,
+    kernelTime: SQLMetric,
+    callTime: SQLMetric,
+    originalRows: SQLMetric,
+    repeatedRows: SQLMetric) {
   def add(batch: ColumnarBatch): Unit = {
     val WorkerPipelines(_, bytes, counters) = Constants.shared.workerPipelines
     if (batch.numRows() >= bytes * counters.size) {
@@ -97,6 +103,7 @@ private final case class PipelineCounters(at: Int, kernelTime: SQLMetric, callTi
       kernelTime += 1000 * number("kernelMicros")
       callTime += 1000 * number("callMicros")
       originalRows += number("originalRows")
+      repeatedRows += number("repeatedRows")
     }
   }
 }

@@ -105,7 +105,8 @@ object WeldExplain {
     Option.when(metric("numOutputRows") > 0)(Explained("pipeline_measured",
       s"measured: ${pipeline.udfs.mkString(", ")}: " + f"${metric("numOutputRows")}%,d rows, " +
         f"${metric("kernelTime") / 1e9}%.2f s in kernels, ${metric("callTime") / 1e9}%.2f s in calls, " +
-        f"${metric("originalRows")}%,d rows by the original function, $sent%,d bytes sent, $received%,d received", pipeline.udfs))
+        f"${metric("originalRows")}%,d rows by the original function, ${metric("repeatedRows")}%,d with the result of an equal row, " +
+        f"$sent%,d bytes sent, $received%,d received", pipeline.udfs))
   }
 
   /**
