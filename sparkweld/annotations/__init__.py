@@ -12,7 +12,7 @@ promise is checked when it is made (`checking`), with random cuts, empty chunks 
 Start at `split_types`, then `annotation`, `checking`, and `tables` for the libraries that are annotated already.
 """
 
-from sparkweld.annotations.annotating import annotate, annotation_of, splittable
+from sparkweld.annotations.annotating import annotate, annotation_of, row_local, splittable
 from sparkweld.annotations.annotation import Annotation
 from sparkweld.annotations.checking import check
 from sparkweld.annotations.domains import RowDomain
@@ -35,5 +35,6 @@ from sparkweld.annotations.split_types import (
 
 __all__ = [
     "Annotation", "Broadcast", "Concat", "Count", "Filtered", "Matrix", "Max", "Merge", "Merged", "Min", "Mutated", "RowDomain",
-    "Rows", "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "splittable",
+    "Rows", "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "row_local",
+    "splittable",
 ]  # fmt: skip

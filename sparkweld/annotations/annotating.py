@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 from sparkweld.annotations.annotation import Annotation, Examples, check_signature
 from sparkweld.annotations.checking import check as check_now
 from sparkweld.annotations.errors import AnnotationError
-from sparkweld.annotations.split_types import SplitType
+from sparkweld.annotations.split_types import Rows, SplitType
 from sparkweld.annotations.tables import find
 
 #: Attribute in which `splittable` stores the annotation of a function; it travels with a function that is pickled by value.
 ATTRIBUTE = "__sparkweld_annotation__"
+
+#: Attribute with which `row_local` marks a function.
+ROW_LOCAL = "__sparkweld_row_local__"
 
 _CHECKED: ContextVar[bool] = ContextVar("sparkweld_annotations_checked", default=True)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -65,6 +68,32 @@ def splittable(*args: Any, **options: Any) -> Callable[[_F], _F]:
         return function
 
     return decorate
+
+
+def row_local(function: _F) -> _F:
+    """Declares that a UDF's function is row-local, and returns the function. Raises AnnotationError for other objects.
+
+    Takes the function of a scalar pandas or Arrow UDF, also of iterators. Takes the UDF itself, too, such as one from
+    `predict_batch_udf`. The declaration promises that each row's result depends on this row alone, to the bit, and is the
+    same whenever it is computed. So equal rows may share one result, and rows may be passed in any order and number. Workers
+    check this on some rows.
+    """
+    target = getattr(function, "func", function)  # of PySpark's UDF
+    try:
+        setattr(target, ROW_LOCAL, True)
+    except AttributeError:
+        raise AnnotationError(f"{function!r} cannot be declared row-local: pass the function of a UDF, or the UDF") from None
+    return function
+
+
+def is_row_local(function: object) -> bool:
+    """Whether a UDF's own function is declared row-local, by `row_local` or by an annotation of rows to rows."""
+    if getattr(function, ROW_LOCAL, False) is True:
+        return True
+    own = getattr(function, ATTRIBUTE, None)
+    if not isinstance(own, Annotation) or own.elementwise or own.wants_rows or type(own.returns) is not Rows:
+        return False
+    return all(type(x) is Rows for x in (*own.args, *own.kwargs.values()))
 
 
 def annotation_of(function: object) -> Annotation | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,11 @@ from sparkweld.annotations import (
     annotate,
     annotation_of,
     check,
+    row_local,
     splittable,
     tables,
 )
+from sparkweld.annotations.annotating import is_row_local
 from sparkweld.annotations.containers import concat_rows, equal, take_rows
 from sparkweld.annotations.errors import AnnotationError, DomainError
 
@@ -263,3 +266,33 @@ def test_the_command(tmp_path, source, code, said):
     path.write_text(source)
     ran = subprocess.run([sys.executable, "-m", "sparkweld", "annotations", "check", str(path)], capture_output=True, text=True)
     assert ran.returncode == code and said in ran.stdout + ran.stderr, ran.stdout + ran.stderr
+
+
+def test_row_local_declares_functions_and_udfs():
+    def plain(s):
+        return s
+
+    udf = types.SimpleNamespace(func=lambda s: s)  # as PySpark's UDF holds its function
+    for made, function in ((plain, plain), (udf, udf.func)):
+        assert not is_row_local(function) and row_local(made) is made and is_row_local(function)
+    for other in (len, 3, object()):
+        with pytest.raises(AnnotationError, match="cannot be declared row-local: pass the function of a UDF, or the UDF"):
+            row_local(other)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "options", "declared"),
+    [
+        ((Rows(),), {}, {}, True),
+        ((Rows(), Rows()), {"c": Rows()}, {}, True),
+        ((Rows(), Broadcast(1)), {}, {}, False),
+        ((Rows(),), {"c": Broadcast(1)}, {}, False),
+        ((Mutated(),), {}, {}, False),
+        ((Rows(),), {}, {"returns": Sum()}, False),
+        ((Rows(),), {}, {"elementwise": True}, False),
+        ((Rows(),), {}, {"wants_rows": True}, False),
+    ],
+)
+def test_annotations_of_rows_to_rows_declare_a_function(args, kwargs, options, declared):
+    function = splittable(args, kwargs, **{"returns": Rows(), "check": False, **options})(lambda a, b=None, c=None: a)
+    assert is_row_local(function) is declared

@@ -88,7 +88,7 @@ PYSPARK_LAYERS = {"sparkweld.api", "sparkweld.bridge", "sparkweld.lint", "sparkw
 PY4J_FILES = {"sparkweld/bridge/jvm.py"}
 # Payloads and broadcasts are unpickled as in a worker, with pyspark's own classes, in the compile service only. The code in
 # a fused function's payload runs in Spark's worker.
-PYSPARK_FILES = {"sparkweld/worker/grouping.py"} | {
+PYSPARK_FILES = {"sparkweld/worker/grouping.py", "sparkweld/worker/row_local.py"} | {
     f"udf_compiler/{name}.py"
     for name in (
         *("backends/aggregates/row_values", "backends/cascades/full_models", "backends/cascades/substitution"),
@@ -205,7 +205,7 @@ LATE = {
     "sparkweld/worker/grouping.py": (("pyspark.sql.conversion",), "PySpark 4.0 and 4.1 lack it, and never run this function"),
     "sparkweld/worker": (("pyarrow",), _BY_VALUE),
     "udf_compiler/backends/worker_pipelines/payload.py": (
-        ("collections.abc", "pandas", "pyarrow", "pyspark", "sparkweld.worker", "sys"), _BY_VALUE,
+        ("collections.abc", "importlib", "pandas", "pyarrow", "pyspark", "sys"), _BY_VALUE,
     ),
     "udf_compiler/function/table_functions.py": (("pyspark.sql.conversion",), _BY_VALUE),
     "udf_compiler/function/wrappers.py": (("pyspark.pandas",), "it takes a second, and only its own functions need it"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sparkweld.annotations.annotating import is_row_local
 from sparkweld.contract.constants import SCALAR_ARROW, SCALAR_ARROW_ITERATOR, SCALAR_PANDAS, SCALAR_PANDAS_ITERATOR
 from sparkweld.contract.requests import Udf
 from sparkweld.reasons import refusal
@@ -54,7 +55,8 @@ class Chain:
         self.return_type = commands[-1].return_type
         self.iterates, self.arrow = (udfs[0].eval_type in kinds for kinds in (_ITERATORS, _ARROW))
         if self.iterates:
-            self.payloads = [batch_command(self.payloads[0], self.return_type, self.arrow)]
+            in_pieces = is_row_local(self.functions[0])
+            self.payloads = [batch_command(self.payloads[0], self.return_type, self.arrow, in_pieces)]
         self.exact = any(options_of(f).exact for f in self.functions)
         for function, udf in zip(self.functions, udfs, strict=True):
             if options_of(function).backend == "python":

@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from sparkweld.annotations.containers import equal
-from sparkweld.annotations.split_types import Rows
 from sparkweld.contract.expressions import Expression
 from sparkweld.contract.replies import FusedGroup, FusedReply
 from sparkweld.contract.requests import PipelineRequest, Settings, Udf
@@ -36,9 +34,11 @@ from sparkweld.reasons import refusal
 from sparkweld.worker.function import Column, Form, Plan, Siblings, result_name
 from udf_compiler.backends.worker_pipelines.black_boxes import is_plain, missing_of, source_of
 from udf_compiler.backends.worker_pipelines.chains import Chain, chain_of
+from udf_compiler.backends.worker_pipelines.declared import declared_group, is_declared
 from udf_compiler.backends.worker_pipelines.estimate import may_repeat, saved
 from udf_compiler.backends.worker_pipelines.payload import FEW_ROWS, MOST_BYTES, command, metrics_command, pickled
 from udf_compiler.backends.worker_pipelines.stand_ins import StandIns
+from udf_compiler.backends.worker_pipelines.synthetic import synthetic_arguments
 from udf_compiler.boundary.series import COLUMN_TYPES, SPARK_TYPES, check_names, check_safely, dtypes_by_nulls, series_of_column
 from udf_compiler.eval_types import kind_of
 from udf_compiler.eval_types.batches import per_batch
@@ -58,7 +58,6 @@ _ARROW = ScalarArrow()
 _INTEGERS = ("byte", "short", "integer", "long")
 #: Columns of these types have another dtype or other values in a batch with NULLs.
 _STATEFUL = (*_INTEGERS, "date")
-_PROBE_ROWS = 40
 #: Up to this number of such columns, each subset with NULLs has a form; beyond it, only the empty and the full set have one.
 _MOST_COMBINED = 2
 #: The largest relative difference between kernels and the library that the check accepts (libm functions differ).
@@ -141,7 +140,15 @@ class _Siblings:
         self.calls = 0  # of annotated functions in the traces, before equal calls are merged
 
     def group(self, numbers: Sequence[int]) -> FusedGroup:
-        """Returns the group of the reply to a fuse request; `numbers`: those of the chains."""
+        """Returns the group of the reply to a fuse request; `numbers`: those of the chains.
+
+        A chain that is declared row-local is a group by itself. Refuses (SW641) several chains with one of these.
+        """
+        if any(map(is_declared, self.chains)):
+            if len(self.chains) > 1:
+                raise refusal("SW641", self.name, function=self.name)
+            at = [argument for _, argument in self.arguments]
+            return declared_group(self.chains[0], numbers[0], at, self.taken[0], self.columns, self.confs)
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
         for some in others:
@@ -303,7 +310,7 @@ class _Siblings:
         """
         with_nulls = (False, True) if self.arrow else (False,)
         for number, form, nulls in [(n, form, nulls) for n, form in enumerate(made.forms) for nulls in with_nulls]:
-            args = _made_up(form, nulls)
+            args = synthetic_arguments(form, nulls)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
@@ -342,41 +349,6 @@ def _argument(capture: Capture, fields: dict[str | None, Any], arrow: bool) -> A
     if None in fields:
         return fields[None]
     return TracedStructArray(capture.loop(), list(fields.items())) if arrow else TracedFrame(capture.loop(), fields)  # type: ignore[arg-type]
-
-
-def _made_up(form: Form, nulls: bool) -> tuple[Any, ...]:
-    """Returns synthetic arguments of a form's dtypes. `nulls`: Arrow arrays contain NULLs."""
-    rng = np.random.default_rng(0)
-    parts: dict[int, dict[str | None, Any]] = {}
-    for column in form.columns:
-        if column.arrow:
-            example = _array_made_up(column, rng, nulls)
-        elif column.date:
-            days = rng.integers(0, 20_000, _PROBE_ROWS).astype("datetime64[D]").astype(object)
-            days[: _PROBE_ROWS // 4 * column.has_none] = None
-            example = pd.Series(days)
-        elif column.dtype.startswith("float"):
-            example = pd.Series(rng.uniform(0.5, 3, _PROBE_ROWS).astype(column.dtype))
-        else:
-            example = Rows(dtype="str" if column.text else column.dtype).example(rng, _PROBE_ROWS).reset_index(drop=True)
-        parts.setdefault(column.argument, {})[column.field] = example
-    return tuple(_argument_made_up(fields, form.columns[0].arrow) for fields in parts.values())
-
-
-def _argument_made_up(fields: dict[str | None, Any], arrow: bool) -> Any:
-    if None in fields:
-        return fields[None]
-    return pa.StructArray.from_arrays(list(fields.values()), names=list(fields)) if arrow else pd.DataFrame(fields)
-
-
-def _array_made_up(column: Column, rng: np.random.Generator, nulls: bool) -> pa.Array:
-    if column.text:
-        values = Rows(container="array", dtype="str").example(rng, _PROBE_ROWS)
-    else:
-        values = rng.uniform(0.5, 3, _PROBE_ROWS) if column.dtype in ("float", "double") else rng.integers(0, 100, _PROBE_ROWS)
-    made = pa.array(values.tolist() if column.text else values, mask=(rng.random(_PROBE_ROWS) < 0.25) if nulls else None)
-    type = pa.type_for_alias(column.dtype)
-    return made.cast(pa.int32()).cast(type) if pa.types.is_date(type) else made.cast(type)
 
 
 def _without_examples(form: Form) -> Form:

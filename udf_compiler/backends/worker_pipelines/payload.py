@@ -34,7 +34,7 @@ _DTYPES = {
 
 def command(
     plan: bytes, number: int, originals: Sequence[bytes], taken: Taken, return_type: Any, confs: Confs, few: int = FEW_ROWS,
-    arrow: bool = False,
+    arrow: bool = False, module: str = "sparkweld.worker.function",
 ) -> bytes:  # fmt: skip
     """Returns the command of a function that computes a result of `plan` (see `function.load`) in place of the chain of
     `originals`.
@@ -44,6 +44,7 @@ def command(
     - `arrow`: the originals are Arrow UDFs, so it also accepts arrays without `sparkweld_starts`.
     - `confs`: the settings that the worker of a pandas UDF receives.
     - `few`: a task imports pipelines only after this number of rows; until then the originals run.
+    - `module`: its `load` returns the function.
     """
     chain = functools.partial(_by_value(_chain), _by_value(_functions), tuple(originals), tuple(taken))
     if arrow:
@@ -51,16 +52,18 @@ def command(
     else:
         conversions = _by_value(_conversions)(number, return_type, dict(confs))
     unfused = _by_value(_unfused)(chain, conversions, _by_value(in_arrow_batches))
-    function = _by_value(_fused)(plan, number, unfused, conversions, _DTYPES.get(return_type.typeName()), few)
+    function = _by_value(_fused)(plan, number, unfused, conversions, _DTYPES.get(return_type.typeName()), few, module)
     return cloudpickle.dumps((function, return_type))  # type: ignore[no-any-return]
 
 
-def batch_command(iterator: bytes, return_type: Any, arrow: bool = False) -> bytes:
+def batch_command(iterator: bytes, return_type: Any, arrow: bool = False, in_pieces: bool = False) -> bytes:
     """Returns the command of a function of one batch, equivalent to the iterator UDF of the command `iterator`.
 
-    The iterator UDF must treat all batches equally. `arrow`: it takes Arrow arrays.
+    The iterator UDF must treat all batches equally. `arrow`: it takes Arrow arrays. `in_pieces`: it may return a batch's rows in
+    several results.
     """
-    return cloudpickle.dumps((_by_value(_each_batch)(iterator, arrow), return_type))  # type: ignore[no-any-return]
+    made = _by_value(_pieces_of_batches if in_pieces else _each_batch)(iterator, arrow)
+    return cloudpickle.dumps((made, return_type))  # type: ignore[no-any-return]
 
 
 def cut_command(originals: Sequence[bytes], inner: int, return_type: Any) -> bytes:
@@ -112,7 +115,7 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fused(
-    plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns: str | None, few: int
+    plan: bytes, number: int, unfused: Callable[[], Any], conversions: Any, returns: str | None, few: int, module: str
 ) -> Callable[..., Any]:
     """Returns the fused function; the original runs for the first `few` rows unless the module is already imported.
 
@@ -133,12 +136,12 @@ def _fused(
 
         if not loaded:
             seen += len(args[0])
-            if seen <= few and "sparkweld.worker.function" not in sys.modules:
+            if seen <= few and module not in sys.modules:
                 return original()(*args, **kwargs)
             try:
-                from sparkweld.worker.function import load
+                from importlib import import_module
 
-                loaded.append(load(plan, number, original, conversions, returns))
+                loaded.append(import_module(module).load(plan, number, original, conversions, returns))
             except Exception as error:  # noqa: BLE001 - whatever fails in the package here, the original runs
                 print(f"SparkWeld: the original UDF runs: {type(error).__name__}: {error}", file=sys.stderr)
                 loaded.append(original())
@@ -176,6 +179,56 @@ def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
             results.append(verify_return_type(made[0](batches()), expected))
         given.append(args[0] if len(args) == 1 else args)
         return next(results[0])
+
+    return each
+
+
+def _pieces_of_batches(iterator: bytes, arrow: bool) -> Callable[..., Any]:
+    """Returns a function of one batch that concatenates the results of the iterator UDF for it.
+
+    The code before the UDF's loop runs once. If the UDF requests the next batch before it has returned the rows of one, its input
+    ends. It is then started anew for the next batch. Pickled by value.
+    """
+    given: list[Any] = []
+    functions: list[Any] = []
+    results: list[Any] = []
+
+    def batches():  # type: ignore[no-untyped-def]
+        while given:
+            yield given.pop()
+        results.clear()
+
+    def each(*args):  # type: ignore[no-untyped-def]
+        import pandas as pd
+        import pyarrow as pa
+        from pyspark.core.broadcast import Broadcast
+        from pyspark.serializers import CPickleSerializer
+
+        if not functions:
+            made = CPickleSerializer().loads(iterator)
+            if isinstance(made, Broadcast):
+                made = CPickleSerializer().loads(made.value)
+            functions.append(made[0])
+        given[:] = [args[0] if len(args) == 1 else args]
+        if not results:
+            results.append(functions[0](batches()))
+        now = results[0]
+        pieces: list[Any] = []
+        try:
+            while sum(len(piece) for piece in pieces) < len(args[0]):
+                pieces.append(next(now))
+        except StopIteration:
+            results.clear()
+        except BaseException:
+            results.clear()
+            raise
+        if len(pieces) == 1:
+            return pieces[0]
+        if arrow:
+            return pa.concat_arrays(pieces)
+        if len({str(getattr(piece, "dtypes", None)) for piece in pieces}) > 1:
+            pieces = [piece.astype(object) for piece in pieces]  # PySpark converts each of them by itself
+        return pd.concat(pieces, ignore_index=True)
 
     return each
 
