@@ -20,6 +20,7 @@ REPLIES = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import encoder_cases  # noqa: E402
 import etl_functions  # noqa: E402 - the path to it is set above
 import etl_pipelines  # noqa: E402
 import everyday_cases  # noqa: E402
@@ -47,7 +48,7 @@ cloudpickle.register_pickle_by_value(etl_pipelines)
 cloudpickle.register_pickle_by_value(etl_functions)
 
 #: Name -> module with cases whose CPU time is measured.
-CPU_CASES = {"never_slower_cases": never_slower_cases, "everyday_cases": everyday_cases}
+CPU_CASES = {"never_slower_cases": never_slower_cases, "everyday_cases": everyday_cases, "encoder_cases": encoder_cases}
 
 
 class Worker:
