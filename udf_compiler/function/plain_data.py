@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from udf_compiler.frontends.tracing.constants import ConstantSet, FrameConstant, PandasConstant, constant_date
+from udf_compiler.frontends.tracing.large_dicts import FEW, LargeDict, LargeFrozenSet, LargeSet
 from udf_compiler.function.bytecode import Use
 
 #: Types whose values are immutable and hold nothing else.
@@ -113,7 +114,8 @@ def _copy_sequence(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use,
 
 
 def _copy_mapping(value: Any, rebuild: _Rebuild, remember: _Remember, use: Use, snapshot: Snapshot) -> Any:
-    copy: dict[Any, Any] = collections.OrderedDict() if type(value) is collections.OrderedDict else {}
+    plain = LargeDict() if type(value) is dict and len(value) > FEW else {}
+    copy: dict[Any, Any] = collections.OrderedDict() if type(value) is collections.OrderedDict else plain
     if type(value) is not types.MappingProxyType:
         remember(copy)
     try:
@@ -135,6 +137,9 @@ def _copy_set(value: Any, use: Use, snapshot: Snapshot) -> Any:
     elements = list(copy)
     if elements != list(value):  # dates have other hashes in each process
         return ConstantSet(copy)
+    if len(copy) > FEW:
+        large = (LargeSet if type(copy) is set else LargeFrozenSet)(elements)
+        copy = large if list(large) == elements else copy
     snapshot.add(use, lambda: list(copy) == elements)
     return copy
 

@@ -25,6 +25,8 @@ from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.stand_ins import stand_in
 from udf_compiler.frontends.python.kinds import KINDS
 from udf_compiler.frontends.python.output_calls import printed, user_frame
+from udf_compiler.frontends.python.path_explorer import is_exploring
+from udf_compiler.frontends.python.regions import tables
 from udf_compiler.frontends.tracing.dispatch import Dispatch
 
 _ATTRIBUTES: dict[type, Callable[[Any, str], Any]] = {
@@ -54,6 +56,12 @@ class _Dispatch(Dispatch):
 
     def class_of_frame(self, x: object) -> type:
         return FrameStandIn  # type: ignore[no-any-return]
+
+    def looked_up(self, table: Any, key: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
+        return tables.lookup(table, key, missing) if is_exploring() else None
+
+    def is_key(self, table: Any, key: Any) -> Any:
+        return tables.contains(table, key) if is_exploring() else None
 
     def attribute(self, x: Any, name: str) -> Any:
         return _ATTRIBUTES[type(x)](x, name)

@@ -28,13 +28,14 @@ from udf_compiler.frontends.python import (
     zone_classes,
 )
 from udf_compiler.frontends.tracing.constants import ConstantDate, ConstantDatetime, unwrapped
+from udf_compiler.frontends.tracing.large_dicts import LARGE
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, exact_class
 from udf_compiler.frontends.tracing.values import raw
 from udf_compiler.function.libraries import is_library
 
 #: Guarded subclass of a constant -> the class that it represents.
-_GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime}
+_GUARDED: dict[type, type] = {ConstantDate: datetime.date, ConstantDatetime: datetime.datetime, **LARGE}
 
 #: Py_TPFLAGS_HEAPTYPE.
 _MADE_IN_PYTHON = 1 << 9

@@ -22,11 +22,9 @@ from udf_compiler.frontends.tracing.constants import ConstantDate, unwrapped
 from udf_compiler.frontends.tracing.enum_members import EnumCopy, data_of
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.frames import METHOD_LOADS, offset_of
+from udf_compiler.frontends.tracing.large_dicts import FEW
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn
-
-#: The most keys of a table: more create too many paths.
-_KEY_LIMIT = 256
 
 _METHODS = frozenset(("get", "__contains__"))
 _UNKNOWN = object()
@@ -37,7 +35,7 @@ def hash_of(x: Any) -> int:
     run = explorer()
     found = _keys(_user_frame()) if run.keys is None and not (run.inside or run.walks) else run.keys
     keys = None if found is None else list(dict.fromkeys(map(data_of, _parts(found))))
-    if keys is None or len(keys) > _KEY_LIMIT or not all(map(_is_simple, keys)):
+    if keys is None or len(keys) > FEW or not all(map(_is_simple, keys)):
         refuse("SW601")
     for key in keys:
         if _decide_equal(x, key):

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sparkweld.ir.time_formats import written_items
-from udf_compiler.frontends.tracing.session import refuse
+from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import StandIn, absent_of
 from udf_compiler.frontends.tracing.values import BINARY, COMPARISONS, UNARY, Traced, raw
 
@@ -110,7 +110,8 @@ class ConstantSet(Guarded):
         return type(self._constant)
 
     def __contains__(self, x: Any) -> bool:
-        return x in self._constant
+        found = current().dispatch.is_key(self, x) if isinstance(x, Traced) else None
+        return x in self._constant if found is None else bool(found)
 
     def __len__(self) -> int:
         return len(self._constant)

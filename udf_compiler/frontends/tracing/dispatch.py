@@ -56,6 +56,14 @@ class Dispatch:
         """Returns the object that a rebuilt function sees in place of a module, class or function; None if unsupported."""
         return None
 
+    def looked_up(self, table: Any, key: Any, missing: Callable[[], Any]) -> tuple[Any] | None:
+        """Returns the value of a key of the row in a constant dict, or that of `missing`, in a tuple; None if unsupported."""
+        return None
+
+    def is_key(self, table: Any, key: Any) -> Any:
+        """Tests whether a constant dict or set has a key of the row; None if unsupported."""
+        return None
+
     def class_of_frame(self, x: object) -> type:
         """Returns the `__class__` of a value that user code sees as a DataFrame."""
         return type(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparkweld.ir.ops.string_functions import LONGEST_REPLACEMENT
+from udf_compiler.frontends.tracing.large_dicts import is_dict
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
 from udf_compiler.frontends.tracing.values import raw
@@ -12,7 +13,7 @@ from udf_compiler.frontends.tracing.values import raw
 
 def translations(table: Any, call: str) -> tuple[str, ...]:
     """Returns the parameters of the op `translate` for a table of `str.translate`; empty if it changes nothing. Refuses SW262."""
-    if type(table) is not dict or not all(type(k) in (int, str) for k in table):
+    if not is_dict(table) or not all(type(k) in (int, str) for k in table):
         refuse("SW262", call=call, what=f"{raw(table)} as the table")
     pairs = {}
     for code, to in table.items():

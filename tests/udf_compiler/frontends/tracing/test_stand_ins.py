@@ -46,7 +46,7 @@ _BASES = {
 #: Classes with the methods of a stand-in that user code never receives.
 _INTERNAL = {
     "Bounded", "Columns", "Terms", "_Copy", "Walk", "Constants", "LazyMember", "_Naming", "ConstantDate", "ConstantDatetime",
-    "FileName", "FilePath", "_Submodules", "Traces", "_Recorder", "_Watched", "Closure", "Constant", "EnumClass",
+    "FileName", "FilePath", "_Submodules", "Traces", "_Recorder", "_Watched", "Closure", "Constant", "EnumClass", "LargeDict",
     "Module", "Sequential", "ModuleDict",  # the bases of users' own classes, which refuse every other name of PyTorch's
 }  # fmt: skip
 _LIKE_A_STAND_IN = (

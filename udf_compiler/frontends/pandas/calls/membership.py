@@ -22,6 +22,7 @@ from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.pandas.strings import is_missing, text_series
 from udf_compiler.frontends.tracing.constants import unwrapped
+from udf_compiler.frontends.tracing.large_dicts import is_dict
 from udf_compiler.frontends.tracing.lower import BY_VALUE, constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.utf8 import check_text
@@ -170,7 +171,7 @@ def series_map(series: TracedSeries, arg: Any, na_action: Any = None) -> TracedS
     if na_action is not None:
         refuse("SW262", call=call, what="the argument na_action=")
     series.kind.check_numeric(call)
-    if not isinstance(arg, pd.Series) and (type(arg) is not dict):
+    if not isinstance(arg, pd.Series) and not is_dict(arg):
         refuse("SW251", call=f"Series.map with {raw(arg)}")
     mapper = arg if isinstance(arg, pd.Series) else run_prototype(call, lambda: pd.Series(arg, dtype=None if arg else np.float64))
     if len(mapper) > TABLE_LIMIT or not mapper.index.is_unique:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sparkweld.ir.types import BOOL, F64
 from udf_compiler.frontends.pandas.series import TracedSeries
+from udf_compiler.frontends.tracing.large_dicts import is_dict
 from udf_compiler.frontends.tracing.lower import constant_of, is_number, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw, refuse_in_place
@@ -44,7 +45,7 @@ def replace(
 
 def _pairs(to_replace: Any, value: Any, call: str) -> list[tuple[Any, Any]]:
     """Returns (value, replacement) pairs with distinct values."""
-    if type(to_replace) is dict and value is None:
+    if is_dict(to_replace) and value is None:
         pairs = list(to_replace.items())
     elif isinstance(to_replace, list | tuple) and is_number(value):
         pairs = [(key, value) for key in to_replace]

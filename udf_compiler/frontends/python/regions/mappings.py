@@ -31,6 +31,7 @@ from udf_compiler.frontends.python.regions.tables import Display, lookup
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.large_dicts import is_dict
 from udf_compiler.frontends.tracing.session import current as session
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import raw
@@ -274,7 +275,7 @@ def recorded(x: Any, outer: dict[int, Any] | None, of_json: bool = False) -> Any
     if type(x) is Mapping and x.log is None:
         x.check_owned()
         known = x.known
-    elif type(known) is not dict or id(x) not in (outer or ()):
+    elif not is_dict(known) or id(x) not in (outer or ()):
         return x
     if not known or not all(type(key) is str for key in known):
         return x
@@ -335,7 +336,7 @@ def _setdefault(x: Mapping, key: Any, default: Any = None) -> Any:
 
 def _update(x: Mapping, other: Any = ()) -> None:
     other = unwrapped(read(other))
-    if type(other) not in (dict, Display):
+    if not is_dict(other) and type(other) is not Display:
         refuse("SW251", call="dict.update of a value of the row")
     for key, value in other.items():
         x.set(key, value)

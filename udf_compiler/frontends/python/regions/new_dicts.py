@@ -18,6 +18,7 @@ from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.enum_members import EnumCopy
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.large_dicts import LargeDict
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
 
@@ -67,7 +68,7 @@ def constructed(kind: type, args: list[Any], kwargs: dict[str, Any]) -> Mapping 
         made_.log = (of.key_list, of.value_list)
     elif type(of) is TracedPairs and kind is not collections.Counter:
         made_.log = (of.parts[0], of.parts[1])
-    elif type(of) in (dict, Display, list, tuple, str):
+    elif type(of) in (dict, LargeDict, Display, list, tuple, str):
         made_.known = dict(as_python(kind, of))
     elif args:
         return None
@@ -95,7 +96,7 @@ def of_keys(items: Any) -> Mapping:
 def of_constant_keys(items: Any, value: Any = None) -> Mapping | None:
     """Returns ``dict.fromkeys(items, value)`` of constants; None for other keys, and for a value that may change."""
     known = unwrapped(items)
-    if type(known) not in (list, tuple, str, dict) and not isinstance(known, EnumCopy):
+    if type(known) not in (list, tuple, str, dict, LargeDict) and not isinstance(known, EnumCopy):
         return None
     plain = value is None or is_scalar(value) or type(value) in (bool, int, float, str)
     if not plain or any(issubclass(type(key), Traced | tuple) for key in known):

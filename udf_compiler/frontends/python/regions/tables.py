@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from sparkweld.ir import Value
 from sparkweld.ir.ops import IsIn, Lookup
 from sparkweld.ir.types import BOOL, F64, I64, STR
+from udf_compiler.frontends.python.conditions import both
 from udf_compiler.frontends.python.new_lists import element_value, kind_of
 from udf_compiler.frontends.python.numbers import MAX, MIN, make_bool, make_int
 from udf_compiler.frontends.python.of_text import element
@@ -18,6 +19,7 @@ from udf_compiler.frontends.python.regions.tuple_tables import MOST, TupleTable,
 from udf_compiler.frontends.python.values import TracedScalar, is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
+from udf_compiler.frontends.tracing.large_dicts import FEW
 from udf_compiler.frontends.tracing.session import current, refuse
 from udf_compiler.frontends.tracing.stand_ins import in_place
 from udf_compiler.frontends.tracing.utf8 import is_utf8
@@ -27,9 +29,8 @@ _TYPES = {bool: ("bool", BOOL), int: ("int", I64), float: ("float", F64), str: (
 #: Kinds of values of the row that large tables serve -> the class of the keys that may equal them.
 _CLASSES = {"int": int, "str": str}
 
-#: The most keys that fork the path (`frontends.python.lookups`), and those that fork within a region, where the states that
-#: differ in constants would multiply.
-_FEW, _FEW_INSIDE = 256, 4
+#: The most keys that fork the path within a region, where the states that differ in constants would multiply.
+_FEW_INSIDE = 4
 #: As above, of a tuple or a list, whose first elements are the likely ones.
 _FEW_LISTED = 16
 #: The longest list whose elements are values of the row, for an index of the row.
@@ -151,7 +152,21 @@ def contains(container: Any, x: Any) -> Any:
     if type(x) is tuple:
         return _has_tuple(unwrapped(container), x)
     table = _table(container, x)
-    return None if table is None else make_bool(explorer().loop.emit(table.members, x.value))
+    if table is None:
+        return None
+    value, exact = _searched(x)
+    return make_bool(both(explorer().loop, exact, explorer().loop.emit(table.members, value)))
+
+
+def _searched(x: TracedScalar) -> tuple[Value, Value]:
+    """Returns the value to look up, and whether a key may equal it: an int equals a float of the same value."""
+    loop = explorer().loop
+    if x.kind != "float":
+        return x.value, loop.const(True, BOOL)
+    whole = loop.call("equal", loop.call("floor", x.value), x.value)
+    above = loop.call("greater_equal", x.value, loop.const(-(2.0**63), F64))
+    exact = both(loop, whole, both(loop, above, loop.call("less", x.value, loop.const(2.0**63, F64))))
+    return loop.cast(loop.select(exact, x.value, loop.const(0.0, F64)), I64), exact
 
 
 def _has_tuple(known: Any, x: tuple[Any, ...]) -> Any:
@@ -210,15 +225,15 @@ def lookup(container: Any, x: Any, missing: Callable[[], Any]) -> tuple[Any] | N
     if table is None:
         return None
     run = explorer()
+    if table.pairs is None and not _is_table(list(table.values)):
+        return None
+    value, exact = _searched(x)
     if table.pairs is None:
-        values = list(table.values)
-        if not _is_table(values):
-            return None
-        place = run.loop.emit(table.places, x.value)
-        return _at_place(values, run.loop.is_valid(place), run.loop.value_of(place), missing)
+        place = run.loop.emit(table.places, value)
+        return _at_place(list(table.values), both(run.loop, exact, run.loop.is_valid(place)), run.loop.value_of(place), missing)
     kind, op = table.pairs
-    found = run.loop.emit(op, x.value)
-    if not run.decide(run.loop.is_valid(found)):
+    found = run.loop.emit(op, value)
+    if not run.decide(both(run.loop, exact, run.loop.is_valid(found))):
         return (missing(),)
     return (TracedScalar(kind, run.loop.value_of(found)),)
 
@@ -271,19 +286,22 @@ class Table:
 def _table(container: Any, x: Any) -> Table | None:
     """Returns the table of a container, if it serves `x` better than a path for each key."""
     known = unwrapped(container)
-    few = _FEW_INSIDE if explorer().inside else _FEW
+    few = _FEW_INSIDE if explorer().inside else FEW
     if type(known) in (tuple, list):
         few = max(few, _FEW_LISTED)
     elif not issubclass(type(known), dict | set | frozenset):
         return None
     if not few < len(known) <= MOST:
         return None
-    if not is_scalar(x) or x.numpy or x.kind not in _CLASSES:
+    kind = "" if not is_scalar(x) or x.numpy else "int" if x.kind == "float" else x.kind
+    if kind not in _CLASSES:
+        return None
+    if x.kind == "float" and any(type(key) is int and not MIN <= key <= MAX for key in known):
         return None
     tables: dict[tuple[int, str], Table] = current().tables
-    table = tables.get((id(known), x.kind))
+    table = tables.get((id(known), kind))
     if table is None or not table.is_of(known):
-        table = tables[id(known), x.kind] = Table(known, x.kind)
+        table = tables[id(known), kind] = Table(known, kind)
     return None if table.keys is None else table
 
 

@@ -17,6 +17,7 @@ from udf_compiler.frontends.pandas.calls import list_tables
 from udf_compiler.frontends.pandas.calls.strings.mapping import known_text, plain
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import is_missing, optional, some_string, text_series, validity
+from udf_compiler.frontends.tracing.large_dicts import is_dict
 from udf_compiler.frontends.tracing.lower import constant_of, run_prototype
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw, refuse_in_place
@@ -72,7 +73,7 @@ def map_(s: Any, arg: Any, na_action: Any = None) -> Any:
     call, arg = "Series.map", constant_of(arg)
     if na_action not in (None, "ignore"):
         refuse("SW262", call=call, what=f"na_action={raw(na_action)}")
-    if type(arg) is not dict and not isinstance(arg, pd.Series):
+    if not is_dict(arg) and not isinstance(arg, pd.Series):
         if not callable(arg) or isinstance(arg, Traced | np.ufunc):
             refuse("SW251", call=f"{call} with {raw(arg)}")
         return apply_function(s, arg, call, ignore_missing=na_action == "ignore")
@@ -143,7 +144,7 @@ def replace(s: Any, to_replace: Any = None, value: Any = None, *, inplace: Any =
     refuse_in_place(inplace, call)
     if regex is not False:
         refuse("SW262", call=call, what="the argument regex=")
-    if type(to_replace) is dict and value is None:
+    if is_dict(to_replace) and value is None:
         pairs = dict(to_replace)
     elif type(to_replace) is list and type(value) is str:
         pairs = dict.fromkeys(to_replace, value)
