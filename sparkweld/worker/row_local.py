@@ -65,9 +65,10 @@ def _stage() -> int | None:
 class Order:
     """Chooses, by the time per row, how many rows a call takes, and whether those are passed by the length of their strings."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: tuple[int, ...] = _SIZES) -> None:
         self.size: int | None = None  # None: the rows as they are, as many as a batch of Spark has
-        self._left = [size for _ in range(_TRIALS) for size in (None, *_SIZES)]
+        self._sizes = sizes
+        self._left = [size for _ in range(_TRIALS) for size in (None, *sizes)]
         self._best: dict[int | None, float] = {}
 
     @property
@@ -84,7 +85,7 @@ class Order:
         size = self._left.pop(0)
         self._best[size] = min(seconds, self._best.get(size, seconds))
         if not self._left:
-            fastest = min(_SIZES, key=self._best.__getitem__)
+            fastest = min(self._sizes, key=self._best.__getitem__)
             self.size = fastest if self._best[fastest] < (1 - _GAIN) * self._best[None] else None
 
 
@@ -98,13 +99,9 @@ class State:
         self.name, self.stage = name, stage
         self.function: Callable[..., Any] | None = None
         self.checked = self.off = False
-        self.order, self.repeats, self.reuse, self.cache = Order(), Payoff(), Payoff(), ResultCache()
+        self.order, self.order_of_series = Order(), Order((sys.maxsize,))
+        self.repeats, self.reuse, self.cache = Payoff(), Payoff(), ResultCache()
         self.seconds_per_row, self.rows = 0.0, 0
-
-    @property
-    def tries(self) -> bool:
-        """Whether the next rows are a trial of their order and of the rows per call."""
-        return self.checked and self.order.tries and self.rows >= _TRIED_AFTER
 
     def stop(self, why: str) -> None:
         """Turns everything off, with one warning."""
@@ -148,13 +145,14 @@ class RowLocal:
 
 class Batch:
     """One call of the function. Results of arrays are arrays, and those of Series are Series, which may share the memory of the
-    function's next result. So Series take one call, and nothing of them is cached.
+    function's next result. So the rows of Series take one call, which may be ordered, and nothing of them is cached.
     """
 
     def __init__(self, owner: RowLocal, args: tuple[Any, ...], starts: pa.BooleanArray | None) -> None:
         self.owner, self.state, self.args, self.rows = owner, owner.state, args, len(args[0])
         self.in_arrow = starts is not None
         self.most = self.rows if starts is None else _largest(starts)
+        self.order = self.state.order if self.in_arrow else self.state.order_of_series
         self._lengths: np.ndarray | None = None
 
     @property
@@ -187,16 +185,15 @@ class Batch:
         """Returns the results of the batch. Each distinct row is passed once while that pays."""
         state, began = self.state, time.perf_counter()
         wanted = state.repeats.wanted()
-        columns = columns_of(self.args) if wanted or self.in_arrow else None
-        if columns is None:
-            return self._scored(np.arange(self.rows))
-        steady = self.in_arrow and self.is_steady
-        self._lengths = lengths_of(columns) if steady else None
-        if not wanted:
+        columns = columns_of(self.args) if wanted or self.order.tries or self.order.size else None
+        if columns is not None and self.is_steady:
+            self._lengths = lengths_of(columns)
+        if columns is None or not wanted:
             return self._scored(np.arange(self.rows))
         distinct = distinct_of(columns, self.rows)
         looked_up = time.perf_counter() - began
-        made, order = self._of_distinct(columns, distinct) if steady else (self._scored(distinct.first), distinct.first)
+        caches = self.in_arrow and self.is_steady
+        made, order = self._of_distinct(columns, distinct) if caches else (self._scored(distinct.first), distinct.first)
         began = time.perf_counter()
         result = made if len(order) == self.rows and order is distinct.first else take(made, _places(distinct, order))
         looked_up += time.perf_counter() - began
@@ -228,22 +225,23 @@ class Batch:
     def _scored(self, at: np.ndarray) -> Any:
         """Returns the function's results for these rows, in their order."""
         state, pieces, done = self.state, [], 0
-        while self._lengths is not None and state.tries and len(at) - done >= _TRIED:
-            rows, began = at[done : done + _TRIED], time.perf_counter()
-            pieces.append(self._in_order(rows, state.order.next()))
-            state.order.add((time.perf_counter() - began) / len(rows))
-            done += len(rows)
-        if done < len(at):
+        tries = self._lengths is not None and state.checked and state.rows >= _TRIED_AFTER
+        while done < len(at):
+            is_trial = tries and self.order.tries and len(at) - done >= _TRIED
+            rows = at[done : done + _TRIED] if is_trial and self.in_arrow else at[done:]
             began = time.perf_counter()
-            pieces.append(self._in_order(at[done:], None if self._lengths is None else state.order.size))
-            state.seconds_per_row = (time.perf_counter() - began) / (len(at) - done)
+            pieces.append(self._in_order(rows, self.order.next() if is_trial else self.order.size))
+            state.seconds_per_row = (time.perf_counter() - began) / len(rows)
+            if is_trial:
+                self.order.add(state.seconds_per_row)
+            done += len(rows)
         return concat(pieces)
 
     def _in_order(self, at: np.ndarray, size: int | None) -> Any:
         """Returns the results for these rows, in their order. `size`: rows of a call, by length; None: as they are."""
         if size is None or self._lengths is None:
             return concat([self._called(at[i : i + self.most]) for i in range(0, len(at), self.most)])
-        order = np.argsort(self._lengths[at], kind="stable")
+        order, size = np.argsort(self._lengths[at], kind="stable"), min(size, self.most)
         made = concat([self._called(at[order[i : i + size]]) for i in range(0, len(at), size)])
         back = np.empty(len(at), np.int64)
         back[order] = np.arange(len(at))

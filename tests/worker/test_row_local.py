@@ -177,6 +177,20 @@ def test_later_batches_find_earlier_results():
     assert calls == [64, 16, 16, 16, 16, 1500, 500]  # 2,000 distinct rows in calls of at most a batch of Spark; then none
 
 
+def test_no_call_takes_more_rows_than_a_batch_of_spark(monkeypatch):
+    monkeypatch.setattr(workers, "_TRIED_AFTER", 0)
+    conversions = lambda arrays: [a.to_pandas() for a in arrays], lambda result, rows: pa.array(result)
+    loaded = workers.load(b"digest lengths", 0, lambda: lengths, conversions, None)
+    starts = pa.array(np.arange(N) % 50 == 0)
+    for size in (None, 256, 32):
+        loaded.state.checked, loaded.state.order = True, workers.Order()
+        loaded.state.order.size, loaded.state.order._left = size, []
+        got = loaded(TEXTS["new"], sparkweld_starts=starts)
+        assert got.to_pylist() == [len(t) for t in NEW] and max(CALLS) == min(size or 50, 50)
+        loaded.state.cache = workers.ResultCache()
+        CALLS.clear()
+
+
 def test_rows_are_passed_by_length_where_that_is_faster(monkeypatch):
     monkeypatch.setattr(workers, "_TRIED_AFTER", 0)
     clock = [0.0]
@@ -208,6 +222,23 @@ def test_series():
         assert repr(got.map(np.ndarray.tolist).tolist()) == repr(wanted.map(np.ndarray.tolist).tolist())
         assert calls == len(set(values)) and got.index.equals(pd.RangeIndex(N))
     assert counts.repeated_rows == 2 * N - 40 - 41 and counts.original_rows == 0
+
+
+def test_series_are_ordered_in_one_call(monkeypatch):
+    monkeypatch.setattr(workers, "_TRIED_AFTER", 0)
+    clock, ordered = [0.0], []
+    monkeypatch.setattr(workers.time, "perf_counter", lambda: clock[0])
+
+    def padded(s):
+        sizes = s.str.len()
+        ordered.append(sizes.is_monotonic_increasing)
+        clock[0] += sizes.rolling(64, min_periods=1).max().sum()  # as a model that takes 64 at a time
+        return sizes
+
+    loaded = workers.load(b"digest padded", 0, lambda: padded, (None, lambda result, rows: pa.array(result)), None)
+    for _ in range(7):
+        assert loaded(pd.Series(NEW)).tolist() == [len(t) for t in NEW]
+    assert ordered[5:] == [False, False, True, False, True, True, True]
 
 
 def whole(s):
