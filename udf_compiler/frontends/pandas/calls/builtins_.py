@@ -24,6 +24,7 @@ from udf_compiler.frontends.pandas.row_counts import RowCount, row_count
 from udf_compiler.frontends.pandas.series import TracedSeries
 from udf_compiler.frontends.python import bisecting
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, builtin_class, unbound_method
+from udf_compiler.frontends.python.regions import largest as heaps
 from udf_compiler.frontends.tracing.class_stand_ins import class_stand_in
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.lower import is_number
@@ -118,7 +119,7 @@ def _range(*args: Any) -> Any:
 RANGE = class_stand_in(range, "range", _range)
 _BY_OBJECT: dict[int, Any] = {
     id(len): len_, id(list): LIST, id(set): SET, id(range): RANGE, id(itertools.count): _count, id(collections.Counter): COUNTER,
-    **bisecting.STAND_INS,
+    **bisecting.STAND_INS, **heaps.STAND_INS,
 }  # fmt: skip
 
 

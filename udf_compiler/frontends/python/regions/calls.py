@@ -46,6 +46,7 @@ from udf_compiler.frontends.python.regions.gathering import is_append
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current
 from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
+from udf_compiler.frontends.python.regions.largest import largest
 from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -198,7 +199,13 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     args = [decide(s, x) if type(x) is Undecided else x for x in args]
     if (iterator := _iterator(machine, function, args, kwargs)) is not None:
         return iterator
-    args = [decide(s, x) for x in args]
+    return _of_values(machine, function, [decide(s, x) for x in args], kwargs)
+
+
+def _of_values(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls a function of values that are decided, and of lists and dicts that it does not keep."""
+    if (found := largest(machine, function, args, kwargs)) is not None:
+        return found[0]
     defined = equivalent(function, args) if not kwargs else None
     if defined is not None:
         made = machine.call(defined, [tuple(x) if type(x) is list else current(x) for x in args], {})

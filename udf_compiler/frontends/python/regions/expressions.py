@@ -16,7 +16,7 @@ from udf_compiler.frontends.python.regions.growing import Growing
 from udf_compiler.frontends.python.regions.iteration import Elements, Walk
 from udf_compiler.frontends.python.regions.machine import Machine, note_captured
 from udf_compiler.frontends.python.regions.mappings import Mapping
-from udf_compiler.frontends.python.regions.readers import takes_elements
+from udf_compiler.frontends.python.regions.readers import is_heap, takes_elements
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, State, within
 from udf_compiler.frontends.python.row_lists import TracedElement
@@ -38,7 +38,7 @@ def generated(machine: Machine, function: Any, args: list[Any], s: State) -> tup
     if is_builtin(function, next) and len(args) in (1, 2) and type(args[0]) in (Elements, Walk):
         found = args[0].next()  # no variable holds the iterator, so nothing else reads it
         return (found[0] if found is not None else args[1] if len(args) == 2 else _stop(),)
-    if not any(type(a) is Expression for a in args) or (len(args) == 1 and takes_elements(function)):
+    if not any(type(a) is Expression for a in args) or (takes_elements(function) and len(args) == 1 + is_heap(function)):
         return None
     if is_builtin(function, next) and type(args[0]) is Expression:
         return (_first(machine, args, s),)
