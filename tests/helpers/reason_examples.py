@@ -210,7 +210,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "SW270": ("string", """
         @pandas_udf("string")
         def plain(s: pd.Series) -> pd.Series:
-            return s.str.normalize("NFKD")
+            return s.str.wrap(20)
     """),
     "SW272": ("string", """
         @pandas_udf("string")

@@ -29,7 +29,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     **patterns.METHODS,
 }
 
-_REFUSED = frozenset("findall extractall get_dummies wrap normalize encode decode slice_replace".split())
+_REFUSED = frozenset("extractall get_dummies wrap encode decode slice_replace".split())
 
 
 class StrAccessor(Traced):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace as replaced
 from typing import Any
 
-from udf_compiler.frontends.pandas.calls.strings.mapping import known_bound, known_int, known_text, plain, strings
+from udf_compiler.frontends.pandas.calls.strings.mapping import known_bound, known_int, known_text, plain, strings, with_value
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import constant, is_text, optional, str_call, text_series, validity
 from udf_compiler.frontends.tracing.session import refuse
@@ -50,6 +50,15 @@ def _padded(side: str) -> Callable[..., Any]:
 
 def zfill(s: Any, width: Any) -> Any:
     return strings(s, "zfill", known_int(width, "Series.str.zfill"))
+
+
+def normalize(s: Any, form: Any) -> Any:
+    """Implements Series.str.normalize of ASCII strings, which every form leaves unchanged; guards other rows."""
+    call = "Series.str.normalize"
+    if known_text(form, call) not in ("NFC", "NFD", "NFKC", "NFKD"):
+        refuse("SW252", call=call, error="ValueError: invalid normalization form")
+    s.loop.guard(str_call(s.loop, "is_ascii", plain(s)))
+    return with_value(s, plain(s))
 
 
 def translate(s: Any, table: Any) -> Any:
@@ -109,7 +118,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "ljust": _padded("right"),
     "rjust": _padded("left"),
     "zfill": zfill,
-    "translate": translate,
+    "translate": translate, "normalize": normalize,
     "slice": slice_,
     "repeat": repeat,
     "cat": cat,

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from sparkweld.ir import LoopBuilder, Value
-from sparkweld.ir.types import I64
+from sparkweld.ir.ops import ListCall
+from sparkweld.ir.types import I64, STR
 from udf_compiler.frontends.pandas.apply.elementwise import apply_function
 from udf_compiler.frontends.pandas.apply.results import ListSeries
 from udf_compiler.frontends.pandas.calls.arrays import bound
@@ -23,7 +24,7 @@ from udf_compiler.frontends.pandas.calls.strings.mapping import integers, known_
 from udf_compiler.frontends.pandas.frame import TracedFrame
 from udf_compiler.frontends.pandas.missing import Missing
 from udf_compiler.frontends.pandas.strings import optional, str_call, text_series, validity
-from udf_compiler.frontends.python.regex_calls import FirstMatch, pattern_of
+from udf_compiler.frontends.python.regex_calls import FirstMatch, Regex, pattern_of
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced, raw
 
@@ -350,6 +351,35 @@ def _group(s: Any, text: str, flags: int, number: int, call: str, as_column: boo
     return text_series(loop, optional(loop, loop.value_of(value), valid), missing)
 
 
+def findall(s: Any, pat: Any, flags: Any = 0) -> Any:
+    """Implements Series.str.findall: the list of all matches, or of the only group of each. Refuses (SW262) several groups."""
+    call, loop = "Series.str.findall", s.loop
+    text, flags = pattern_of(pat, flags, call)
+    groups = re.compile(text, flags).groups
+    if groups > 1:
+        refuse("SW262", call=call, what="a pattern of several groups")
+    matches = Regex(text, flags, call, (0,), repeated=True)
+    wanted = Regex(text, flags, call, (0, 1), repeated=True) if groups else matches
+
+    def found() -> Value:
+        return wanted.emit(loop, plain(s), "all", index=groups)
+
+    def count() -> Value:
+        return matches.emit(loop, plain(s), "count")
+
+    def piece(index: int) -> Value:
+        items, at = found(), loop.const(index, I64)
+        at = at if index >= 0 else loop.call("add", count(), at)
+        inside = loop.call("logical_and", loop.call("greater_equal", at, loop.const(0, I64)), loop.call("less", at, count()))
+        return loop.optional(loop.emit(ListCall("at", items.type), items, at), inside)
+
+    def joined(between: str) -> Value:
+        items = found()
+        return loop.emit(ListCall("join", items.type), items, loop.const(between, STR))
+
+    return TracedLists(Pieces(s, piece, count, frozenset(), joined, found))
+
+
 #: Methods by name.
 METHODS: dict[str, Callable[..., Any]] = {
     "split": split,
@@ -358,6 +388,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "rpartition": _partition("rpartition_part"),
     "get": get,
     "extract": extract,
+    "findall": findall,
 }
 
 __all__ = ["METHODS", "TracedColumns", "TracedLists", "get"]
