@@ -219,6 +219,13 @@ def _parse_qs(qs: Any, keep_blank_values: Any = False) -> TracedQuery:
     return TracedQuery(value, str(int(bool(keep_blank_values))))
 
 
+def _parse_qsl(qs: Any, keep_blank_values: Any = False) -> Any:
+    """Leaves ``parse_qsl(qs)`` to interpreted functions; refuses (SW262) blank values."""
+    if keep_blank_values is not False:
+        refuse("SW262", call="parse_qsl", what="keep_blank_values")
+    refuse("SW223")
+
+
 def _text(x: Any, call: str) -> Value:
     if not is_text(x):
         refuse("SW262", call=call, what=raw(x))
@@ -265,6 +272,7 @@ _CALLS: dict[Any, Callable[..., Any]] = {
     urllib.parse.urlparse: _parser(urllib.parse.ParseResult, "urlparse"),
     urllib.parse.urlsplit: _parser(urllib.parse.SplitResult, "urlsplit"),
     urllib.parse.parse_qs: _parse_qs,
+    urllib.parse.parse_qsl: _parse_qsl,
     urllib.parse.quote: _quoting(0, "quote"),
     urllib.parse.quote_plus: _quoting(1, "quote_plus"),
     urllib.parse.unquote: _unquoting(0, "unquote"),

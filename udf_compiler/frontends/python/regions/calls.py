@@ -26,7 +26,7 @@ from udf_compiler.frontends.python.output_calls import is_writer
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import Substitution, TracedFound
 from udf_compiler.frontends.python.records import TracedRecords
-from udf_compiler.frontends.python.regions import sets
+from udf_compiler.frontends.python.regions import queries, sets
 from udf_compiler.frontends.python.regions.bucket_changes import change, set_default
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.code import Instruction
@@ -204,7 +204,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
 
 def _of_values(machine: Machine, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Calls a function of values that are decided, and of lists and dicts that it does not keep."""
-    if (found := largest(machine, function, args, kwargs)) is not None:
+    if (found := largest(machine, function, args, kwargs) or queries.pairs(machine, function, args, kwargs)) is not None:
         return found[0]
     defined = equivalent(function, args) if not kwargs else None
     if defined is not None:
