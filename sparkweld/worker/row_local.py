@@ -10,10 +10,11 @@ the original runs on the batches of Spark.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -43,14 +44,15 @@ _kept: OrderedDict[bytes, State] = OrderedDict()
 def load(
     key: bytes, number: int, make_original: Callable[[], Callable[..., Any]], conversions: Any, returns: str | None
 ) -> RowLocal:
-    """Returns the function to call. `key`: a digest of the function, a space, and its name; the others as for `function.load`.
+    """Returns the function to call. `key`: a digest, the tolerance and the name of the function.
 
     A stage starts anew: a function may read files, such as a model, that change between queries.
     """
     stage = _stage()
     state = _kept.pop(key, None)
     if state is None or state.stage != stage:
-        state = State(key.decode().partition(" ")[2], stage)
+        _, rtol, name = key.decode().split(" ", 2)
+        state = State(name, stage, float(rtol))
     _kept[key] = state
     while len(_kept) > _FUNCTIONS:
         _kept.popitem(last=False)
@@ -92,11 +94,11 @@ class Order:
 class State:
     """A function in one stage, in this process. `function`: None before the first batch. `checked`: whether its promise was.
 
-    `off`: the original runs on the batches of Spark from now on. `rows`: those of all batches so far.
+    `off`: the original runs on the batches of Spark from now on. `rows`: those of all batches so far. `rtol`: see `row_local`.
     """
 
-    def __init__(self, name: str, stage: int | None) -> None:
-        self.name, self.stage = name, stage
+    def __init__(self, name: str, stage: int | None, rtol: float) -> None:
+        self.name, self.stage, self.rtol = name, stage, rtol
         self.function: Callable[..., Any] | None = None
         self.checked = self.off = False
         self.order, self.order_of_series = Order(), Order((sys.maxsize,))
@@ -166,20 +168,19 @@ class Batch:
         A difference turns the state off.
         """
         at = np.unique(np.linspace(0, self.rows - 1, _CHECKED).astype(np.int64))
-        ways = [[at], np.array_split(at[::-1], _PARTS)]
-        texts = [[self._text(self._called(some)) for some in way] for way in ways]
-        expected = "".join(texts[0][0])
+        expected = self._values(self._called(at))
+        parts = [self._values(self._called(some)) for some in np.array_split(at[::-1], _PARTS)]
         result = self.result()
-        found = ["".join(self._text(take(result, at))), "".join([row for part in texts[1] for row in part][::-1])]
-        if set(found) != {expected}:
+        found = [self._values(take(result, at)), [row for part in parts for row in part][::-1]]
+        if not all(_is_near(a, b, self.state.rtol) for rows in found for a, b in zip(expected, rows, strict=True)):
             self.state.stop("it is declared row-local, and a row's result depends on the other rows of its call")
         self.state.checked = True
         return result
 
-    def _text(self, result: Any) -> list[str]:
-        """Returns what each row's result is to the bit as an Arrow value: `repr` tells -0.0 from 0.0, and writes all digits."""
+    def _values(self, result: Any) -> list[Any]:
+        """Returns each row's result as Python values, converted as an Arrow array."""
         array = result if isinstance(result, pa.Array) else self.owner.array_of(result, len(result))
-        return list(map(repr, array.to_pylist()))
+        return array.to_pylist()  # type: ignore[no-any-return]
 
     def result(self) -> Any:
         """Returns the results of the batch. Each distinct row is passed once while that pays."""
@@ -259,6 +260,34 @@ class Batch:
         if not isinstance(result, pd.Series | pd.DataFrame | pa.Array) or len(result) != len(at):
             raise TypeError(f"its result for {len(at)} rows is no column of as many")
         return owner.array_of(result, len(at)) if self.in_arrow else result
+
+
+def _is_near(a: Any, b: Any, rtol: float) -> bool:
+    """Whether two values are the same to the bit, or have floats within `rtol` of the largest one.
+
+    `repr` tells -0.0 from 0.0, and writes all digits.
+    """
+    if repr(a) == repr(b):
+        return True
+    one, other = list(_floats(a)), list(_floats(b))
+    if not rtol or len(one) != len(other) or repr(_without_floats(a)) != repr(_without_floats(b)):
+        return False
+    largest = max((abs(x) for x in one if math.isfinite(x)), default=0.0)
+    return all(repr(x) == repr(y) or abs(x - y) <= rtol * largest for x, y in zip(one, other, strict=True))
+
+
+def _floats(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, list):
+        for x in value:
+            yield from _floats(x)
+
+
+def _without_floats(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_floats(x) for x in value]
+    return "float" if isinstance(value, float) else value
 
 
 def _is_steady(array: pa.Array) -> bool:

@@ -32,7 +32,7 @@ from sparkweld.annotations import (
     splittable,
     tables,
 )
-from sparkweld.annotations.annotating import is_row_local
+from sparkweld.annotations.annotating import is_row_local, tolerance_of
 from sparkweld.annotations.containers import concat_rows, equal, take_rows
 from sparkweld.annotations.errors import AnnotationError, DomainError
 
@@ -275,6 +275,9 @@ def test_row_local_declares_functions_and_udfs():
     udf = types.SimpleNamespace(func=lambda s: s)  # as PySpark's UDF holds its function
     for made, function in ((plain, plain), (udf, udf.func)):
         assert not is_row_local(function) and row_local(made) is made and is_row_local(function)
+    assert tolerance_of(row_local(rtol=1e-5)(plain)) == 1e-5 and tolerance_of(udf.func) == 0.0 and tolerance_of(len) is None
+    with pytest.raises(AnnotationError, match="rtol=0.5 is not between 0 and 0.01"):
+        row_local(plain, rtol=0.5)
     for other in (len, 3, object()):
         with pytest.raises(AnnotationError, match="cannot be declared row-local: pass the function of a UDF, or the UDF"):
             row_local(other)

@@ -180,7 +180,7 @@ def test_later_batches_find_earlier_results():
 def test_no_call_takes_more_rows_than_a_batch_of_spark(monkeypatch):
     monkeypatch.setattr(workers, "_TRIED_AFTER", 0)
     conversions = lambda arrays: [a.to_pandas() for a in arrays], lambda result, rows: pa.array(result)
-    loaded = workers.load(b"digest lengths", 0, lambda: lengths, conversions, None)
+    loaded = workers.load(b"digest 0.0 lengths", 0, lambda: lengths, conversions, None)
     starts = pa.array(np.arange(N) % 50 == 0)
     for size in (None, 256, 32):
         loaded.state.checked, loaded.state.order = True, workers.Order()
@@ -202,7 +202,7 @@ def test_rows_are_passed_by_length_where_that_is_faster(monkeypatch):
         return s.str.len()
 
     conversions = lambda arrays: [a.to_pandas() for a in arrays], lambda result, rows: pa.array(result)
-    loaded = workers.load(b"digest padded", 0, lambda: padded, conversions, None)
+    loaded = workers.load(b"digest 0.0 padded", 0, lambda: padded, conversions, None)
     for array in (TEXTS["half"], TEXTS["new"]):
         got = loaded(array, sparkweld_starts=pa.array(np.arange(N) == 0))
         assert got.to_pylist() == [len(t) for t in array.to_pylist()]
@@ -235,7 +235,7 @@ def test_series_are_ordered_in_one_call(monkeypatch):
         clock[0] += sizes.rolling(64, min_periods=1).max().sum()  # as a model that takes 64 at a time
         return sizes
 
-    loaded = workers.load(b"digest padded", 0, lambda: padded, (None, lambda result, rows: pa.array(result)), None)
+    loaded = workers.load(b"digest 0.0 padded", 0, lambda: padded, (None, lambda result, rows: pa.array(result)), None)
     for _ in range(7):
         assert loaded(pd.Series(NEW)).tolist() == [len(t) for t in NEW]
     assert ordered[5:] == [False, False, True, False, True, True, True]
@@ -276,6 +276,52 @@ def test_broken_promises(function, warning, capfd):
         said = capfd.readouterr().err
         assert said.count("SparkWeld") == (warning is not None) and (warning or "") in said
         workers._kept.clear()
+
+
+def rounding(s):
+    """Returns vectors whose last digits depend on the number of rows, as those of many networks do."""
+    CALLS.append(len(s))
+    made = np.array([[len(t), hash_of(t), np.nan] for t in s], np.float32)
+    return pd.Series(list(made * np.float32(1 + (len(s) % 7) * 3e-7)))
+
+
+@pytest.mark.parametrize(("rtol", "holds"), [(0.0, False), (1e-9, False), (1e-5, True)])
+def test_a_tolerance_is_declared(rtol, holds, capfd):
+    function = row_local(rtol=rtol)(rounding)
+    command = bytes.fromhex(compiled(function, VECTOR, "string")["payloads"][0])
+    starts = pa.array(np.arange(N) % BATCH == 0)
+    got = worker([command], PythonEvalType.SQL_SCALAR_ARROW_UDF, [[TEXTS["half"], starts]], {"sparkweld_starts": 1})
+    calls = list(CALLS)
+    cuts = [TEXTS["half"].slice(i, BATCH).to_pandas() for i in range(0, N, BATCH)]
+    wanted = np.stack([row for cut in cuts for row in rounding(cut)])
+    assert np.allclose(np.array(got.to_pylist(), np.float32), wanted, rtol=1e-5, equal_nan=True)
+    assert ("depends on the other rows" in capfd.readouterr().err) is not holds
+    assert calls[-1] == (len(TEXTS["half"].unique()) if holds else BATCH)
+
+
+def test_tolerances_in_explain_and_in_exact_plans():
+    entry = udf(0, column("s", "string"), returns=VECTOR.simpleString())
+    made = {**request(python_step(r=entry), pandas=test_arrow.CONFS), "op": "fuse"}
+    blob = payload(row_local(rtol=1e-5)(rounding), VECTOR)
+    (group,) = compile_fused(made, [blob])["fused"]
+    assert group["stages"][0].endswith("1 out, for distinct rows, floats within 1e-05 of the largest of their row")
+    with pytest.raises(Refusal) as refused:
+        compile_fused({**made, "conf": {**made["conf"], "exact": True}}, [blob])
+    assert refused.value.code == "SW232"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rtol", "near"),
+    [
+        ([1.0, 1e-9], [1.0, 2e-9], 1e-6, True), ([1.0, 1e-9], [1.0, 2e-9], 0.0, False), (1.0, 1.1, 1e-6, False),
+        (0.0, -0.0, 0.0, False), ([1.0], [1.0, 1.0], 0.01, False), ("a", "b", 0.01, False), (3, 4, 0.01, False),
+        ([float("nan")], [float("nan")], 0.0, True), ([float("nan"), 1.0], [1.0, 1.0], 0.01, False),
+        ([None, [1.0]], [None, [1.001]], 0.01, True), ([None, [1.0]], [[1.0], None], 0.01, False),
+        (float("inf"), float("inf"), 0.01, True), (float("inf"), 1.0, 0.01, False),
+    ],
+)  # fmt: skip
+def test_near(a, b, rtol, near):
+    assert workers._is_near(a, b, rtol) is near
 
 
 def test_a_reused_buffer_is_not_shared():
@@ -394,7 +440,7 @@ def test_the_tasks_of_a_stage_share_a_function(monkeypatch):
         worker([command], PythonEvalType.SQL_SCALAR_ARROW_UDF, [batch], {"sparkweld_starts": 1})
         assert CALLS == calls
     for number in range(5):
-        workers.load(f"{number} name".encode(), 0, lambda: None, (None, None), None)
+        workers.load(f"{number} 0.0 name".encode(), 0, lambda: None, (None, None), None)
     assert len(workers._kept) == 4
 
 
@@ -405,7 +451,7 @@ def test_the_group():
     again = compiled(vectors, VECTOR, "long")
     keys = [CPickleSerializer().loads(bytes.fromhex(g["payloads"][0]))[0].__closure__ for g in (group, again)]
     found = [next(c.cell_contents for c in cells if isinstance(c.cell_contents, bytes)) for cells in keys]
-    assert found[0] != found[1] and all(key.endswith(b" f") for key in found)  # results may depend on dtypes
+    assert found[0] != found[1] and all(key.endswith(b" 0.0 f") for key in found)  # results may depend on dtypes
 
 
 def test_an_annotated_function_is_declared():

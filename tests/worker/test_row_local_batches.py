@@ -59,7 +59,7 @@ def test_random_batches(of_arrays, monkeypatch, capfd):
     rng = np.random.default_rng(7)
     for number in range(60):
         kinds = rng.choice(["string", "few", "double", *STATEFUL], rng.integers(1, 4)).tolist()
-        loaded = workers.load(f"{number} written".encode(), 0, lambda: original, conversions, None)
+        loaded = workers.load(f"{number} 0.0 written".encode(), 0, lambda: original, conversions, None)
         for _ in range(8):
             rows, nulls = int(rng.integers(1, 200)), rng.choice([0.0, 0.0, 0.2, 1.0])
             columns = [column(rng, kind, rows, nulls) for kind in kinds]

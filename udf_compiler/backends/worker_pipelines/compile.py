@@ -148,7 +148,7 @@ class _Siblings:
             if len(self.chains) > 1:
                 raise refusal("SW641", self.name, function=self.name)
             at = [argument for _, argument in self.arguments]
-            return declared_group(self.chains[0], numbers[0], at, self.taken[0], self.columns, self.confs)
+            return declared_group(self.chains[0], numbers[0], at, self.taken[0], self.columns, self.confs, self.exact)
         first, *others = self._columns_with_nulls()
         forms = [self._form(first)]
         for some in others:
