@@ -4,8 +4,8 @@
 
 The encoder is WordLlama, which is installed once in build/encoder, without its dependencies. Two JVMs with equal settings, one
 with the flag and one without, read the same Parquet and write to the noop sink. All rows are compared first. Tokenizers run on
-one thread in both. The target over a scan is 1.5 where half of the rows repeat. No line may be
-below 0.95.
+one thread in both. The target over a scan is 1.5 where half of the rows repeat.
+No line may be below 0.95.
 """
 
 from __future__ import annotations
