@@ -191,7 +191,7 @@ def test_batches_without_a_string(source: str) -> None:
 
 #: Expressions of a and b, strings that may be missing, with the expected reason code.
 REFUSED = [
-    *[(f"a.str.{c}", "SW270") for c in ("findall('a')", "extractall('(a)')", "get_dummies()", "wrap(3)", "encode('utf-8')")],
+    *[(f"a.str.{c}", "SW270") for c in ("extractall('(a)')", "get_dummies()", "wrap(3)", "encode('utf-8')")],
     ("a.str.replace('a', lambda m: 'x', regex=True)", "SW270"),
     ("a.str.split(',').str[1:]", "SW270"),
     ("a.str.split(',')[0]", "SW251"),
