@@ -128,6 +128,7 @@ from udf_compiler.frontends.python import (
     byte_strings,
     data_types,
     decimal_quotients,
+    decimal_texts,
     digest_calls,
     found_matches,
     hex_numbers,
@@ -284,6 +285,8 @@ def samples(loop: Any) -> dict[type, list[Sample]]:
             )
         },
         hmac_calls.TracedHmac: [(hmac_calls.TracedHmac(b"key", "md5"), hmac.new(b"key", digestmod="md5"))],
+        decimal_texts.DecimalText: [(decimal_texts.DecimalText(scalar["str"]), decimal.Decimal("1.5"))],
+        decimal_texts.DecimalFloat: [(decimal_texts.DecimalFloat(scalar["float"]), decimal.Decimal(1.5))],
         ip_calls.TracedAddress: [(ip_calls.TracedAddress(read("n"), read("s")), ipaddress.IPv4Address("10.0.0.1"))],
         ip_calls.NetworkConstant: [(ip_calls.NetworkConstant(net), net) for net in (ipaddress.ip_network("10.0.0.0/8"),)],
         zoned_datetimes.ZoneConstant: [

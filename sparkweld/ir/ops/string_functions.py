@@ -8,6 +8,7 @@ function returns NULL or an empty string, and frontends guard such rows.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -214,6 +215,26 @@ def format_decimal(x: int, scale: int, separator: str) -> str:
     return f"{Decimal(int(x)).scaleb(-scale):,f}".replace(",", separator)
 
 
+#: The largest hundreds of `parse_decimal`; a kernel adds two more digits to them within int64.
+_MOST_HUNDREDS = (2**63 - 1) // 100 - 1
+_PLAIN_DECIMAL = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
+
+
+def parse_decimal(s: str, decimals: int) -> int | None:
+    """Returns the number of a string times 10**(decimals + 2). Its last digit is 1 if other digits than zeros follow, else 0.
+
+    None for a string that is not a sign, digits and a point, for a negative zero, and for a number beyond int64.
+    """
+    found = _PLAIN_DECIMAL.fullmatch(s)
+    if found is None or not (found[2] or found[3]):
+        return None
+    digits = found[3] or ""
+    number = int(found[2] + digits[: decimals + 1].ljust(decimals + 1, "0")) * 10 + any(c != "0" for c in digits[decimals + 1 :])
+    if number // 100 > _MOST_HUNDREDS or (number == 0 and found[1] == "-"):
+        return None
+    return -number if found[1] == "-" else number
+
+
 def is_code_point(x: int) -> bool:
     """Whether UTF-8 encodes the code point: surrogates are none."""
     return 0 <= x < 0x110000 and not 0xD800 <= x < 0xE000
@@ -298,6 +319,7 @@ FUNCTIONS: dict[str, StringFunction] = {
     "parse_float_decided": StringFunction(parse_float_decided, _S, BOOL),
     "parse_base": StringFunction(lambda s, base: parse_base(s, base, LONGEST_NUMBER), _S, I64.optional(), ("base",)),
     "parse_base_decided": StringFunction(lambda s, base: parse_base_decided(s, base, LONGEST_NUMBER), _S, BOOL, ("base",)),
+    "parse_decimal": StringFunction(parse_decimal, _S, I64.optional(), ("scale",)),
     "hex_rest": StringFunction(hex_rest, _S, I64, ("modulus",)),
     "fixed_digits": StringFunction(fixed_digits, _S, I64.optional(), ("shape",)),
     "from_code_point": StringFunction(lambda x: chr(x) if is_code_point(x) else "", (I64,), STR),

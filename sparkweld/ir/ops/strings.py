@@ -108,6 +108,7 @@ _EXAMPLES: dict[str, tuple[tuple[Param, ...], ...]] = {
     "strftime": (("%Y-%m-%d %H:%M:%S.%f",), ("%A %e %B %y, %-I:%M %p %j%%",), ("%a%b%u%w%U%W%k%l%P",), ("",)),
     "parse_base": ((16,), (2,), (8,), (10,), (36,)),
     "parse_base_decided": ((16,), (36,)),
+    "parse_decimal": ((0,), (2,), (26,)),
     "hex_rest": ((1,), (100,), (1 << 31,), (10**16,), (2**31 - 1,)),
     "hmac_key": ((64, 0x36), (128, 0x5C)),
     "hexdigest": (("md5",), ("sha1",), ("sha224",), ("sha256",), ("sha384",), ("sha512",)),

@@ -18,6 +18,7 @@ import numpy as np
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import byte_strings, json_values, lists, maps, nested_lists, records, row_lists, strings, sums
 from udf_compiler.frontends.python.decimal_quotients import Quotient, converted
+from udf_compiler.frontends.python.decimal_texts import DecimalFloat, DecimalText
 from udf_compiler.frontends.python.error_messages import is_unknown_text, unknown_text
 from udf_compiler.frontends.python.hex_numbers import int_from_bytes, int_in_base
 from udf_compiler.frontends.python.ip_calls import number_of
@@ -191,13 +192,15 @@ def builtin_class(
 
 def _is_value(x: Any) -> bool:
     """Whether `x` is a scalar, bytes, a datetime, an address or a value of JSON of the row."""
-    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient, *strings.OBJECTS)
+    return byte_strings.is_value(x) or type(x) in (json_values.TracedJson, Quotient, DecimalText, DecimalFloat, *strings.OBJECTS)
 
 
 def _number(call: str, name: str) -> Callable[[Any], Any]:
     """Returns int or float by the operation of a kind of scalars."""
 
     def settled(x: Any) -> Any:
+        if isinstance(x, DecimalText):
+            return x.to_float() if name == "to_float" else refuse("SW251", call=f"{call} of a {x.what}")
         x = json_values.settled(number_of(x) if name == "to_int" else x)
         if not is_scalar(x) and type(x) is not Quotient:
             raise in_place(TypeError(f"{call} argument must be a string or a number"))
@@ -221,7 +224,8 @@ def _str(x: Any, encoding: Any = None, errors: Any = "strict") -> Any:
 INT = builtin_class(int, _number("int()", "to_int"), _is_value, int_in_base, from_bytes=int_from_bytes)
 FLOAT = builtin_class(float, _number("float()", "to_float"), _is_value)
 BOOL = builtin_class(bool, _bool, _is_value)
-STR = builtin_class(str, _str, lambda x: (_is_value(x) and type(x) is not Quotient) or lists.is_lazy(x), _str)
+_WITHOUT_TEXT = (Quotient, DecimalText, DecimalFloat)
+STR = builtin_class(str, _str, lambda x: (_is_value(x) and type(x) not in _WITHOUT_TEXT) or lists.is_lazy(x), _str)
 BYTES = builtin_class(bytes, byte_strings.new_bytes, byte_strings.is_value, byte_strings.new_bytes)
 _CLASSES = {int: INT, float: FLOAT, bool: BOOL, str: STR, bytes: BYTES}
 

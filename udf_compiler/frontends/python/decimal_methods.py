@@ -12,6 +12,8 @@ from sparkweld.ir import Value
 from sparkweld.ir.ops import StrCall
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import decimals
+from udf_compiler.frontends.python.decimal_arguments import rounding_of, scale_of
+from udf_compiler.frontends.python.decimal_texts import DecimalFloat, DecimalText
 from udf_compiler.frontends.python.decimals import new, parts_of, quantized
 from udf_compiler.frontends.python.durations import number_op
 from udf_compiler.frontends.python.operands import as_int, as_text, make_bool, span_of
@@ -35,21 +37,6 @@ def attribute(x: Any, name: str) -> Any:
         return _METHODS[name](x, *args, **kwargs)
 
     return called
-
-
-def rounding_of(rounding: Any, context: Any, call: str) -> str:
-    """Returns a rounding mode. Refuses (SW262) one that is not constant, and a context."""
-    if context is not None or (rounding is not None and type(rounding) is not str):
-        refuse("SW262", call=call, what="a context" if context is not None else "a rounding that is not constant")
-    return decimal.ROUND_HALF_EVEN if rounding is None else rounding
-
-
-def scale_of(exp: Any) -> int:
-    """Returns the number of decimals of an argument of quantize. Refuses (SW262) others than Decimals and ints."""
-    known = decimals.is_decimal(exp) and not decimals.is_loose(exp)
-    if not known and type(exp) is not int:
-        refuse("SW262", call="Decimal.quantize", what=raw(exp))
-    return parts_of(exp)[1]
 
 
 def _quantize(x: Any, exp: Any, rounding: Any = None, context: Any = None) -> Any:
@@ -112,11 +99,17 @@ def refuse_hash(x: Any) -> int:
     refuse("SW601")
 
 
+#: What Decimal() takes of the row.
+_GIVEN = ("int", "bool", "str", "float", *DECIMALS)
+
+
 def _new(value: Any = "0", context: Any = None) -> Any:
     """Implements ``Decimal(value)`` with a value of the row."""
     decimals.check_context()
-    if context is not None or not is_scalar(value) or value.numpy or value.kind not in ("int", "bool", *DECIMALS):
+    if context is not None or not is_scalar(value) or value.numpy or value.kind not in _GIVEN:
         refuse("SW262", call="decimal.Decimal", what="a context" if context is not None else raw(value))
+    if value.kind in ("str", "float"):
+        return (DecimalText if value.kind == "str" else DecimalFloat)(value)
     return value if value.kind in DECIMALS else new(number_op("add", value, 0), 0)
 
 

@@ -78,6 +78,7 @@ def _strftime_decided(params: _Params, b: Builder, x: ir.Value) -> ir.Value:
 CALLS: dict[str, Callable[..., ir.Value]] = {
     "parse_int": lambda params, b, v: numbers.parse_int.build(b, v),
     "parse_int_decided": lambda params, b, v: _is_decided(numbers.parse_int.build(b, v), b),
+    "parse_decimal": lambda params, b, v: numbers.parse_decimal.build(b, v, integer(int(params[0] or 0))),
     "parse_float": lambda params, b, v: _parse_float(b, v),
     "parse_float_decided": lambda params, b, v: _is_decided(_parse_float(b, v), b),
     "int_to_str": lambda params, b, x, arena: numbers.int_to_str.build(b, arena, x), "float_to_str": _float_to_str,

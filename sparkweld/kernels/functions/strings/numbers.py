@@ -106,6 +106,48 @@ def parse_int(v: int) -> int:
     return view(value, DECIDED)
 
 
+@function(VIEW, INT, result=VIEW)
+def parse_decimal(v: int, decimals: int) -> int:
+    """Parses digits with a point as their number times 10**(decimals + 2); the last digit: whether others than zeros follow."""
+    a = address_of(v)
+    n = length_of(v)
+    i = sign_length(a, n)
+    negative = i == 1 and byte(a, 0) == 45
+    value = 0
+    count = 0  # of digits
+    missing = decimals + 1
+    point = 0
+    follows = 0
+    while i < n:
+        c = byte(a, i)
+        if c == 46 and point == 0:
+            point = 1
+        elif c < 48 or c > 57:
+            return view(0, UNDECIDED)
+        else:
+            count += 1
+            if point == 1 and missing == 0:
+                if c != 48:
+                    follows = 1
+            else:
+                if value > 92233720368547757:  # another two digits may exceed int64
+                    return view(0, UNDECIDED)
+                value = value * 10 + (c - 48)
+                missing -= point
+        i += 1
+    while missing > 0:
+        if value > 92233720368547757:
+            return view(0, UNDECIDED)
+        value *= 10
+        missing -= 1
+    value = value * 10 + follows
+    if count == 0 or (negative and value == 0):
+        return view(0, UNDECIDED)
+    if negative:
+        value = 0 - value
+    return view(value, DECIDED)
+
+
 @function(VIEW, VIEW, result=VIEW)
 def fixed_digits(v: int, shape: int) -> int:
     """Parses the digits at the zeros of `shape` as one number; NO_NUMBER for a string of another shape."""

@@ -174,7 +174,7 @@ def test_scales_and_limits():
 #: A function of d: decimal(10,2) and x: double, the type of its result, and the code of its refusal.
 REFUSED = [
     (lambda d, x: d, "decimal(19,2)", "SW104"), (lambda d, x: d, "double", "SW298"), (lambda d, x: d, "string", "SW298"),
-    (lambda d, x: 0, "decimal(10,2)", "SW298"), (lambda d, x: Decimal(x), "decimal(10,2)", "SW262"),
+    (lambda d, x: 0, "decimal(10,2)", "SW298"), (lambda d, x: Decimal(x), "decimal(10,2)", "SW293"),
     (lambda d, x: str(d.normalize()), "string", "SW251"), (lambda d, x: str(d.quantize(Decimal("1E+1"))), "string", "SW262"),
     (lambda d, x: str(d * Decimal("1E+2")), "string", "SW262"), (lambda d, x: float(d**2), "double", "SW262"),
     (lambda d, x: f"{d:_}", "string", "SW602"), (lambda d, x: f"{d:.3}", "string", "SW602"),
