@@ -155,3 +155,21 @@ def test_packages_and_machine_code_that_change_while_the_application_runs(applic
     )
     assert done.facts["installed"] == done.facts["machine code"] == [True, 1, 3.0]
     assert done.facts["installed anew"] == done.facts["other machine code"] == [True, 1, 5.0]
+
+
+SEEDED = """
+os.environ["PYTHONHASHSEED"] = "7"  # PySpark hands it to workers
+spark = session()
+words = F.udf(lambda n: ",".join({"red", "green", "blue", "black", "white"}), "string")
+facts = off_and_on(spark, lambda: spark.range(0, 2, 1, 1).select(words("id")))
+del os.environ["PYTHONHASHSEED"]
+report(order=",".join({"red", "green", "blue", "black", "white"}), **facts)
+"""
+
+
+def test_the_order_of_a_set_is_that_of_the_workers(applications):
+    """It depends on a variable that a job may set; the program itself has another seed."""
+    done = applications.run(SEEDED)
+    assert (done.facts["equal"], done.facts["rows"]) == (True, 2), done.facts
+    assert sum(o["kernelBatches"] for o in done.facts["operators"]) == 1, done.facts
+    assert done.facts["second"] != [[done.facts["order"]]]

@@ -37,7 +37,7 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
     }
     val names = Constants.shared.environment
     val cache = SparkWeldConf.CacheDir.get(conf).map(names.cacheDir -> _)
-    val passed = PythonLaunch.ofProcess(sys.env) ++ Map("PYTHONHASHSEED" -> "0") ++ PythonLaunch.ofJob(environment)
+    val passed = PythonLaunch.ofProcess(sys.env) ++ Map(ServiceCommand.HashSeed -> "0") ++ PythonLaunch.ofJob(environment)
     passed ++ cache ++ Map(
       "PYTHONPATH" -> safe.mkString(File.pathSeparator),
       names.workerPath -> workers.mkString(File.pathSeparator),
@@ -53,15 +53,21 @@ final case class ServiceCommand(python: String, environment: Map[String, String]
 
 object ServiceCommand {
 
-  /** PySpark sets it on Classic and not on Connect; it does not affect the meaning of a function. */
-  private val Ignored = Set("PYTHONHASHSEED")
+  private[compile] val HashSeed = "PYTHONHASHSEED"
+
+  /**
+   * Returns a function's variables without the seed of its workers' hashes, unless the job has chosen a number. PySpark sets 0 on
+   * Classic, which the service has too, and nothing on Connect, where the order of a set is any.
+   */
+  private def withoutUsualSeed(variables: Map[String, String]): Map[String, String] =
+    if (variables.get(HashSeed).exists(seed => seed.exists(_ != '0') && seed.forall(_.isDigit))) variables else variables - HashSeed
 
   def of(pythonExec: String, environment: JMap[String, String], conf: SparkConf): ServiceCommand =
-    ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(pythonExec), environment.asScala.toMap -- Ignored)
+    ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(pythonExec), withoutUsualSeed(environment.asScala.toMap))
 
   /** Returns the most likely command of this application's functions, to warm up before there is one. */
   def expected(conf: SparkConf): ServiceCommand = {
-    val environment = conf.getExecutorEnv.toMap -- Ignored
+    val environment = withoutUsualSeed(conf.getExecutorEnv.toMap)
     ServiceCommand(SparkWeldConf.CompilePython.get(conf).getOrElse(WorkerPaths.defaultPython(conf)), environment)
   }
 }
