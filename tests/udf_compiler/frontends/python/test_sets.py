@@ -153,3 +153,16 @@ def test_refused_sets(source, type, code):
     with pytest.raises(Refusal) as refused:
         traced(function_of(source), (type,))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    s = frozenset('a zz'.split())\n    return [w for w in x if w not in s]\n",
+        "def f(x):\n    s = frozenset(['a', 'b'])\n    n = 0\n    for w in x:\n        n += w in s\n    return n\n",
+        "def f(x):\n    s, n = frozenset('ac' if len(x) > 1 else 'b'), 0\n    for w in x:\n        n += w in s\n    return n\n",
+        "def f(x):\n    s, n = frozenset([1, 2]), 0\n    for w in x:\n        n += len(w) in s\n    return n\n",
+    ],
+)
+def test_constant_frozensets_in_loops(source):
+    check(source, ("list<str>",), rows=[(x,) for x in WORDS])

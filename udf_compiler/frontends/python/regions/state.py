@@ -44,7 +44,7 @@ from udf_compiler.frontends.python.regions.iteration import (
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
+from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet, is_plain_set
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.undecided import Undecided
@@ -318,7 +318,7 @@ class Shape:
             return id(x)
         if type(x) is types.BuiltinMethodType and (type(x.__self__) is str or x.__self__ in (dict, itertools.chain)):
             return "method", x.__self__, x.__name__
-        if isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced):
+        if is_plain_set(x) or (isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced)):
             return type(x).__name__, repr(x)
         if type(x) in (list, Growing, Mapping):
             number = self._numbers.setdefault(id(x), len(self.lists))

@@ -140,6 +140,11 @@ class DisplayedSet(set[Any]):
     symmetric_difference_update = __ior__ = __iand__ = __isub__ = __ixor__ = _refuse_change  # type: ignore[assignment]
 
 
+def is_plain_set(x: Any) -> bool:
+    """Whether `x` is a frozenset of strings and ints. Equal ones are exchangeable."""
+    return type(x) is frozenset and {*map(type, x)} <= {str, int}
+
+
 def displayed_set(items: list[Any]) -> DisplayedSet:
     """Returns the set of these constants. Refuses (SW280) values of the row, and anything but numbers and strings, in it."""
     if not all(type(x) in (*_TYPES, type(None)) for x in items):
