@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 LISTED = ROOT / "tests" / "second_part.txt"
 #: Of a test with as many cases, every second one belongs to part 2.
 MANY = 8
-#: Where all cases belong to part 1: queries in Spark, whose session costs more than a case, and rules about all files.
-UNDIVIDED = ("tests/spark/", "tests/repository/", "tests/helpers/")
+#: Where all cases belong to part 1: rules about all files.
+UNDIVIDED = ("tests/repository/", "tests/helpers/")
 
 
 def listed() -> list[str]:
