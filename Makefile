@@ -31,8 +31,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            a test of each behaviour: 15 minutes'
-	@echo 'make test PART=2     further cases of them: 15 minutes; PART=all runs both'
+	@echo 'make test            a test of each behaviour: up to 18 minutes'
+	@echo 'make test PART=2     further cases of them, as long; PART=all runs both'
 	@echo 'make nightly         those more cases, and the kernels of all functions'
 	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
 	@echo 'make compat SPARK=4.1 what depends on the line of Spark, the tests of tests/compat.txt'

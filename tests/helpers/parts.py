@@ -1,4 +1,4 @@
-"""Divides the tests of `make test` into two parts, of which a machine with two cores runs each in a quarter of an hour.
+"""Divides the tests of `make test` into two parts, of which a machine with two cores runs each in less than 20 minutes.
 
 Part 1 is what `make test` runs, and part 2 what `make test PART=2` runs. A workflow runs both for each change, on two machines.
 """
