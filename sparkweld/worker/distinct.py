@@ -123,17 +123,23 @@ def _array(series: pd.Series) -> pa.Array | None:
     return made.cast(pa.string()) if pa.types.is_null(made.type) else made
 
 
-def distinct_of(columns: Sequence[pa.Array], rows: int) -> Distinct:
-    """Returns the distinct rows of columns from `columns_of`. A NULL equals a NULL."""
-    codes, count = np.zeros(rows, np.int64), 1
+def codes_of(columns: Sequence[pa.Array], rows: int) -> tuple[np.ndarray, int]:
+    """Returns int64, for each row the number of its distinct row, and how many there are. A NULL equals a NULL.
+
+    Distinct rows have numbers in the order in which they occur.
+    """
+    codes, count = np.zeros(rows, np.int64), min(rows, 1)
     for column in columns:
         encoded = column.dictionary_encode(null_encoding="encode")
-        numbers, size = encoded.indices.to_numpy(), len(encoded.dictionary)
-        if count == 1:
-            codes, count = numbers.astype(np.int64), size
-            continue
-        encoded = pa.array(codes * size + numbers).dictionary_encode()
+        if count > 1:  # dense after each column, so that products do not overflow
+            encoded = pa.array(codes * len(encoded.dictionary) + encoded.indices.to_numpy()).dictionary_encode()
         codes, count = encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
+    return codes, count
+
+
+def distinct_of(columns: Sequence[pa.Array], rows: int) -> Distinct:
+    """Returns the distinct rows of columns from `columns_of`."""
+    codes, count = codes_of(columns, rows)
     first = np.empty(count, np.int64)
     first[codes[::-1]] = np.arange(rows - 1, -1, -1)  # of repeated indices the last assignment counts
     return Distinct(codes, first)

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql.types import StructField, StructType
 
+from sparkweld.worker.distinct import codes_of
 from sparkweld.worker.segmented import states as states_of_all
 
 #: Bytes of rows that are buffered before their groups' states are emitted.
@@ -76,13 +77,7 @@ class Groups:
 
     @staticmethod
     def of(keys: list[pa.Array], rows: int) -> Groups:
-        codes = np.zeros(rows, np.int64)
-        for key in keys:
-            encoded = key.dictionary_encode(null_encoding="encode")
-            codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
-            if len(keys) > 1:
-                codes = pa.array(codes).dictionary_encode().indices.to_numpy()  # dense again, so that products do not overflow
-        count = int(codes.max()) + 1 if rows else 0
+        codes, count = codes_of(keys, rows)
         small = codes.astype(np.uint16) if count <= 1 << 16 else codes  # NumPy sorts uint16 by radix
         ends = np.cumsum(np.bincount(codes, minlength=count))
         return Groups(np.argsort(small, kind="stable"), np.concatenate([[0], ends]).astype(np.int64))

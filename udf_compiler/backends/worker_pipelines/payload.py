@@ -62,7 +62,7 @@ def batch_command(iterator: bytes, return_type: Any, arrow: bool = False, in_pie
     The iterator UDF must treat all batches equally. `arrow`: it takes Arrow arrays. `in_pieces`: it may return a batch's rows in
     several results.
     """
-    made = _by_value(_pieces_of_batches if in_pieces else _each_batch)(iterator, arrow)
+    made = _by_value(_pieces_of_batches if in_pieces else _each_batch)(_by_value(_functions), iterator, arrow)
     return cloudpickle.dumps((made, return_type))  # type: ignore[no-any-return]
 
 
@@ -150,10 +150,10 @@ def _fused(
     return fused
 
 
-def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
+def _each_batch(functions_of: Callable[..., Any], iterator: bytes, arrow: bool) -> Callable[..., Any]:
     """Returns a function of one batch; the code before the iterator UDF's loop runs once, before the first batch.
 
-    Pickled by value.
+    Pickled by value. `functions_of`: `_functions`.
     """
     given: list[Any] = []
     results: list[Any] = []
@@ -168,26 +168,22 @@ def _each_batch(iterator: bytes, arrow: bool) -> Callable[..., Any]:
 
             import pandas as pd
             import pyarrow as pa
-            from pyspark.core.broadcast import Broadcast
-            from pyspark.serializers import CPickleSerializer
             from pyspark.worker import verify_return_type
 
-            made = CPickleSerializer().loads(iterator)
-            if isinstance(made, Broadcast):
-                made = CPickleSerializer().loads(made.value)
+            (function,) = functions_of((iterator,))
             expected = Iterator[pa.Array] if arrow else Iterator[pd.Series]
-            results.append(verify_return_type(made[0](batches()), expected))
+            results.append(verify_return_type(function(batches()), expected))
         given.append(args[0] if len(args) == 1 else args)
         return next(results[0])
 
     return each
 
 
-def _pieces_of_batches(iterator: bytes, arrow: bool) -> Callable[..., Any]:
+def _pieces_of_batches(functions_of: Callable[..., Any], iterator: bytes, arrow: bool) -> Callable[..., Any]:
     """Returns a function of one batch that concatenates the results of the iterator UDF for it.
 
     The code before the UDF's loop runs once. If the UDF requests the next batch before it has returned the rows of one, its input
-    ends. It is then started anew for the next batch. Pickled by value.
+    ends. It is then started anew for the next batch. Pickled by value. `functions_of`: `_functions`.
     """
     given: list[Any] = []
     functions: list[Any] = []
@@ -201,14 +197,9 @@ def _pieces_of_batches(iterator: bytes, arrow: bool) -> Callable[..., Any]:
     def each(*args):  # type: ignore[no-untyped-def]
         import pandas as pd
         import pyarrow as pa
-        from pyspark.core.broadcast import Broadcast
-        from pyspark.serializers import CPickleSerializer
 
         if not functions:
-            made = CPickleSerializer().loads(iterator)
-            if isinstance(made, Broadcast):
-                made = CPickleSerializer().loads(made.value)
-            functions.append(made[0])
+            functions.extend(functions_of((iterator,)))
         given[:] = [args[0] if len(args) == 1 else args]
         if not results:
             results.append(functions[0](batches()))
