@@ -33,8 +33,7 @@ class LargeDict(dict[Any, Any]):
         return as_python(dict.get, self, key, default) if found is None else found[0]
 
     def __contains__(self, key: Any) -> bool:
-        found = current().dispatch.is_key(self, key) if _is_of_row(key) else None
-        return as_python(dict.__contains__, self, key) if found is None else bool(found)
+        return _has(dict, self, key)
 
 
 class LargeSet(set[Any]):
@@ -43,8 +42,7 @@ class LargeSet(set[Any]):
     __slots__ = ()
 
     def __contains__(self, key: Any) -> bool:
-        found = current().dispatch.is_key(self, key) if _is_of_row(key) else None
-        return as_python(set.__contains__, self, key) if found is None else bool(found)
+        return _has(set, self, key)
 
 
 class LargeFrozenSet(frozenset[Any]):
@@ -53,12 +51,17 @@ class LargeFrozenSet(frozenset[Any]):
     __slots__ = ()
 
     def __contains__(self, key: Any) -> bool:
-        found = current().dispatch.is_key(self, key) if _is_of_row(key) else None
-        return as_python(frozenset.__contains__, self, key) if found is None else bool(found)
+        return _has(frozenset, self, key)
 
 
 #: Class of a large container -> the class that it represents.
 LARGE: dict[type, type] = {LargeDict: dict, LargeSet: set, LargeFrozenSet: frozenset}
+
+
+def _has(kind: type, table: Any, key: Any) -> bool:
+    """Tests ``key in table``; `kind`: the class that the table represents."""
+    found = current().dispatch.is_key(table, key) if _is_of_row(key) else None
+    return as_python(kind.__contains__, table, key) if found is None else bool(found)  # type: ignore[operator]
 
 
 def _is_of_row(key: Any) -> bool:
