@@ -87,17 +87,10 @@ class DecimalFloat(DecimalText):
         loop = run.loop
         if rounding != decimal.ROUND_HALF_EVEN:
             steps = loop.call("multiply", value, loop.const(2.0 ** (scale + 1), F64))
-            down = loop.call("floor", steps)
-            odd = loop.call("not_equal", down, loop.call("multiply", _half_floor(steps), loop.const(2.0, F64)))
-            whole = loop.call("equal", down, steps)
-            run.guard(loop.call("logical_not", loop.call("logical_and", odd, whole)))
+            rest = loop.call("remainder", steps, loop.const(2.0, F64))  # 1.0 of each odd int, also of a negative one
+            run.guard(loop.call("not_equal", rest, loop.const(1.0, F64)))
         run.guard(loop.emit(StrCall("format_fixed_decided", (scale, "")), value))
         return decimals.new(_digits(loop.emit(StrCall("format_fixed", (scale, "")), value), scale), scale)
-
-
-def _half_floor(steps: Value) -> Value:
-    loop = steps.loop
-    return loop.call("floor", loop.call("multiply", steps, loop.const(0.5, F64)))
 
 
 def _digits(text: Value, scale: int) -> Any:

@@ -29,6 +29,8 @@ from sparkweld.kernels.functions.strings.utf8 import is_ascii
 DECIDED, NO_NUMBER, UNDECIDED = 0, -1, -2
 
 LONGEST = 4000
+#: `parse_decimal` adds two more digits to at most this number, within int64.
+_MOST_HUNDREDS = ((1 << 63) - 1) // 100 - 1
 _MINIMUM = -(1 << 63)
 _UNDERSCORE = 95
 
@@ -130,13 +132,13 @@ def parse_decimal(v: int, decimals: int) -> int:
                 if c != 48:
                     follows = 1
             else:
-                if value > 92233720368547757:  # another two digits may exceed int64
+                if value > _MOST_HUNDREDS:
                     return view(0, UNDECIDED)
                 value = value * 10 + (c - 48)
                 missing -= point
         i += 1
     while missing > 0:
-        if value > 92233720368547757:
+        if value > _MOST_HUNDREDS:
             return view(0, UNDECIDED)
         value *= 10
         missing -= 1
