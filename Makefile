@@ -64,7 +64,7 @@ PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 PART := 1
 
 test: ready classes
-	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(if $(filter 1 2,$(PART)),--part $(PART)) $(ARGS)
+	$(RUN) $(PY) -m pytest $(PARALLEL) -m 'not nightly and not servers' $(if $(filter-out all,$(PART)),--part $(PART)) $(ARGS)
 
 # With all parts of tests that `make test` runs in part: tests/helpers/sampling.py.
 nightly: ready classes
