@@ -35,6 +35,5 @@ from sparkweld.annotations.split_types import (
 
 __all__ = [
     "Annotation", "Broadcast", "Concat", "Count", "Filtered", "Matrix", "Max", "Merge", "Merged", "Min", "Mutated", "RowDomain",
-    "Rows", "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "row_local",
-    "splittable",
+    "Rows", "SplitType", "Sum", "Unknown", "annotate", "annotation_of", "check", "row_local", "splittable",
 ]  # fmt: skip

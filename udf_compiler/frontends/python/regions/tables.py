@@ -141,7 +141,7 @@ class DisplayedSet(set[Any]):
 
 
 def is_plain_set(x: Any) -> bool:
-    """Whether `x` is a frozenset of strings and ints. Equal ones are exchangeable."""
+    """Whether `x` is a frozenset of strings and ints. Those with one `repr` are exchangeable, as it shows their order, too."""
     return type(x) is frozenset and {*map(type, x)} <= {str, int}
 
 
