@@ -46,6 +46,8 @@ def test_every_row_of_the_tables(library):
     wrong = {}
     for row in rows:
         made = row.annotation()
+        if made is None and row.path in ("math:cbrt", "math:exp2") and sys.version_info < (3, 11):
+            continue
         assert made is not None, f"{row.path} does not exist"
         try:
             if check(made) < 3:

@@ -161,7 +161,9 @@ def test_doctor_finds_this_machine_well_and_imports_nothing_of_the_current_folde
     """The latter holds for the command and the compile service: `python -m` puts that folder first on the import path."""
     folder, ran = tmp_path / "folder", tmp_path / "ran"
     folder.mkdir()
-    for name in [*sys.stdlib_module_names - {"sys", "builtins"}, "numpy", "pandas", "numba", "llvmlite", "pyspark", "pyarrow"]:
+    # CPython 3.10 itself imports `runpy`, and what that imports, from there for `python -m`
+    own = {"sys", "builtins"} | ({"runpy", "pkgutil"} if sys.version_info < (3, 11) else set())
+    for name in [*sys.stdlib_module_names - own, "numpy", "pandas", "numba", "llvmlite", "pyspark", "pyarrow"]:
         (folder / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write(__name__)\nraise ImportError(__name__)")
     environment = {**os.environ, "SPARKWELD_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "sparkweld", "doctor", "--json"]

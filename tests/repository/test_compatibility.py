@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from sparkweld.errors import Refusal
@@ -16,6 +18,7 @@ DOUBLE, LONG, DATE = Column("double", "dense"), Column("long", "dense"), Column(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="the page has the functions of `math` of CPython 3.13")
 @pytest.mark.skipif(LINE < (4, 1), reason="SW114 refuses all plain UDFs over Arrow, which the page compiles")
 def test_the_page_is_not_stale():
     """Each call is compiled as the page shows it, and a refused name as it is tried first.

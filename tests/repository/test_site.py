@@ -60,6 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Links]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the last MyST for CPython 3.10 makes other anchors")
 def test_the_site_has_every_page_and_no_broken_link(site):
     folder = next(path.parent for path in site if path.name == "search.html")
     pages = {str(page.relative_to(DOCS).with_suffix(".html")) for page in DOCS.rglob("*.md")}

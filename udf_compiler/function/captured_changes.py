@@ -112,4 +112,6 @@ def _aliases(instructions: list[dis.Instruction]) -> bool:
 def _moves(instruction: dis.Instruction) -> bool:
     """Whether an instruction hands on the value before it under another name."""
     jumps = instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs
+    if instruction.opname == "JUMP_IF_NOT_EXC_MATCH":  # CPython 3.10: compares with a class, and leaves the exception
+        return False
     return jumps or instruction.opname.startswith(("STORE_", "RETURN", "COPY", "DUP", "SWAP", "BUILD_"))

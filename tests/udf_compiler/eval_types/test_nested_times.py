@@ -11,7 +11,7 @@ from pyspark.sql.types import ArrayType, BooleanType, DateType, DoubleType, Inte
 from tests.helpers.compiled import compare_with_worker
 from tests.udf_compiler.eval_types.test_nested_arguments import PICKLED, ROW, batch, counts_of
 
-D, AT, UTC = datetime.date, datetime.datetime, datetime.UTC
+D, AT, UTC = datetime.date, datetime.datetime, datetime.timezone.utc
 INTS = ArrayType(IntegerType())
 ITEM = pa.struct([("d", pa.date32()), ("t", pa.timestamp("us")), ("z", pa.timestamp("us", "UTC")), ("n", pa.int32())])
 

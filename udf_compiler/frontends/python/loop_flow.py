@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 
 from udf_compiler.frontends.python.flow import Flow, call_after_load, call_of_method, decoded, locals_of
+from udf_compiler.frontends.tracing.exception_ranges import exception_ranges
 from udf_compiler.frontends.tracing.frames import CALLS, METHOD_LOADS
 from udf_compiler.function.captured_changes import base_of_change, changes
 
@@ -219,15 +220,13 @@ def _effects(instruction: dis.Instruction) -> Iterator[tuple[bool, str]]:
 
 def _graph(code: CodeType, instructions: list[dis.Instruction]) -> _Graph:
     at = {instruction.offset: n for n, instruction in enumerate(instructions)}
-    handlers = [
-        (entry.start, entry.end, entry.target) for entry in getattr(dis.Bytecode(code), "exception_entries", None) or ()
-    ]
+    ranges = exception_ranges(code)
     after = []
     for n, instruction in enumerate(instructions):
         following: tuple[int, ...] = () if instruction.opname in (*_JUMPS, *_ENDS) or n + 1 == len(instructions) else (n + 1,)
         if instruction.opcode in dis.hasjrel or instruction.opcode in dis.hasjabs:
             following += (_index(at, instruction.argval),)
-        caught = (_index(at, target) for start, end, target in handlers if start <= instruction.offset < end)
+        caught = (_index(at, r.target) for r in ranges if r.start <= instruction.offset < r.end)
         after.append((*following, *caught))
     return _Graph(instructions, after)
 

@@ -23,6 +23,8 @@ from udf_compiler.function.plain_data import is_protocol_function, is_scalar
 
 #: Modules of stand-ins, which record calls and may change.
 _STAND_INS = ("udf_compiler.", "sparkweld.worker.")
+#: Global variables of Python's library that only save time: those of CPython 3.10 for URLs.
+_CACHES = {("urllib.parse", "_parse_cache"), ("urllib.parse", "_safe_quoters")}
 _SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 
 
@@ -105,4 +107,5 @@ def _of_function(function: types.FunctionType) -> Iterator[Any]:
     yield from vars(function).values()
     names = {name for code in codes_of(function.__code__) for name in code.co_names}
     for name in sorted(names & function.__globals__.keys()):
-        yield function.__globals__[name]
+        if (function.__module__, name) not in _CACHES:
+            yield function.__globals__[name]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dis
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from types import CodeType, FrameType
 
 from sparkweld.errors import Refusal
+from udf_compiler.frontends.tracing.exception_ranges import exception_ranges
 
 
 @dataclass(slots=True)
@@ -53,14 +52,4 @@ class Handlers:
 
 def is_protected(frame: FrameType) -> bool:
     """Whether an exception of the instruction that a frame executes reaches a handler in its code."""
-    return any(start <= frame.f_lasti < end for start, end in _protected(frame.f_code))
-
-
-@cache
-def _protected(code: CodeType) -> tuple[tuple[int, int], ...]:
-    """Returns where exceptions reach a handler. Other entries of the table only clean up after a handler, and raise again."""
-    entries = getattr(dis.Bytecode(code), "exception_entries", None)
-    if entries is None:  # CPython 3.10 has no table of exceptions
-        return ((0, len(code.co_code)),)
-    names = {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
-    return tuple((entry.start, entry.end) for entry in entries if names.get(entry.target) == "PUSH_EXC_INFO")
+    return any(r.handles and r.start <= frame.f_lasti < r.end for r in exception_ranges(frame.f_code))

@@ -204,7 +204,7 @@ def test_sums_of_all_forms_are_the_librarys() -> None:
     light = lgb.LGBMClassifier(**LIGHT, min_data_per_group=3).fit(values, THREE, categorical_feature=[3, 4])
     options = {**BOOST, "enable_categorical": True, "feature_types": ["q", "q", "q", "c", "c"]}
     boosts = [xgb.XGBClassifier(**options, max_cat_to_onehot=n).fit(np.nan_to_num(values), THREE) for n in (1, 50)]
-    boosts.append(xgb.XGBClassifier(**BOOST, rate_drop=0.5, num_parallel_tree=2, subsample=0.5).fit(values, BINARY))
+    boosts.append(xgb.XGBClassifier(**BOOST, num_parallel_tree=2, subsample=0.5).fit(values, BINARY))
     read = [(of_lightgbm.read(light.booster_.model_to_string()).forest, light.predict(rows, raw_score=True))]
     for boost in boosts:
         raw = bytes(boost.get_booster().save_raw("json"))

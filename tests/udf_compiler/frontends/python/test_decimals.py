@@ -202,5 +202,6 @@ def test_pickled_results():
 
 
 def test_another_context_is_refused():
-    with decimal.localcontext(prec=10):
+    with decimal.localcontext() as context:
+        context.prec = 10
         assert codes(compile_udf(lambda d: float(d), ARROW_BATCHED, {"d": "decimal(10,2)"}, "double")) == ["SW262"]

@@ -46,6 +46,10 @@ class Code:
         """The loop heads: targets of backward jumps."""
         return frozenset(i.value for i in self.instructions if i.name.startswith("JUMP_BACKWARD"))
 
+    def following(self, at: int, count: int = 1) -> list[Instruction]:
+        """Returns `count` instructions from `at` on, without the PUSH_NULL that CPython 3.10 has between arguments and a call."""
+        return [i for i in self.instructions[at : at + 2 * count] if i.name != "PUSH_NULL"][:count]
+
     @property
     def catches(self) -> bool:
         """Whether user code may catch an exception; the cleanup after a comprehension does not count."""

@@ -50,7 +50,7 @@ def record(machine: Machine, s: State, keys: Sequence[Any], values: Sequence[Any
     """Returns a dict with values of JSON that joins a list at the next instruction as a record; None for another dict."""
     if not reads_json(s.stack) and not any(map(is_json, values)):
         return None
-    following = code_of(machine.function.__code__).instructions[s.next]
+    (following,) = code_of(machine.function.__code__).following(s.next)
     called = [x for x in s.stack[-2:] if x is not UNSET]
     appends = following.name == "CALL" and following.arg == 1 and any(map(is_append, called))
     if not appends and following.name not in ("LIST_APPEND", "YIELD_VALUE"):

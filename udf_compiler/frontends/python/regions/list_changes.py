@@ -271,7 +271,7 @@ def check_snapshot(machine: Machine, s: State, function: Any, args: list[Any], s
     late = is_late or defined or reads or is_builtin(function, groupby)
     if not late or (reads and not code.changes_lists):
         return
-    following = code.instructions[s.next]
+    (following,) = code.following(s.next)
     consumes = following.name == "CALL" and following.arg == 1 and any(map(_consumes, s.stack[-2:]))
     if shares and not consumes:
         refuse("SW282", what="an iterator with a function whose variables it changes")

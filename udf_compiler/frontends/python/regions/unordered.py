@@ -13,7 +13,7 @@ from typing import Any
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.builtin_calls import is_builtin
 from udf_compiler.frontends.python.regions import sets
-from udf_compiler.frontends.python.regions.code import Instruction, code_of, names_of
+from udf_compiler.frontends.python.regions.code import Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.definitions import shared_value
 from udf_compiler.frontends.python.regions.distinct import Distinct
 from udf_compiler.frontends.python.regions.growing import Growing
@@ -21,6 +21,7 @@ from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
 from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, State, Unordered
+from udf_compiler.frontends.python.regions.versions import is_of_comprehension
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse
 
@@ -28,7 +29,7 @@ _KINDS = ("list<str>", "list<i64>")
 _SCALARS = ("str", "int")
 #: Methods by which the loop could hand the order on to a list, set or dict.
 _CHANGES = frozenset("append extend insert add update setdefault pop remove discard clear sort reverse".split())
-_AFTER = ("END_FOR", "POP_TOP", "SWAP", "STORE_FAST", "STORE_FAST_STORE_FAST")
+_AFTER = ("END_FOR", "POP_TOP", "SWAP", "STORE_FAST", "STORE_FAST_STORE_FAST", "JUMP_FORWARD")
 
 
 _TAKERS: tuple[Callable[..., Any], ...] = (sum, any, all, min, max, len, sorted, set, frozenset)
@@ -72,34 +73,37 @@ def check_unordered(taker: Unordered, made: Any) -> Any:
 
 def _place(machine: Machine, s: State) -> int | None:
     """Returns the place on the stack of the function that takes the results; -1 for a set comprehension, None for other uses."""
-    code, at = code_of(machine.function.__code__).instructions, s.next
+    decoded, at = code_of(machine.function.__code__), s.next
+    code = decoded.instructions
     held = [n for n in reversed(range(len(s.stack))) if s.stack[n] is not UNSET][:2]
     if held and type(s.stack[held[0]]) is Expression and code[at].name == "CALL" and code[at].arg == 0:
         body: CodeType = s.stack[held[0]].code
         refused = _hands_on(machine, s, code_of(body).instructions, {*body.co_varnames})
-        return held[1] if not refused and len(held) > 1 and _is_call(code, at + 1) else None
+        return held[1] if not refused and len(held) > 1 and _is_call(decoded, at + 1) else None
     own = set[str]()
     while code[at].name == "LOAD_FAST_AND_CLEAR":
         own |= {*names_of(code[at])}
         at += 1
     begin = next((n for n in range(at, len(code)) if code[n].name == "FOR_ITER"), None)
-    if not own or begin is None:
+    if begin is None:
         return None
     end, built = code[begin].value, {i.name for i in code[at:begin]}
-    if _hands_on(machine, s, code[begin:end], own):
+    own = own or {name for i in code[begin:end] for name in names_of(i) if is_of_comprehension(name)}
+    if not own or _hands_on(machine, s, code[begin:end], own):
         return None
     after = next(n for n in range(end, len(code)) if code[n].name not in _AFTER)
     if "BUILD_SET" in built:
         return -1
-    return held[0] if "BUILD_LIST" in built and held and _is_call(code, after) else None
+    return held[0] if "BUILD_LIST" in built and held and _is_call(decoded, after) else None
 
 
-def _is_call(code: tuple[Instruction, ...], at: int) -> bool:
+def _is_call(code: Code, at: int) -> bool:
     """Whether the instruction calls a function of one argument, perhaps with a default."""
-    if code[at].name == "CALL":
-        return code[at].arg == 1
-    names = [i.name for i in code[at : at + 3]]
-    return names == ["LOAD_CONST", "LOAD_CONST", "CALL_KW"] and code[at + 1].value == ("default",)
+    following = code.following(at, 3)
+    if following[0].name == "CALL":
+        return following[0].arg == 1
+    names = [i.name for i in following]
+    return names == ["LOAD_CONST", "LOAD_CONST", "CALL_KW"] and following[1].value == ("default",)
 
 
 def _hands_on(machine: Machine, s: State, code: tuple[Instruction, ...], own: set[str]) -> bool:

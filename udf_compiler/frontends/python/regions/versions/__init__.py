@@ -9,9 +9,16 @@ import sys
 from types import CodeType
 
 from udf_compiler.frontends.python.regions.versions import cpython310, cpython311, cpython312
-from udf_compiler.frontends.python.regions.versions.assemble import Decoded, Handler, Instruction, Version, assemble
+from udf_compiler.frontends.python.regions.versions.assemble import (
+    Decoded,
+    Handler,
+    Instruction,
+    Version,
+    assemble,
+    is_of_comprehension,
+)
 
-__all__ = ["KNOWN", "Decoded", "Handler", "Instruction", "decode", "is_known_version"]
+__all__ = ["KNOWN", "Decoded", "Handler", "Instruction", "decode", "is_known_version", "is_of_comprehension"]
 
 #: The supported versions.
 KNOWN: dict[tuple[int, int], Version] = {

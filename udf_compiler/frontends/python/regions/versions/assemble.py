@@ -118,6 +118,8 @@ _Label = tuple[int, int, str]
 _Found = tuple[_Label, Handler] | None
 #: How instructions of a variable end, in versions that do not inline.
 _OF_VARIABLES = ("_FAST", "_DEREF", "_CLOSURE", "_CELL")
+#: What the names of variables of inlined comprehensions have before a number.
+_OF_LIST = " of list "
 _FALLS_NOT = ("RETURN", "RAISE_VARARGS", "RERAISE", "JUMP_")
 
 
@@ -180,10 +182,15 @@ class _Assembly:
 
     def _inline(self, made: Raw, code: CodeType, names: Mapping[str, str], handler: _Found) -> None:
         """Appends the body of a comprehension; the top of the stack is its iterator."""
-        own = {name: f"{name} of list {self.codes}" for name in (*code.co_varnames, *code.co_cellvars)}
+        own = {name: f"{name}{_OF_LIST}{self.codes}" for name in (*code.co_varnames, *code.co_cellvars)}
         own |= {name: names.get(name, name) for name in code.co_freevars}
         self.cells += [own[name] for name in code.co_cellvars]
         self.append(code, own, handler)
+
+
+def is_of_comprehension(name: str) -> bool:
+    """Whether a variable is one of an inlined comprehension, whose own frame earlier versions give it."""
+    return _OF_LIST in name
 
 
 def _raws(code: CodeType) -> tuple[list[Raw], dict[int, int]]:

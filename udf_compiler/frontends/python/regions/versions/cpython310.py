@@ -40,11 +40,37 @@ def _as(*emits: Emit) -> Rule:
 
 
 def _call(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
-    """CALL_FUNCTION, CALL_FUNCTION_KW and CALL_FUNCTION_EX: the slot for `self` is put below the arguments."""
+    """CALL_FUNCTION, CALL_FUNCTION_KW and CALL_FUNCTION_EX: the slot for `self` is put below the arguments.
+
+    The iterator of a generator expression is in that slot, as later versions have it.
+    """
     name, arg = raws[n].name, raws[n].arg
+    if name == "CALL_FUNCTION" and arg == 1 and raws[n - 1].name == "GET_ITER":
+        return (Emit("CALL", 0),)
+    loaded = _called(raws, n) if name == "CALL_FUNCTION_KW" else None
+    if loaded is not None and raws[loaded].name == "LOAD_ATTR":
+        return (Emit("CALL_KW", arg),)
     values = {"CALL_FUNCTION": arg, "CALL_FUNCTION_KW": arg + 1, "CALL_FUNCTION_EX": 1 + (arg & 1)}[name]
     called = {"CALL_FUNCTION": "CALL", "CALL_FUNCTION_KW": "CALL_KW", "CALL_FUNCTION_EX": "CALL_FUNCTION_EX"}[name]
     return Emit("PUSH_NULL", values), Emit(called, arg)
+
+
+def _called(raws: Sequence[Raw], n: int) -> int | None:
+    """Returns the instruction that loads the function of CALL_FUNCTION_KW; None where its arguments have branches."""
+    missing, at = raws[n].arg + 1, n - 1
+    while missing > 0 and at > 0:
+        raw = raws[at]
+        if raw.target is not None:
+            return None
+        missing -= dis.stack_effect(raw.opcode, raw.arg if raw.opcode >= dis.HAVE_ARGUMENT else None)
+        at -= 1
+    return at if missing == 0 else None
+
+
+def _attribute(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
+    """LOAD_ATTR, also of methods that are called with keywords, for which later versions load a method."""
+    calls = (m for m in range(n + 1, len(raws)) if raws[m].name == "CALL_FUNCTION_KW")
+    return (Emit("LOAD_ATTR", int(any(_called(raws, m) == n for m in calls)), raws[n].value),)
 
 
 def _call_method(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
@@ -115,7 +141,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("SETUP_FINALLY", "POP_BLOCK", "GEN_START"), cpython311.nothing),
     "ROT_TWO": _rotation(2), "ROT_THREE": _rotation(3), "ROT_FOUR": _rotation(4), "ROT_N": _rotate,
     "DUP_TOP": _as(Emit("COPY", 1)), "DUP_TOP_TWO": _as(Emit("COPY", 2), Emit("COPY", 2)),
-    "CALL_METHOD": _call_method, "JUMP_ABSOLUTE": _jump, "JUMP_IF_NOT_EXC_MATCH": _jump_unless_match,
+    "CALL_METHOD": _call_method, "LOAD_ATTR": _attribute, "JUMP_ABSOLUTE": _jump, "JUMP_IF_NOT_EXC_MATCH": _jump_unless_match,
     "MAKE_FUNCTION": _make_function, "LOAD_GLOBAL": _global, "MATCH_CLASS": _match_class,
     "POP_EXCEPT": _as(Emit("POP_TOP"), Emit("POP_TOP"), Emit("POP_TOP")),
 }  # fmt: skip

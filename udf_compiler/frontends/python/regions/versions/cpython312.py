@@ -35,8 +35,8 @@ def _load_global(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
 
 
 def _make_function(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
-    share = (Emit("SET_FUNCTION_ATTRIBUTE", raws[n].arg),) if raws[n].arg else ()
-    return Emit("MAKE_FUNCTION"), *share
+    """MAKE_FUNCTION also sets the attributes, of which the closure is the topmost on the stack."""
+    return Emit("MAKE_FUNCTION"), *(Emit("SET_FUNCTION_ATTRIBUTE", bit) for bit in (8, 4, 2, 1) if raws[n].arg & bit)
 
 
 def _end_loop(raws: Sequence[Raw], n: int) -> tuple[Emit, ...]:
