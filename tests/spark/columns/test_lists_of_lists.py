@@ -68,7 +68,6 @@ def results(frame):
                         merged("ms"))  # fmt: skip
 
 
-@of_nested_arguments
 @ANY_HEAP
 def test_nested_arguments(spark, parquet, conf):
     frame = nested(parquet)
