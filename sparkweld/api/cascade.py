@@ -3,25 +3,29 @@
     sparkweld.cascade.fit(pipeline, table, "label", path="cascades/tweets", accuracy_loss=0.001, confidence=0.95)
     sparkweld.cascade.fit(fitted, table, path="cascades/tweets", accuracy_loss=0.001)
     sparkweld.cascade.fit(fitted, table, path="cascades/fraud", selected="fraud", recall=0.95, precision=0.95)
+    sparkweld.cascade.fit(function, table, small=pipeline, path="cascades/intent", accuracy_loss=0.01)
     for advice in sparkweld.cascade.advise(df): print(advice)
 
 The pipeline may be fitted already, on other rows than these. Otherwise it is fitted on a share of them. If it is fitted, the rows
-need no labels. The third form is for filters.
+need no labels. The third form is for filters, and the fourth for black boxes: functions that no kernel can run.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from sparkweld.cascades import fitting, store
-from sparkweld.cascades.answers import answers_of
+from sparkweld.cascades.answers import answers_of, asking, check_answers
+from sparkweld.cascades.black_box import BlackBox, is_function, known_rows, name_of
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.cost import nanoseconds
@@ -33,8 +37,12 @@ from sparkweld.errors import Refusal, UserError
 if TYPE_CHECKING:
     from sparkweld.api.cascade_advice import CascadeAdvice
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 #: Rows of the sample that kernels are timed over.
 _TIMED_ROWS = 8192
+#: Rows that functions are timed over.
+_TIMED_IN_PYTHON = 256
 
 
 def fit(
@@ -61,17 +69,27 @@ def fit(
     of the rows that the pipeline selects are selected. More than the share `precision` of the selected rows are ones that the
     pipeline selects.
 
+    The full model may also be a function, such as that of a pandas UDF, which needs a `small` pipeline. It takes a Series per
+    column of `data`, in their order, or one DataFrame, and returns labels or floats. `fit` calls it for all rows. Its results are
+    the answers to keep, and costs are those of Python. `apply` places the cascade in front of it. Rows with a NULL in a column of
+    strings or objects always run the function, so they take no part.
+
     Raises UserError for invalid arguments, and a Refusal (SW940 to SW946) with the reason why there is no cascade.
     """
     _check_promise(accuracy_loss, confidence)
     to = None if path is None else store.place(path, CascadeCertificate)
     rows, labels = _rows_and_labels(data, label, text)
+    against, timed = "model" if labels is None else "labels", measure
+    if is_function(pipeline):
+        if small is None or labels is not None:
+            raise UserError(f"{name_of(pipeline)} is a function: pass small=, an unfitted pipeline, and no label")
+        pipeline, rows, labels = _black_box(pipeline, rows)
+        timed = measure_in_python
     kind = fitting.check_kind(pipeline)
     rows = read_columns(pipeline, rows)
-    against = "labels" if labels is not None else "model"
     if selected is None and (recall is not None or precision is not None):
         raise UserError("recall and precision are those of a filter: pass the class that it selects, such as selected=1")
-    if labels is None or selected is not None:
+    if labels is None or (selected is not None and against == "labels"):
         if not fitting.is_fitted(pipeline):
             raise UserError(f"this {type(pipeline).__name__} is not fitted: without labels, or for a filter, pass a fitted one")
         labels = answers_of(pipeline, rows, kind)
@@ -83,8 +101,19 @@ def fit(
             raise UserError("band= is for regressors, and selected= for classifiers: omit one of them")
         classes = _classes(pipeline, kind, selected, labels)
         promise = SelectionPromise(classes, *_targets(recall, precision), float(confidence))
-    made = fitting.fit(pipeline, rows, labels, promise, measure, small, seed)
+    made = fitting.fit(pipeline, rows, labels, promise, timed, small, seed)
     return made if to is None else dataclasses.replace(made, certificate=store.save(made, to))
+
+
+def _black_box(function: Any, rows: Any) -> tuple[BlackBox, Any, np.ndarray]:
+    """Returns (the function as a full model, the rows that it is compared on, its results for them)."""
+    rows = rows[known_rows(rows)].reset_index(drop=True)
+    columns = tuple(rows.columns) if isinstance(rows, pd.DataFrame) else None
+    box = BlackBox(function, columns)
+    with asking(f"{box.name} cannot score these rows"):
+        answers = box.predict(rows)
+    box.learn(answers)
+    return box, rows, check_answers(answers, box.kind, box.name)
 
 
 def _classes(pipeline: Any, kind: str, selected: Any, answers: np.ndarray) -> tuple[Any, ...]:
@@ -152,6 +181,26 @@ def load(path: str | Path) -> Cascade:
     return store.load(store.directory(path))[0]
 
 
+def apply(path: str | Path) -> Callable[[_F], _F]:
+    """Returns a decorator that places a cascade in front of the function for which it was fitted.
+
+        @pandas_udf("string")
+        @sparkweld.cascade.apply("cascades/intent")
+        def intent(messages: pd.Series) -> pd.Series: ...
+
+    The small model answers the rows of which it is sure, and the function only sees the others. The result has the function's
+    signature, so it declares the same UDF, and works with and without the plugin. The directory is read here, on the driver; the
+    small model is part of what Spark sends to the workers. It runs in Python, and as a compiled program once that pays.
+
+    Raises UserError for the cascade of a pipeline, and for what is not a function. Refuses SW950 and SW951, also where the
+    function's code has changed since the fit.
+    """
+    # it loads the compiler, which only this function needs
+    from sparkweld.api.cascade_functions import decorator
+
+    return decorator(*store.load(store.directory(path)), Path(path))
+
+
 def certificate(path: str | Path) -> CascadeCertificate:
     """Returns the certificate of a directory; ``print("\\n".join(certificate.lines()))``. Raises and refuses as `load`."""
     return store.read_certificate(store.directory(path), CascadeCertificate)
@@ -175,6 +224,13 @@ def measure(estimators: Sequence[Any], data: Any) -> list[float]:
             kernels.append(None)
     times = iter(nanoseconds([kernel.run for kernel in kernels if kernel is not None], len(sample)))
     return [math.inf if kernel is None else next(times) for kernel in kernels]
+
+
+def measure_in_python(estimators: Sequence[Any], data: Any) -> list[float]:
+    """Returns the nanoseconds a row of each estimator in Python, by the clock: a black box may wait, or use other threads."""
+    sample = data.iloc[:_TIMED_IN_PYTHON]
+    runs = [functools.partial(estimator.predict, sample) for estimator in estimators]
+    return nanoseconds(runs, len(sample), repeats=3, clock=time.perf_counter)
 
 
 def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]:

@@ -157,7 +157,7 @@ def _with_options(function: Any, options: dict[str, Any]) -> Any:
         vars(copy).update(vars(function))
     else:
         raise UserError(f"exact= and backend= require a function, not a {type(function).__name__}; wrap it in a def or a lambda")
-    vars(copy)[ATTRIBUTE] = options
+    vars(copy)[ATTRIBUTE] = {**vars(copy).get(ATTRIBUTE, {}), **options}  # keeps what `cascade.apply` records
     return copy
 
 

@@ -30,8 +30,13 @@ def answers_of(full: Any, data: Any, kind: str) -> np.ndarray:
     """Returns the full model's answer for each row. Raises UserError, and refuses SW942 (missing) and SW945 (several results)."""
     with asking("the full model cannot score these rows"):
         answers = np.asarray(full.predict(data))
+    return check_answers(answers, kind, type(full).__name__)
+
+
+def check_answers(answers: np.ndarray, kind: str, name: str) -> np.ndarray:
+    """Returns the answers of the model called `name`, one a row. Refuses SW942 and SW945."""
     if answers.ndim != 1:
-        raise refusal("SW945", model=f"a {type(full).__name__} with {answers.shape[1]} results per row")
+        raise refusal("SW945", model=f"a {name} with {answers.shape[1]} results per row")
     missing = pd.isna(answers) if kind == "classes" else ~np.isfinite(np.asarray(answers, np.float64))
     if missing.any():
         raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sparkweld.cascades.black_box import BlackBox
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.cost import efficient_sets
 from sparkweld.cascades.features import FeatureGroups, steps_of
@@ -110,10 +111,12 @@ def probe(groups: FeatureGroups, name: str, rows: Rows) -> Any:
 
 
 def is_fitted(pipeline: Any) -> bool:
-    """Whether the last step has been fitted."""
+    """Whether the last step has been fitted; a function needs no fit."""
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
+    if isinstance(pipeline, BlackBox):
+        return True
     try:
         check_is_fitted(steps_of(pipeline)[-1][1])
     except NotFittedError:

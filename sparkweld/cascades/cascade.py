@@ -42,14 +42,16 @@ class Cascade:
             return np.asarray(self.small.predict_proba(x).max(axis=1) > self.threshold)
         return np.asarray(self.judge.predict(x) < self.threshold)
 
-    def predict(self, x: Any) -> np.ndarray:
-        """Returns the labels, or the numbers."""
+    def small_answers(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (the small model's labels or numbers, whether it is sure of them, bool[rows])."""
         if self.judge is None:
             probabilities = self.small.predict_proba(x)
-            sure, answers = probabilities.max(axis=1) > self.threshold, self.classes_[probabilities.argmax(axis=1)]
-        else:
-            sure, answers = self.sure(x), np.asarray(self.small.predict(x), np.float64)
-        return self._completed(answers, sure, x, "predict")
+            return self.classes_[probabilities.argmax(axis=1)], probabilities.max(axis=1) > self.threshold
+        return np.asarray(self.small.predict(x), np.float64), self.sure(x)
+
+    def predict(self, x: Any) -> np.ndarray:
+        """Returns the labels, or the numbers."""
+        return self._completed(*self.small_answers(x), x, "predict")
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """Returns the probabilities of the model that answers. The certificate covers labels, not these."""

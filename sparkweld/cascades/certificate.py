@@ -42,6 +42,7 @@ class Certificate:
     The promise holds with `confidence`, by the evidence of `rows` held-out rows. The small model reads the `efficient` subset of
     the `groups` of features. Costs are nanoseconds per row of compiled kernels. `data`: the fingerprint of the input rows.
     `repeated`: the rows that were left out because they equal others; the promise is about distinct rows.
+    The full model may be a function, a `black_box`: costs are then those of Python.
     `model`: the fingerprint of the full model. `digests`: SHA-256 of the files beside the certificate. `store.save` sets the last
     two.
     """
@@ -62,6 +63,7 @@ class Certificate:
     made: str
     model: str = ""
     repeated: int = 0
+    black_box: bool = False
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -86,8 +88,9 @@ class Certificate:
 
     def _costs(self, what: str, cost: float) -> str:
         """Returns the line of the kernels' costs, of which `cost` is that of both models together."""
+        where = "Python" if self.black_box else "kernels"
         return (
-            f"cost per row in kernels: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
+            f"cost per row in {where}: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
             f" {what} {cost:.0f} ns ({self.full_cost / max(cost, 1e-9):.2f}x; {_OF_QUERY})"
         )
 

@@ -12,20 +12,22 @@ CAPACITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 _UNITS = 1000
 
 
-def nanoseconds(runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7) -> list[float]:
+def nanoseconds(
+    runs: Sequence[Callable[[], object]], rows: int, repeats: int = 7, clock: Callable[[], float] = time.thread_time
+) -> list[float]:
     """Returns the nanoseconds per row of each of `runs`: the median of `repeats` runs after a warm-up.
 
-    The runs alternate, so that a slow phase of the machine affects all of them. The clock is this thread's CPU time, which stops
-    while another thread has the core.
+    The runs alternate, so that a slow phase of the machine affects all of them. By default the clock is this thread's CPU time,
+    which stops while another thread has the core.
     """
     for run in runs:
         run()
     samples: list[list[float]] = [[] for _ in runs]
     for _ in range(repeats):
         for run, own in zip(runs, samples, strict=True):
-            started = time.thread_time()
+            started = clock()
             run()
-            own.append(time.thread_time() - started)
+            own.append(clock() - started)
     return [statistics.median(own) / max(rows, 1) * 1e9 for own in samples]
 
 

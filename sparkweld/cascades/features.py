@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sparkweld.cascades.black_box import BlackBox
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
@@ -173,6 +174,8 @@ def check_kind(pipeline: Any) -> str:
     """
     from sklearn.base import is_classifier, is_regressor
 
+    if isinstance(pipeline, BlackBox):
+        return pipeline.kind
     model = steps_of(pipeline)[-1][1]
     if isinstance(model, type) or not hasattr(model, "get_params"):
         raise refusal("SW945", model=f"{model.__name__}, a class" if isinstance(model, type) else f"a {type(model).__name__}")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from sparkweld.cascades.answers import Answers, answers_of, asking, doubts
+from sparkweld.cascades.black_box import BlackBox
 from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, probe, small_models
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate, library_versions
@@ -257,7 +258,7 @@ class _Search:
             efficient=tuple(n for n in self.groups.names if n in candidate.groups), groups=self.groups.names,
             importance=self.importance, group_cost=self.group_cost, split_rows=facts.split_rows,
             calibration=Calibration.of(doubt, threshold, full.differing(answers, doubt < threshold)), data=facts.fingerprint,
-            repeated=facts.repeated,
+            repeated=facts.repeated, black_box=isinstance(self.full, BlackBox),
             versions=library_versions(), made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         )  # fmt: skip
         return Fitted(cascade, certificate, tuple(points), self.promise)

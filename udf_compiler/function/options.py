@@ -1,6 +1,6 @@
 """Reads a user's options for one function, which the function itself records so that they travel inside the payload.
 
-`sparkweld.pandas_udf` and `sparkweld.udf` record them; a function from PySpark's own decorators has the defaults.
+`sparkweld.pandas_udf`, `sparkweld.udf` and `sparkweld.cascade.apply` record them; other functions have the defaults.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: The function attribute: ``{"exact": bool, "backend": str}``.
+#: The function attribute: ``{"exact": bool, "backend": str, "cascade": str}``.
 ATTRIBUTE = "_sparkweld_options"
 
 BACKENDS = ("auto", "native", "python")
@@ -19,11 +19,13 @@ BACKENDS = ("auto", "native", "python")
 class Options:
     """The options of a function.
 
-    `exact`: refuse approximate kernels. `backend`: "python" leaves the function to Spark; the others compile it.
+    `exact`: refuse approximate kernels. `backend`: "python" leaves the function to Spark; the others compile it. `cascade`: the
+    directory of the cascade in front of a black box, or "".
     """
 
     exact: bool = False
     backend: str = "auto"
+    cascade: str = ""
 
 
 def options_of(function: Callable[..., Any]) -> Options:
@@ -34,5 +36,7 @@ def options_of(function: Callable[..., Any]) -> Options:
         given = None
     if not isinstance(given, dict):
         return Options()
-    backend = given.get("backend")
-    return Options(given.get("exact") is True, backend if backend in BACKENDS else "auto")
+    backend, cascade = given.get("backend"), given.get("cascade")
+    return Options(
+        given.get("exact") is True, backend if backend in BACKENDS else "auto", cascade if isinstance(cascade, str) else ""
+    )

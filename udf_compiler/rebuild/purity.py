@@ -6,6 +6,7 @@ no I/O, randomness or time. This is proved before anything runs, for all code th
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from udf_compiler.frontends.tracing.session import current, noting_unseen
 from udf_compiler.function.bytecode import Namespace, Use, first_use, place
 from udf_compiler.function.captured_changes import may_change_captured
 from udf_compiler.function.delegation import generator_behind
+from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import name_of
 from udf_compiler.function.wrappers import user_function
 from udf_compiler.rebuild.objects import Rebuilder
@@ -159,6 +161,16 @@ def use_of(function: Callable[..., Any]) -> Use:
     code = _code_of(function)
     name = name_of(function)
     return first_use(code, name) if code is not None else Use(name, "", name)
+
+
+def refuse_left_to_python(function: Callable[..., Any], name: str) -> None:
+    """Refuses a function that its author leaves to Python: by an option (SW700), or as a black box behind a cascade (SW960)."""
+    options = options_of(function)
+    if options.backend == "python":
+        raise refusal("SW700", use_of(function).place or name)
+    if options.cascade:
+        own = use_of(inspect.unwrap(function))
+        raise refusal("SW960", own.place or name, function=own.function, path=options.cascade)
 
 
 def _code_of(function: Any) -> types.CodeType | None:

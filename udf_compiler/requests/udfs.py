@@ -39,7 +39,7 @@ from udf_compiler.function.options import options_of
 from udf_compiler.function.payload import load_command
 from udf_compiler.process.cpu_time import working_on
 from udf_compiler.rebuild import pandas_on_spark
-from udf_compiler.rebuild.purity import Prepared, use_of
+from udf_compiler.rebuild.purity import Prepared, refuse_left_to_python
 from udf_compiler.requests.form_agreement import BatchCall
 from udf_compiler.requests.handed_on import HandedOn, Identities
 from udf_compiler.requests.trace_cache import TracedCall, traces
@@ -291,8 +291,7 @@ class UdfTracer:
         key = (udf.payload, udf.eval_type)
         if key not in self._prepared:
             function = load_command(self._blobs[udf.payload]).function
-            if options_of(function).backend == "python":
-                raise refusal("SW700", use_of(function).place or udf.name)
+            refuse_left_to_python(function, udf.name)
             wrapped = pandas_on_spark.unwrap(function)
             if wrapped is None:
                 self._prepared[key] = function, kind.prepare(function)
