@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyspark
 import pytest
@@ -37,6 +38,9 @@ def differs_before(line: tuple[int, int], reason: str) -> pytest.MarkDecorator:
     """Marks tests that must fail on earlier lines than `line`, because of a difference of that Spark."""
     return pytest.mark.xfail(LINE < line, reason=f"Spark {LINE[0]}.{LINE[1]}: {reason}", strict=True)
 
+
+#: Marks tests of results that NumPy 1 computes in another type or by another function: the trial refuses these (SW233).
+of_numpy_2 = pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="NumPy 1 returns other floats: refused (SW233)")
 
 #: Whether the line has worker pipelines.
 WORKER_PIPELINES = LINE >= (4, 3)

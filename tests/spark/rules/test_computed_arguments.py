@@ -15,7 +15,7 @@ from pyspark.sql.functions import pandas_udf, udf
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType
 
 from tests.helpers.differential import ENABLED, check, checked, measured, run
-from tests.helpers.lines import of_named_arguments
+from tests.helpers.lines import LINE, of_named_arguments
 
 ROWS = 2000
 
@@ -86,6 +86,7 @@ def test_values(spark, table, query):
     check(spark, lambda: query(table), deopt=None)
 
 
+@of_named_arguments
 def test_arguments_by_name(spark, table):
     check(spark, lambda: table.select("id", longest(w="k", v=F.initcap("s")).alias("r")), deopt=None)
 
@@ -95,7 +96,7 @@ def test_an_argument_that_raises(spark, table):
     distance = F.levenshtein("s", F.expr("cast(100 / (k - 3) as string)"))
     query, ansi = lambda: table.select("id", half(distance).alias("r")), {"spark.sql.ansi.enabled": "true"}
     (off, _), (on, _) = (run(spark, query, {**ansi, ENABLED: enabled}) for enabled in ("false", "true"))
-    assert on == off and on.error is not None
+    assert on == off and (on.error is not None or LINE < (4, 0))  # Spark 3.5 does not use the argument's other branch
 
 
 def test_an_object_that_another_function_changes(spark, table):

@@ -10,6 +10,7 @@ from pyspark.sql.types import ArrayType, DoubleType, FloatType, LongType
 
 from sparkweld.contract.constants import SCALAR_PANDAS
 from tests.helpers.compiled import compare_with_worker
+from tests.helpers.lines import of_numpy_2
 
 F32, F64, I32 = pa.list_(pa.float32()), pa.list_(pa.float64()), pa.list_(pa.int32())
 BATCHES = [
@@ -49,7 +50,7 @@ def divided(u, v, d, n, x, k):
     return u / 3 + x / v
 
 
-@pytest.mark.parametrize("function", [of_arrays, scaled, by_integers, divided])
+@pytest.mark.parametrize("function", [of_arrays, scaled, pytest.param(by_integers, marks=of_numpy_2), divided])
 @pytest.mark.parametrize("batches", [BATCHES, UNEQUAL])
 def test_floats(function, batches):
     compared = compare_with_worker(function, batches, ArrayType(FloatType()), SCALAR_PANDAS, kernel=True)

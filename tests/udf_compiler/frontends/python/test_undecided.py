@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
-from pyspark.util import PythonEvalType
 
 from tests.helpers.answers import compile_pipeline
 from tests.helpers.compile_requests import call, column, literal, payload, python_step, request, udf
 from tests.helpers.compiled import compare_with_worker
 from tests.helpers.kinds import run
+from tests.helpers.lines import PythonEvalType
 
 PLAIN = PythonEvalType.SQL_ARROW_BATCHED_UDF
 #: All columns at once: 4,096 combinations of None and values.
