@@ -20,6 +20,7 @@ import sparkweld
 from sparkweld.api import cascade_advice, recording
 from sparkweld.bridge import profiled
 from sparkweld.errors import UserError
+from tests.helpers.lines import of_named_arguments
 from udf_compiler.frontends.models.estimators import is_model
 from udf_compiler.function.payload import load_command
 
@@ -83,6 +84,7 @@ def test_recorded_rows_are_those_that_models_receive(table, function, columns, m
     assert found.to_numpy().tolist() == table.select(*columns).limit(100).toPandas().squeeze().to_numpy().tolist()
 
 
+@of_named_arguments
 def test_named_arguments_and_calls_below_other_nodes(table):
     df = table.where("id > 50").groupBy("id").agg(F.sum(share("b", b="a")).alias("s")).where("s > 0")
     calls, _ = calls_of(df, 10)

@@ -19,7 +19,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType
 
 from tests.helpers import differential
 from tests.helpers.batches import ONE_PARTITION, small_batches, with_nulls, write_files
-from tests.helpers.lines import differs_before
+from tests.helpers.lines import LINE, differs_before
 from tests.helpers.sampling import some
 
 FIRST, SECOND = 1000, 700
@@ -186,7 +186,7 @@ def test_functions_over_results_of_others_share_their_batches(spark, table, byte
     """One kernel computes those that Spark feeds the same batches. With a limit of bytes, their number of columns matters."""
     plan = check(spark, lambda: over_results(table()), small_batches(records=400, bytes=bytes))
     regrouped = plan.count("WeldSparkBatches") + plan.count("WeldRowBatches")
-    assert regrouped == 1 if bytes is None else regrouped > 1
+    assert regrouped > 1 if bytes is not None and LINE >= (4, 1) else regrouped == 1  # earlier lines limit rows alone
 
 
 def test_a_map_sees_rows_of_all_files(spark, table):

@@ -10,7 +10,7 @@ from pyspark.sql.functions import udtf
 import sparkweld
 from tests.helpers.batches import ONE_PARTITION
 from tests.helpers.differential import check
-from tests.helpers.lines import of_arrow_tables
+from tests.helpers.lines import LINE, of_arrow_tables
 
 LIMIT = 3
 #: The exception that ends the rows of a partition; Spark 3.5 has none.
@@ -335,6 +335,9 @@ def test_partitions_of_a_table(spark, texts):
 @pytest.mark.parametrize("name", ["skipping", "skipping_in_a_helper", "skipping_in_a_static_method"])
 def test_functions_that_end_the_rows_of_a_partition(spark, texts, name):
     query = f"SELECT k, n FROM texts, LATERAL {name}(k)"
+    if LINE < (4, 0):  # the exception that ends the rows is unknown there, so both ways raise
+        check(spark, lambda: spark.sql(query), deopt=None)
+        return
     check(spark, lambda: spark.sql(query), refused="SW309")
     assert "may skip the rest of its rows" in sparkweld.explain(spark.sql(query))
 
