@@ -47,6 +47,7 @@ from tests.helpers.expressions_group_loops import compare_group_loop
 from tests.helpers.expressions_groups import compare_group_function
 from tests.helpers.expressions_lists import array_functions, list_batches, list_functions
 from tests.helpers.expressions_models import compare_pipeline
+from tests.helpers.expressions_objects import object_functions
 from tests.helpers.expressions_onnx import INSTALLED, compare_graph
 from tests.helpers.expressions_python import python_functions, series_functions
 from tests.helpers.expressions_pytorch import compare_module
@@ -300,6 +301,12 @@ def _changes(draw: Draw) -> Case:
     return Case(source, change_batches(), returns, PLAIN)
 
 
+def _objects(draw: Draw) -> Case:
+    """Draws a plain UDF that makes objects, or dicts and sets of tuples, of a row's lists."""
+    source, returns = draw(object_functions())
+    return Case(source, dict_batches(), returns, PLAIN)
+
+
 def _records(draw: Draw) -> Case:
     """Draws a plain UDF that returns an array of structs of a row's lists and map."""
     source, returns = draw(record_functions())
@@ -351,6 +358,7 @@ FAMILIES = {
         Family("dicts", _checked(_dicts), 0.6),
         Family("changes", _checked(_changes), 0.3),
         Family("records", _checked(_records), 0.6),
+        Family("objects", _checked(_objects), 0.8),
         Family("arrays", _checked(_arrays), 0.6),
         Family("vectors", _checked(_vectors), 0.4),
         Family("arrow", _checked(arrow_cases), 0.25),

@@ -19,7 +19,7 @@ COUNTS = {
     "numbers": 450, "series": 250, "texts": 450, "times": 350, "datetimes": 250, "applied": 250, "rows": 300, "loops": 60,
     "python": 400, "declared": 250, "chained": 120, "gathered": 200, "lists": 60, "tags": 80, "arrays": 40, "arrow": 350,
     "codecs": 250, "frames": 250, "aggregates": 150, "whole_groups": 120, "models": 40, "vectors": 120,
-    "changes": 60, "zones": 250, "bytes": 250, "group_loops": 60,
+    "changes": 60, "zones": 250, "bytes": 250, "group_loops": 60, "objects": 144,
     **({"onnx": 200} if "onnx" in FAMILIES else {}),
     **({"pytorch": 320} if "pytorch" in FAMILIES else {}),
 }  # fmt: skip

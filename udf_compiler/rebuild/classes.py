@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sparkweld.errors import Refusal
+from udf_compiler.frontends.python.instances import COPIED, check_own, note_captured
 from udf_compiler.frontends.torch.modules import Module
 from udf_compiler.function.bytecode import Use
 from udf_compiler.function.libraries import described, is_library
@@ -74,9 +75,29 @@ def rebuild_class(rebuilder: Rebuilder, original: type, use: Use) -> type:
     if not _is_frozen(original) and not any(issubclass(base, Module) for base in bases):
         members["__setattr__"] = guarded(rebuilder, object.__setattr__)
         members["__delattr__"] = guarded(rebuilder, object.__delattr__)
+    if not any(issubclass(base, Module | BaseException) for base in bases):
+        members |= {COPIED: True, **_identities(original)}
     copy = type(original.__name__, bases, members)
     rebuilder.snapshot.add_attributes(use.named(f"the class {original.__name__}"), copy)
     return copy
+
+
+def _identities(original: type) -> dict[str, Any]:
+    """Returns the methods that compare the identities of objects, unless their class defines these."""
+    own = {name for base in original.__mro__[:-1] for name in vars(base)}
+    return {} if own & {"__eq__", "__hash__"} else {"__eq__": _is_same, "__hash__": _identity_hash}
+
+
+def _is_same(x: object, other: object) -> Any:
+    """Compares objects of a class that does not define `==`, whose copies in lists have another identity."""
+    check_own(x)
+    check_own(other)
+    return True if x is other else NotImplemented
+
+
+def _identity_hash(x: object) -> int:
+    check_own(x)
+    return object.__hash__(x)
 
 
 def rebuild_instance(rebuilder: Rebuilder, original: Any, use: Use) -> Any:
@@ -103,6 +124,7 @@ def copy_attributes(rebuilder: Rebuilder, original: Any, copy: Any, use: Use) ->
     rebuilder.remember(original, copy)
     for name, value in vars(original).items():
         vars(copy)[name] = rebuilder.value(value, use.named(f"{use.name}.{name}"))
+    note_captured(copy)
     rebuilder.captured.add(id(copy))
     rebuilder.snapshot.add_attributes(use, copy)
     rebuilder.nested = True
@@ -193,6 +215,7 @@ def guarded(rebuilder: Rebuilder, write: Callable[..., None]) -> Callable[..., N
         if id(instance) in rebuilder.captured:
             use = rebuilder.here(f"{type(instance).__name__}.{name}")
             rebuilder.lazily(lambda: _refuse_write(use))
+        check_own(instance)
         write(instance, name, *value)
 
     return guard

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListCall, StrCall
 from sparkweld.ir.types import BOOL, F64, I64, STR, list_of
+from udf_compiler.frontends.python.instances import is_named_tuple_class
 from udf_compiler.frontends.python.list_maps import mapped
-from udf_compiler.frontends.python.lists import present
+from udf_compiler.frontends.python.lists import is_list, present
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.records import DICT, TracedRecords
@@ -41,7 +42,7 @@ def of_list(x: TracedScalar, style: Style) -> Value:
 def of_map(x: TracedMap, style: Style) -> Value:
     """Returns the JSON of a dict of strings to bools, numbers or strings; refuses other dicts (SW262)."""
     values = x.value_list
-    if x.key_list.kind != "list<str>" or type(values) is not TracedScalar or values.numpy:
+    if not is_list(x.key_list) or x.key_list.kind != "list<str>" or type(values) is not TracedScalar or values.numpy:
         refuse("SW262", call=_CALL, what="a dict of the row with other keys than strings, or with nested values")
 
     def item(block: LoopBuilder, parts: Sequence[Value], row: Sequence[Value]) -> Value:
@@ -56,6 +57,8 @@ def of_map(x: TracedMap, style: Style) -> Value:
 def of_records(x: TracedRecords, style: Style) -> Value:
     """Returns the JSON of a list of dicts, tuples or Rows; tuples and Rows are arrays. Parts and elements may be None."""
     columns = [column for pair in zip(x.parts, x.absent, strict=True) for column in pair if column is not None]
+    if not isinstance(x.form, str) and not is_named_tuple_class(x.form):
+        refuse("SW262", call=_CALL, what="a list of objects")
     if not columns or any(column.numpy for column in columns):
         refuse("SW262", call=_CALL, what="a list of records of the row without values")
     gone = [] if x.gone is None else [x.gone]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from udf_compiler.frontends.python.lists import is_list
 from udf_compiler.frontends.python.maps import is_map
 from udf_compiler.frontends.python.path_explorer import Leaf, Node, leaves
 from udf_compiler.frontends.python.path_trees import with_ends, with_results
@@ -48,6 +49,8 @@ def values_of_maps(tree: Node) -> Node:
 
 
 def _keys(x: Any) -> Any:
+    if is_map(x) and not is_list(x.key_list):
+        refuse("SW293", type="a dict with tuples as keys")
     return x.key_list if is_map(x) else list(unwrapped(x).keys())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sparkweld.ir import Value
 from sparkweld.ir.types import I64
-from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python import key_lists, lists
 from udf_compiler.frontends.python.nested_lists import Change, changed, element
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
@@ -18,7 +18,7 @@ from udf_compiler.frontends.tracing.values import Traced
 
 
 class TracedMap(Traced):
-    """A dict of the row. `key_list` holds its keys in order, each once; `value_list`, a sequence, holds their values."""
+    """A dict of the row. `key_list` (`key_lists`) has its keys in order, each once; `value_list`, a sequence, their values."""
 
     __slots__ = ("key_list", "value_list")
     __dataclass_fields__ = ("key_list", "value_list")  # as in the other elements of a region's state
@@ -26,10 +26,10 @@ class TracedMap(Traced):
     stands_for = dict
     exact = False
 
-    key_list: TracedScalar
+    key_list: Any
     value_list: Any
 
-    def __init__(self, key_list: TracedScalar, value_list: Any) -> None:
+    def __init__(self, key_list: Any, value_list: Any) -> None:
         self.key_list, self.value_list = key_list, value_list
 
     __class__ = dict  # type: ignore[assignment]
@@ -37,27 +37,27 @@ class TracedMap(Traced):
     @property
     def count(self) -> Any:
         """Returns the number of keys."""
-        return lists.length(self.key_list)
+        return key_lists.length(self.key_list)
 
     def value_of(self, key: Any, missing: Callable[[], Any]) -> Any:
         """Returns the value of a key, or the result of `missing` on the path of rows without it."""
-        at = lists.sought("find", self.key_list, key, "[...] of a dict")
+        at = key_lists.place("find", self.key_list, key, "[...] of a dict")
         if not explorer().decide(_found(at)):
             return missing()
         return element(self.value_list, make_int(at, (0, lists.LONGEST)))
 
     def mapped(self, change: Change) -> TracedMap:
         """Returns the dict of some items, by a change that permutes or drops elements of a list."""
-        return TracedMap(change(self.key_list), changed(self.value_list, change))
+        return TracedMap(changed(self.key_list, change), changed(self.value_list, change))
 
     def __getitem__(self, key: Any) -> Any:
         return self.value_of(key, no_key)
 
     def __contains__(self, key: Any) -> bool:
-        return explorer().decide(_found(lists.sought("find", self.key_list, key, "in a dict")))
+        return explorer().decide(_found(key_lists.place("find", self.key_list, key, "in a dict")))
 
     def __bool__(self) -> bool:
-        return explorer().decide(lists.truth(self.key_list))
+        return explorer().decide(key_lists.truth(self.key_list))
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.key_list)
@@ -97,14 +97,13 @@ def is_map(x: object) -> bool:
 
 def contains(x: TracedMap, key: Any) -> TracedScalar:
     """Returns ``key in x`` as a bool that does not fork yet."""
-    return make_bool(_found(lists.sought("find", x.key_list, key, "in a dict")))
+    return make_bool(_found(key_lists.place("find", x.key_list, key, "in a dict")))
 
 
-def last_of_each(key_list: TracedScalar, value_list: TracedScalar) -> TracedMap:
+def last_of_each(key_list: Any, value_list: TracedScalar) -> TracedMap:
     """Returns the dict that results from assigning each value to its key in order."""
-    first = lists.call("take", key_list, lists.call("first_at", key_list))
-    last = lists.call("take", value_list, lists.call("last_at", key_list))
-    return TracedMap(lists.of_list(first), lists.of_list(last))
+    last = lists.call("take", value_list, key_lists.last_at(key_list))
+    return TracedMap(key_lists.each_once(key_list), lists.of_list(last))
 
 
 def _found(at: Value) -> Value:

@@ -1,8 +1,8 @@
 """Models a list of tuples, dicts or Rows that a function makes: a list of the row for each part, all of one length.
 
-Elements are *records*: tuples of one length, dicts of the same keys, or Rows of the same fields. Parts are numbers, strings,
-dates and naive datetimes. A date or datetime is also an element alone. Elements and parts may be None. In functions of a group,
-parts may also be NumPy's scalars, and records lists.
+Elements are *records*: tuples of one length, dicts of the same keys, Rows of the same fields, or objects of one class of the
+function's own. Parts are numbers, strings, dates and naive datetimes. A date or datetime is also an element alone. Elements and
+parts may be None. In functions of a group, parts may also be NumPy's scalars, and records lists.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 
 from sparkweld.ir import LoopBuilder, Type, Value
 from sparkweld.ir.ops import ListAppend, ListCall
-from sparkweld.ir.types import DATE, I32, TS
+from sparkweld.ir.types import DATE, I32, I64, TS
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.found_matches import FoundMatches
+from udf_compiler.frontends.python.instances import attributes, freeze, instance, is_instance, is_named_tuple_class
+from udf_compiler.frontends.python.key_lists import is_key_kind, place
 from udf_compiler.frontends.python.list_maps import repeated
 from udf_compiler.frontends.python.listed import of_tag, tag_of
 from udf_compiler.frontends.python.nested_lists import TracedLists
@@ -55,12 +57,12 @@ _BOOLS = "list<bool>"
 class Records:
     """The kind of a list of records.
 
-    `form`: TUPLE, DICT, ROW, LIST or VALUE, or "" where all elements are None. `names`: the keys or fields. `parts`: the kind of
-    the list of each part, "" where all are None, and whether a part may be None. A tag may be before the kind. `gaps`: whether an
-    element may be None.
+    `form`: TUPLE, DICT, ROW, LIST or VALUE, the class of objects, or "" where all elements are None. `names`: the keys or fields.
+    `parts`: the kind of the list of each part, "" where all are None, and whether a part may be None. A tag may be before the
+    kind. `gaps`: whether an element may be None.
     """
 
-    form: str
+    form: str | type
     names: tuple[str, ...]
     parts: tuple[tuple[str, bool], ...]
     gaps: bool = False
@@ -101,13 +103,13 @@ class TracedRecords(TracedRows):
     __dataclass_fields__ = ("form", "names", "parts", "absent", "gone")  # type: ignore[assignment]
     what = "list of tuples, dicts or Rows"
 
-    form: str
+    form: str | type
     parts: tuple[TracedScalar | None, ...]  # type: ignore[assignment]
     absent: tuple[TracedScalar | None, ...]
     gone: TracedScalar | None
 
     def __init__(
-        self, form: str, names: Sequence[str], parts: Sequence[TracedScalar | None], absent: Sequence[TracedScalar | None],
+        self, form: str | type, names: Sequence[str], parts: Sequence[TracedScalar | None], absent: Sequence[TracedScalar | None],
         gone: TracedScalar | None,
     ) -> None:  # fmt: skip
         TracedRows.__init__(self, names, parts)  # type: ignore[arg-type]
@@ -149,7 +151,8 @@ class TracedRecords(TracedRows):
     @property
     def keys(self) -> list[TracedScalar]:
         """Returns the lists by which Python orders the elements; refuses (SW222) what it does not order, and bools."""
-        ordered = self.form in (TUPLE, VALUE) and self.gone is None and all(x is None for x in self.absent)
+        tuples = not isinstance(self.form, str) and is_named_tuple_class(self.form)
+        ordered = (tuples or self.form in (TUPLE, VALUE)) and self.gone is None and all(x is None for x in self.absent)
         known = ("", DATES, DATETIMES)
         if not ordered or any(part is None or part.kind == _BOOLS or part.numpy not in known for part in self.parts):
             refuse("SW222", call="sorted() without a key", kind=self.what)
@@ -170,6 +173,8 @@ class TracedRecords(TracedRows):
             return found[0]
         if self.form in (TUPLE, LIST):
             return tuple(found) if self.form == TUPLE else ListRow(found)
+        if not isinstance(self.form, str):
+            return instance(self.form, self.names, found)
         return (TracedRecord if self.form == DICT else TracedElement)(self.names, found)
 
     def _part(self, number: int, position: Any) -> Any:
@@ -190,10 +195,14 @@ class TracedRecords(TracedRows):
         return self.at(make_int(lists.place(self.columns[0], key)))
 
     def __contains__(self, x: Any) -> bool:
-        return self.has(x) if self.form == VALUE and tag_of_time(x) else TracedRows.__contains__(self, x)
+        known = is_key_kind(self.kind) or (self.form == VALUE and tag_of_time(x))
+        return self.has(x) if known else TracedRows.__contains__(self, x)
 
     def has(self, x: Any) -> bool:
-        """Whether a list of times or dates has one that is equal to `x`; refuses (SW282) other lists and other values."""
+        """Whether a list of times, dates or keys has one that is equal to `x`; refuses (SW282) other lists and other values."""
+        if is_key_kind(self.kind):
+            at, loop = place("find", self, x, "in"), explorer().loop
+            return explorer().decide(loop.call("greater_equal", at, loop.const(0, I64)))
         (part, *others), own = self.parts, kind_of_part(x)
         if self.form != VALUE or self.gone is not None or part is None or others or own is None or own != self.kind.parts[0][0]:
             refuse("SW282", what="a set of values of several classes")
@@ -315,7 +324,7 @@ def _kind_of(x: Any) -> Records | None:
     return Records(form, names, tuple(parts)) if parts else None
 
 
-def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
+def _taken(x: Any) -> tuple[str | type, tuple[str, ...], Sequence[Any]]:
     """Returns the form, names and values of a record; no values for another object."""
     if type(x) is tuple:
         return TUPLE, tuple(map(str, range(len(x)))), x
@@ -325,6 +334,8 @@ def _taken(x: Any) -> tuple[str, tuple[str, ...], Sequence[Any]]:
         return DICT, x.names, x.values_
     if type(x) is TracedElement:
         return ROW, x.names, x.values
+    if is_instance(x):
+        return (type(x), *attributes(x))
     alone = _is_plain(x) if current().of_columns else tag_of_time(x)
     return (VALUE, ("0",), (x,)) if alone else ("", (), ())
 
@@ -350,6 +361,8 @@ def with_gaps(x: Any) -> TracedRecords:
 
 
 def _values_of(x: Any, kind: Records) -> Sequence[Any]:
+    if is_instance(x):
+        freeze(x)
     return [None] * len(kind.parts) if x is None else _taken(x)[2]
 
 

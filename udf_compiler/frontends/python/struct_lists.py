@@ -72,6 +72,8 @@ class StructLists:
         if self.table and not self.pickled and not (self.tuples if len(self.fields) == 1 else self.fixed):
             refuse("SW226", at=self.place, what="rows that are no tuples, or that it may change,", type=self.type)
         if type(x) is TracedRecords:
+            if not isinstance(x.form, str):
+                refuse("SW226", at=self.place, what="a list of objects of a class of its own", type=self.type)
             if self._bare and x.form == DICT:
                 refuse("SW226", at=self.place, what="a list of dicts for one column", type=self.type)
             if ((self.table and self.pickled) or x.form != DICT) and x.form and len(x.parts) != len(self.fields):

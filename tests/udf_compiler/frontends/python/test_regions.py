@@ -379,7 +379,7 @@ def differs(n):
 def keeps(n):
     seen = set()
     while n > 3:
-        seen.add(3)
+        seen.add(0.5)
         n -= 1
     return len(seen)
 

@@ -44,7 +44,8 @@ from udf_compiler.frontends.python.regions.machine import Machine, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import Kind, Parts
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.state import Shape, State, reachable, within
+from udf_compiler.frontends.python.regions.shapes import Shape
+from udf_compiler.frontends.python.regions.state import State, reachable, within
 from udf_compiler.frontends.python.regions.versions import is_known_version
 from udf_compiler.frontends.python.state import Record
 from udf_compiler.frontends.python.values import is_scalar

@@ -35,7 +35,8 @@ from udf_compiler.frontends.python.regions.machine import Machine
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.results import Kind, kind_of_whole, order_of, results_of, types_of
 from udf_compiler.frontends.python.regions.returned import returned
-from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, kind_of_leaf, within
+from udf_compiler.frontends.python.regions.shapes import Shape, kind_of_leaf
+from udf_compiler.frontends.python.regions.state import UNSET, State, within
 from udf_compiler.frontends.python.regions.stored import Stored
 from udf_compiler.frontends.python.strings import TracedPieces
 from udf_compiler.frontends.python.values import TYPES, TracedScalar, is_scalar

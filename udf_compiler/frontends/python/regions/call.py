@@ -17,6 +17,7 @@ from sparkweld.ir.printing import print_graph
 from sparkweld.ir.types import I32, I64
 from sparkweld.reasons import has
 from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.instances import attributes, is_instance, lend
 from udf_compiler.frontends.python.json_values import optional
 from udf_compiler.frontends.python.lists import as_list, of_list
 from udf_compiler.frontends.python.maps import TracedMap
@@ -36,9 +37,10 @@ from udf_compiler.frontends.python.regions.iteration import Walk
 from udf_compiler.frontends.python.regions.lending import lent
 from udf_compiler.frontends.python.regions.machine import Machine, is_generator, is_of_user
 from udf_compiler.frontends.python.regions.mappings import Mapping, read
-from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, types_of
+from udf_compiler.frontends.python.regions.results import ALONE, PREFIXES, RESULTS, Kind, Maps, types_of
 from udf_compiler.frontends.python.regions.row_reads import columns_read
-from udf_compiler.frontends.python.regions.state import UNSET, Shape, State, check_kept, reachable, row_of
+from udf_compiler.frontends.python.regions.shapes import Shape
+from udf_compiler.frontends.python.regions.state import UNSET, State, check_kept, is_made, reachable, row_of, within
 from udf_compiler.frontends.python.regions.stored import Line
 from udf_compiler.frontends.python.regions.versions import KNOWN, is_known_version
 from udf_compiler.frontends.python.row_lists import TracedElement
@@ -61,7 +63,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
 
     `whole`: it is the UDF itself, see `GraphBuilder`.
     """
-    owners = (function.__self__,) if type(function) is MethodType else ()
+    owners = (function.__self__,) if type(function) is MethodType and not is_made(function.__self__) else ()
     function, closed = opened(function)
     function, args = without_method(function, args)
     owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
@@ -129,7 +131,8 @@ def _may_change(x: Any) -> bool:
     """Whether the callee could mutate the argument visibly to the caller."""
     if issubclass(type(x), Traced | Distinct) or id(x) in (explorer().regions or {}).get("defined", {}):
         return False  # a mutation of a list or dict of the row, or of a captured one, is refused anyway
-    return isinstance(x, list | dict | set) or (type(x) is tuple and any(map(_may_change, x)))
+    parts = x if type(x) is tuple else attributes(x)[1] if is_instance(x) else ()
+    return isinstance(x, list | dict | set) or any(map(_may_change, parts))
 
 
 def _called_with(
@@ -138,6 +141,7 @@ def _called_with(
 ) -> tuple[Any] | None:  # fmt: skip
     """Returns the result in a tuple; None where no value of the row is an argument. `owners`: the object of a method."""
     outer = {**reachable(function, function.__code__.co_consts, *owners), **(explorer().regions or {}).get("defined", {})}
+    variables = _with_lent_objects(variables, outer)
     shape = Shape(outer)
     shaped = shape.of_state(State([], variables))
     key = (id(identity), reduction, whole, shaped, tuple(repr(x) for x in shape.leaves if not is_scalar(x)))
@@ -146,6 +150,18 @@ def _called_with(
         return None
     graph, kinds = _region(function, variables, outer, key, reduction, whole)
     return (_result(graph, kinds, values),)
+
+
+def _with_lent_objects(variables: dict[str, Any], outer: dict[int, Any]) -> dict[str, Any]:
+    """Returns variables of a called function with copies of the caller's objects, which it may neither change nor keep."""
+    own = [x for x in variables.values() if id(x) not in outer]  # captured tables may be large
+    if not any(is_instance(part) for x in own for part in within(x)):
+        return variables
+    copied = State([], variables).copied(outer).variables
+    for part in (part for x in copied.values() for part in within(x)):
+        if is_instance(part) and id(part) not in outer:
+            lend(part)
+    return copied
 
 
 def without_method(function: Any, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
@@ -266,7 +282,7 @@ def _made(
 
 def called(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whole: bool = False) -> Any:
     """Calls a function within a region: user functions become nested regions, or are traced inline if unsupported."""
-    if not is_of_user(function):
+    if not is_of_user(without_method(function, ())[0]):
         return call_region(function, args, kwargs)
     found = attempt(lambda: call_region(function, args, kwargs, whole))
     if not isinstance(found, Refusal):
@@ -305,6 +321,9 @@ def _result(graph: Graph, kinds: tuple[Kind, ...], values: Sequence[Any]) -> Any
 def _python(kind: Kind, value: Any, *more: Any) -> Any:
     if isinstance(kind, Records):
         return TracedRecords.of(kind, [of_list(x) for x in (value, *more)])
+    if isinstance(kind, Maps):
+        *keys, values = (of_list(x) for x in (value, *more))
+        return TracedMap(TracedRecords.of(kind.keys, keys), values)
     if isinstance(kind, Lists):
         return TracedLists.of(kind, [of_list(x) for x in (value, *more)])
     if not isinstance(kind, str):

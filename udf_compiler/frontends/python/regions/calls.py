@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter as CountingDict
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from functools import reduce
 from itertools import groupby
-from types import BuiltinMethodType
 from typing import Any
 
 from udf_compiler.frontends.python import lists
 from udf_compiler.frontends.python.builtin_calls import is_builtin
-from udf_compiler.frontends.python.byte_strings import TracedBytes
 from udf_compiler.frontends.python.found_matches import FoundMatches
 from udf_compiler.frontends.python.json_calls import is_dumps
-from udf_compiler.frontends.python.json_results import strings_of
 from udf_compiler.frontends.python.json_values import TracedJson
-from udf_compiler.frontends.python.list_operators import widened
-from udf_compiler.frontends.python.maps import is_map, last_of_each
-from udf_compiler.frontends.python.nested_lists import TracedLists
-from udf_compiler.frontends.python.new_lists import listed
 from udf_compiler.frontends.python.operands import as_text, make_text
 from udf_compiler.frontends.python.output_calls import is_writer
-from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.patterns import Substitution, TracedFound
-from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions import queries, sets
-from udf_compiler.frontends.python.regions.bucket_changes import change, set_default
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
 from udf_compiler.frontends.python.regions.code import Instruction
-from udf_compiler.frontends.python.regions.counts import count_more, most_common
 from udf_compiler.frontends.python.regions.definitions import defined_now, make_function, share
-from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set, distinct
+from udf_compiler.frontends.python.regions.dict_calls import got, of_dict_call
+from udf_compiler.frontends.python.regions.distinct import Distinct, call_of_set
 from udf_compiler.frontends.python.regions.equivalents import (
-    COUNT,
-    ELEMENTS,
-    FROM_KEYS,
-    PAIRS,
     SUBSTITUTED,
     equivalent,
 )
@@ -45,8 +29,9 @@ from udf_compiler.frontends.python.regions.expressions import generated, reduced
 from udf_compiler.frontends.python.regions.gathering import is_append
 from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import Growing, current
-from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Counter, Elements, Letters, Together, Walk, remaining
+from udf_compiler.frontends.python.regions.iteration import ITERATIONS, Elements, Walk
 from udf_compiler.frontends.python.regions.largest import largest
+from udf_compiler.frontends.python.regions.list_calls import of_iterator, of_list_call, with_characters
 from udf_compiler.frontends.python.regions.list_changes import changed, check_snapshot, fresh, makes_list
 from udf_compiler.frontends.python.regions.machine import (
     Machine,
@@ -67,24 +52,19 @@ from udf_compiler.frontends.python.regions.mappings import (
     Mapping,
     constant,
     contents,
-    length,
-    read,
 )
-from udf_compiler.frontends.python.regions.nested_calls import gathering, of_nested
-from udf_compiler.frontends.python.regions.new_dicts import constructed, of_constant_keys, of_keys
+from udf_compiler.frontends.python.regions.nested_calls import gathering
 from udf_compiler.frontends.python.regions.readers import copies, is_join, only_reads, takes_elements
 from udf_compiler.frontends.python.regions.runs import runs
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.sorting import in_order, with_options
-from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered, within
+from udf_compiler.frontends.python.regions.sorting import with_options
+from udf_compiler.frontends.python.regions.state import UNSET, Expression, Local, Method, State, Unordered
 from udf_compiler.frontends.python.regions.strings import fill, fills_plainly, with_text
-from udf_compiler.frontends.python.regions.tables import displayed_set, lookup
 from udf_compiler.frontends.python.regions.unordered import check_unordered
 from udf_compiler.frontends.python.regions.yields import yield_
-from udf_compiler.frontends.python.row_lists import TracedPairs, pairs_of
 from udf_compiler.frontends.python.rows import is_as_dict
 from udf_compiler.frontends.python.undecided import Undecided, holds_undecided
-from udf_compiler.frontends.python.values import is_scalar, is_string
+from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.session import refuse
@@ -94,8 +74,6 @@ from udf_compiler.frontends.tracing.stand_ins import StandIn
 _DECIDE_LATE: tuple[Callable[..., Any], ...] = (any, all, zip, enumerate)
 #: Builtins that copy the elements of a list.
 _COPIES: tuple[Callable[..., Any], ...] = (list, tuple, set, frozenset)
-#: Classes of dicts that a function may make.
-_DICTS = (dict, CountingDict, OrderedDict, defaultdict)
 
 
 def _call(machine: Machine, i: Instruction, s: State) -> None:
@@ -162,7 +140,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     if len(args) == 1 and holds_undecided(args[0]) and not is_of_user(function) and not is_append(function):
         return _any_or_all(s, is_builtin(function, any), args[0])
     args = _without_buckets(function, args)
-    made = _of_dict(machine, s, function, args, kwargs) or changed(machine, s, function, args, kwargs)
+    made = of_dict_call(machine, s, function, args, kwargs) or changed(machine, s, function, args, kwargs)
     if made is not None:
         return made[0]
     if is_of_user(function) and not any(type(x) is Expression for x in args):
@@ -174,7 +152,7 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
     if type(function) is Method and type(function.owner) not in (Distinct, Seen):
         function = attribute(current(function.owner), function.name)
     owner = None if isinstance(function, StandIn) else unwrapped(getattr(function, "__self__", None))
-    found = _got(owner, function, args, kwargs)
+    found = got(owner, function, args, kwargs)
     if found is not None:
         return found[0]
     if type(owner) is str and getattr(function, "__name__", "") == "format":
@@ -186,8 +164,8 @@ def _result(machine: Machine, s: State, function: Any, args: list[Any], kwargs: 
         return of_expression[0]
     args = [reduced(machine, "list", a, s) if type(a) is Expression else a for a in args]
     if takes_elements(function) or (only_reads(function) and not is_builtin(function, len)):
-        args = _with_characters(machine, function, list(map(of_iterator, args)))
-    made = _of_list(machine, function, args) if not kwargs else with_options(machine, function, args, kwargs)
+        args = with_characters(machine, function, list(map(of_iterator, args)))
+    made = of_list_call(machine, function, args) if not kwargs else with_options(machine, function, args, kwargs)
     if made is not None:
         return made
     if type(function) is Method and type(function.owner) in (Distinct, Seen):
@@ -254,144 +232,6 @@ def _iterator(machine: Machine, function: Any, args: list[Any], kwargs: dict[str
 def _any_or_all(s: State, wanted: bool, parts: list[Any]) -> bool:
     """Evaluates ``any(parts)`` where `wanted` is True, else ``all(parts)``: one part after the other, as Python does."""
     return wanted if any(as_python(bool, decide(s, part)) == wanted for part in parts) else not wanted
-
-
-def _of_dict(machine: Machine, s: State, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
-    """Returns the result of a call that makes or takes a dict, or changes a list in one, in a tuple; None for other calls."""
-    if type(function) is Method and type(function.owner) is Bucket:
-        return change(machine, s, function.owner, function.name, args) if not kwargs else sets.unknown()
-    kind = next((k for k in _DICTS if is_builtin(function, k)), None)
-    if args and type(args[0]) is Expression and (kind is not None or _is_from_keys(function)):
-        args = [reduced(machine, "list", args[0], s), *args[1:]]
-    if type(function) is Method and type(function.owner) is Mapping:
-        if function.name == "most_common" and function.owner.counts and len(args) <= 1 and not kwargs:
-            return (most_common(machine, function.owner, *args),)
-        if function.name == "update" and function.owner.counts and len(args) == 1 and not kwargs and not _is_dict(args[0]):
-            return count_more(machine, function.owner, of_iterator(lists.as_list(current(args[0]))))
-        bucket = set_default(machine, s, function.owner, args) if function.name == "setdefault" and not kwargs else None
-        if bucket is not None:
-            return bucket
-        check_growing(x for x in args if type(x) is Growing or function.name != "update")
-        return (as_python(function.owner.method(function.name), *args, **kwargs),)
-    if kind is not None:
-        made = constructed(kind, args, kwargs)
-        if made is not None:
-            return (made,)
-        items = lists.as_list(current(args[0])) if len(args) == 1 and not kwargs else None
-        if kind is dict and type(items) is TracedRecords and items.is_pairs:
-            return (last_of_each(*items.columns),)
-        known = type(items) in (Together, Elements, Letters, Walk, TracedBytes) or is_scalar(items)
-        known = known or (kind is dict and type(items) is TracedLists)
-        if kind is not defaultdict and known:
-            if type(items) is not TracedBytes and not any(map(is_scalar, within(items))):
-                return (constructed(kind, [remaining(items)], {}),)
-            made = machine.call(COUNT if kind is CountingDict else PAIRS, [items], {})
-            own = constructed(kind, [made], {})
-            return (made if own is None else own,)  # an empty dict is false
-        return None
-    if _is_from_keys(function) and len(args) in (1, 2) and not kwargs:
-        args[0] = of_iterator(args[0])
-        items = lists.as_list(current(args[0]))
-        if lists.is_list(items) and not items.numpy:
-            return (of_keys(items) if len(args) == 1 else constructed(dict, [machine.call(FROM_KEYS, [items, args[1]], {})], {}),)
-        made = of_constant_keys(items, *args[1:])
-        return None if made is None else (made,)
-    given = [*args, *kwargs.values()]
-    key = kwargs.get("key")
-    if any(type(x) is Mapping or is_map(x) for x in args) and {"key"} <= kwargs.keys() <= {"key", "reverse"}:
-        key = Method(read(key.owner), key.name) if type(key) is Method and type(key.owner) is Mapping else key
-        made = with_options(machine, function, list(map(_keys_of, args)), {**kwargs, "key": key})
-        return None if made is None else (made,)
-    if not any(type(x) is Mapping for x in given):
-        return None
-    if is_builtin(function, len) and len(given) == 1:
-        return (length(args[0]),)
-    if not kwargs and (only_reads(function) or takes_elements(function) or is_builtin(function, list)):
-        return (_plain(machine, function, list(map(_keys_of, args))),)
-    return None
-
-
-def _is_dict(x: Any) -> bool:
-    """Whether `x` is a dict of the row, of constants, or one that the function makes."""
-    return type(x) is Mapping or is_map(x) or isinstance(unwrapped(x), dict)
-
-
-def _is_from_keys(function: Any) -> bool:
-    return type(function) is BuiltinMethodType and function.__self__ is dict and function.__name__ == "fromkeys"
-
-
-def _plain(machine: Machine, function: Any, args: list[Any]) -> Any:
-    made = _of_list(machine, function, args)
-    return machine.call(function, args, {}) if made is None else made
-
-
-def _keys_of(x: Any) -> Any:
-    """Returns the keys of a dict that the function makes, or of one of the row; anything else unchanged."""
-    return x.iterate() if type(x) is Mapping else x.key_list if is_map(x) else x
-
-
-def _got(owner: Any, function: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[Any] | None:
-    """Returns ``owner.get(key, default)`` of a large dict in a tuple; None for other calls."""
-    if not isinstance(owner, dict) or getattr(function, "__name__", "") != "get":
-        return None
-    explorer().keys = tuple(owner)
-    if len(args) not in (1, 2) or kwargs:
-        return None
-    key, default = (*args, None)[:2]
-    return lookup(owner, key, lambda: default)
-
-
-def of_iterator(x: Any) -> Any:
-    """Returns what an iterator that nothing has read yet goes over; anything else unchanged."""
-    if type(x) is Letters:
-        return x.rest
-    return x.items if type(x) in (Elements, Walk) and type(x.position) is int and x.position == 0 else x
-
-
-def _with_characters(machine: Machine, function: Any, args: list[Any]) -> list[Any]:
-    """Returns the only argument of a function that joins or orders characters, or takes bytes, as a list; others unchanged."""
-    characters = is_join(function) or any(is_builtin(function, f) for f in (sorted, min, max))
-    becomes_list = len(args) == 1 and (type(args[0]) is TracedBytes or (characters and is_string(args[0])))
-    return [machine.call(ELEMENTS, args, {})] if becomes_list else args
-
-
-def _of_list(machine: Machine, function: Any, args: list[Any]) -> Any:
-    """Evaluates ``list(xs)``, ``set(xs)`` and ``sep.join(xs)`` of a list of the row; returns None for other calls.
-
-    A string is a list of characters, a range one of numbers. ``set()`` is a set that the function fills, or a display.
-    """
-    if is_builtin(function, set) and (not args or (len(args) == 1 and type(args[0]) in (list, tuple, str) and not args[0])):
-        return Seen([])
-    nested = of_nested(machine, function, args)
-    if nested is not None:
-        return nested[0]
-    makes = any(is_builtin(function, f) for f in (list, set, frozenset))
-    pairs = pairs_of(current(args[0])) if len(args) == 1 and is_builtin(function, sorted) else None
-    if type(pairs) is TracedPairs:  # no two keys are equal, so no values are compared
-        return in_order(pairs, pairs.parts[:1], reverse=False)
-    if type(pairs) is TracedRecords:
-        return in_order(pairs, pairs.keys, reverse=False)
-    if len(args) != 1 or not (makes or is_join(function)):
-        return None
-    items = pairs_of(current(args[0]))
-    if type(items) in (TracedPairs, TracedRecords) and is_builtin(function, list):
-        return items
-    if type(items) is Together and is_builtin(function, list):
-        return machine.call(ELEMENTS, [items], {}) if any(map(is_scalar, within(items))) else remaining(items)
-    if is_builtin(function, set) and type(items) in (str, list, tuple) and items and all(type(x) in (str, int) for x in items):
-        return displayed_set([*items])
-    if makes and (type(items) is Counter or is_string(items)):
-        items = machine.call(ELEMENTS, [items], {})
-    items = lists.as_list(strings_of(items)) if makes else listed(strings_of(items))
-    if not lists.is_list(items):
-        return None
-    if items.is_ndarray and items.kind == "list<str>":  # an array of objects, whose elements are str
-        items = lists.to_list(items)
-    if items.numpy and makes and not is_builtin(function, list):
-        return None
-    if not makes:
-        return lists.join(function.__self__, items)
-    return Growing(widened(lists.to_list(items))) if is_builtin(function, list) else distinct(items)
 
 
 CALLS: dict[str, Callable[[Machine, Instruction, State], None]] = {

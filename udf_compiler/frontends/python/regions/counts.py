@@ -51,9 +51,9 @@ def most_common(machine: Machine, counts: Mapping, n: Any = None) -> Any:
     if not counts:
         return []
     keys = counts.iterate()
-    if not lists.is_list(keys) or type(n) not in (int, type(None)):
+    if type(keys) is tuple or type(n) not in (int, type(None)):
         refuse("SW251", call="Counter.most_common of constants, or of a number that is not constant,")
-    if n == 1:
+    if n == 1 and lists.is_list(keys):
         best = machine.call(by_key(max), [keys, Method(read(counts), "get")], {})
         return [(best, counts.get(best, no_key))]
     pairs = pairs_of(counts.method("items")())

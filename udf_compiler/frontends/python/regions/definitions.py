@@ -19,7 +19,8 @@ from udf_compiler.frontends.python.regions.list_changes import grown
 from udf_compiler.frontends.python.regions.machine import Machine, decide, pop
 from udf_compiler.frontends.python.regions.mappings import Mapping, constant
 from udf_compiler.frontends.python.regions.sets import as_distinct
-from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, State, check_kept, displayed
+from udf_compiler.frontends.python.regions.shapes import displayed
+from udf_compiler.frontends.python.regions.state import UNSET, Cell, Expression, Local, State, check_kept
 from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet
 from udf_compiler.frontends.python.values import is_scalar
 from udf_compiler.frontends.tracing.session import refuse

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from udf_compiler.frontends.python import lists
+from sparkweld.ir.types import I64
+from udf_compiler.frontends.python import key_lists, lists
 from udf_compiler.frontends.python.builtin_calls import STAND_INS, is_builtin
+from udf_compiler.frontends.python.key_lists import place
+from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.tracing.session import refuse
-from udf_compiler.frontends.tracing.stand_ins import StandIn, called_by_user
+from udf_compiler.frontends.tracing.stand_ins import StandIn, called_by_user, in_place
 
 
 def _unknown(*args: Any) -> NoReturn:
@@ -41,7 +44,8 @@ class Distinct(StandIn):
         return bool(self.items)
 
     def __contains__(self, x: Any) -> bool:
-        return bool(lists.contains(self.items, x))
+        loop = explorer().loop
+        return explorer().decide(loop.call("greater_equal", place("find", self.items, x, "in"), loop.const(0, I64)))
 
     def __getattr__(self, name: str) -> NoReturn:
         _unknown()
@@ -54,9 +58,13 @@ class Distinct(StandIn):
 
 
 def distinct(x: Any) -> Distinct:
-    """Returns the set of a list of the row; guards rows with a NaN, which fall back to Python: each NaN is a separate element."""
-    lists.guard_ordered(x)
-    return Distinct(lists.of_list(lists.call("distinct", x)))
+    """Returns the set of a list of the row; guards rows with a NaN, which fall back to Python: each NaN is a separate element.
+
+    `x` may also be a list of tuples, of a kind of keys (`key_lists`).
+    """
+    if lists.is_list(x):
+        lists.guard_ordered(x)
+    return Distinct(key_lists.distinct(x))
 
 
 def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any]) -> Any:
@@ -68,4 +76,15 @@ def call_of_set(function: Callable[..., Any], x: Distinct, kwargs: dict[str, Any
         return Distinct(x.items, known)
     if known is bool:
         return bool(x)
-    return STAND_INS[known](x.items, **kwargs)
+    if known is len or lists.is_list(x.items):
+        return STAND_INS[known](x.items, **kwargs)
+    if kwargs:
+        _unknown()
+    if known is sorted:
+        return x.items
+    return x.items[-1 if known is max else 0] if x.items else raise_empty()
+
+
+def raise_empty() -> NoReturn:
+    """Raises the ValueError of min and max of an empty set."""
+    raise in_place(ValueError("iterable argument is empty"))

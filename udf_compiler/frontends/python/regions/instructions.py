@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from itertools import pairwise
 from types import CellType
 from typing import Any
 
@@ -16,6 +17,7 @@ from sparkweld.errors import SparkWeldError
 from sparkweld.ir.json_texts import BOOL
 from sparkweld.ir.types import I64
 from udf_compiler.frontends.python import lists, sums
+from udf_compiler.frontends.python.instances import is_instance
 from udf_compiler.frontends.python.json_kinds import decide as is_class_of_json
 from udf_compiler.frontends.python.json_values import TracedJson, plain, scalar_of, unpacked
 from udf_compiler.frontends.python.maps import TracedMap, no_key
@@ -29,7 +31,7 @@ from udf_compiler.frontends.python.records import is_rows
 from udf_compiler.frontends.python.regions import sets, stored
 from udf_compiler.frontends.python.regions.bucket_changes import assigned, extend
 from udf_compiler.frontends.python.regions.bucket_changes import read as read_bucket
-from udf_compiler.frontends.python.regions.calls import CALLS, of_iterator
+from udf_compiler.frontends.python.regions.calls import CALLS
 from udf_compiler.frontends.python.regions.code import PART_ENDS, TOTAL, Code, Instruction, code_of, names_of
 from udf_compiler.frontends.python.regions.counts import equal as equal_dicts
 from udf_compiler.frontends.python.regions.definitions import captured_cell
@@ -41,6 +43,7 @@ from udf_compiler.frontends.python.regions.groups import Bucket
 from udf_compiler.frontends.python.regions.growing import METHODS, Growing, current, held, readable
 from udf_compiler.frontends.python.regions.helpers import function_of
 from udf_compiler.frontends.python.regions.iteration import Run, end_runs, has_runs, iteration
+from udf_compiler.frontends.python.regions.list_calls import of_iterator
 from udf_compiler.frontends.python.regions.list_changes import (
     fresh,
     grown,
@@ -202,7 +205,10 @@ def _load_attr(machine: Machine, i: Instruction, s: State) -> None:
         x = current(x)
     if i.arg & 1:
         waits = is_scalar(x) or type(x) in (list, Growing, Distinct, Seen, Mapping) or isinstance(x, Traced)
+        waits = waits or (is_instance(x) and id(x) not in (machine.outer or {}))
         bound = Method(x, name) if waits else attribute(x, name)
+        if is_instance(x):
+            attribute(x, name)  # which may raise, before the arguments do
         s.stack += [bound, UNSET]
     elif type(x) in (Mapping, TracedMap) or (name == "count" and (is_scalar(x) or type(x) in (list, Growing))):  # a key of `max`
         s.stack.append(Method(x, name))
@@ -293,7 +299,7 @@ def _is(machine: Machine, i: Instruction, s: State) -> None:
 def _identical(machine: Machine, a: Any, b: Any) -> Any:
     """Evaluates ``a is b``; a value or record of the row can only be compared with None and the two bools."""
     records = (TracedRecord, TracedElement, tuple)
-    if type(a) in records and type(b) in records:
+    if all(type(x) in records or is_instance(x) for x in (a, b)):
         refuse("SW603", at="", function=machine.function.__name__)
     if type(a) is bool:
         a, b = b, a
@@ -455,6 +461,15 @@ def _assigns_in_place(machine: Machine, s: State, container: Any, key: Any, x: A
     return True
 
 
+def _store_attribute(machine: Machine, i: Instruction, s: State) -> None:
+    """Assigns an attribute of an object that the function has made; refuses others (SW280)."""
+    value, owner = pop(s, 2)
+    check_kept(value)
+    if not is_instance(owner) or id(owner) in (machine.outer or {}):
+        refuse("SW280", what=i.name)
+    as_python(setattr, owner, i.value, value)
+
+
 def _delete_subscript(machine: Machine, i: Instruction, s: State) -> None:
     container, key = pop_any(s, 2)
     check_growing((key,))
@@ -567,7 +582,24 @@ def _extended(items: Any, more: Any) -> Any:
 def _build_set(machine: Machine, i: Instruction, s: State) -> None:
     used = {x.name for x in code_of(machine.function.__code__).instructions}
     comprehension = not i.arg and "SET_ADD" in used and "SET_UPDATE" not in used
+    if i.arg and "SET_UPDATE" not in used and _adds_later(machine, s):
+        made_ = Seen([])
+        for x in pop(s, i.arg):
+            made_.add(x)
+        s.stack.append(made_)
+        return
     s.stack.append(Seen([]) if comprehension else displayed_set(pop(s, i.arg)))
+
+
+def _adds_later(machine: Machine, s: State) -> bool:
+    """Whether the next instruction assigns the set to a variable to which the function adds elements."""
+    code = code_of(machine.function.__code__).instructions
+    if not code[s.next].name.startswith("STORE_FAST"):
+        return False
+    name, adds = names_of(code[s.next])[0], ("LOAD_ATTR", "add")
+    return any(
+        x.name.startswith("LOAD_FAST") and names_of(x)[-1] == name and (y.name, y.value) == adds for x, y in pairwise(code)
+    )
 
 
 def _set_add(machine: Machine, i: Instruction, s: State) -> None:
@@ -778,7 +810,7 @@ _TABLE: dict[str, Callable[[Machine, Instruction, State], None]] = {
     "COPY": _copy, "SWAP": _swap, "BINARY_OP": _binary, "COMPARE_OP": _compare, "IS_OP": _is, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary(operator.neg), "UNARY_INVERT": _unary(operator.invert), "UNARY_NOT": _not, "TO_BOOL": _to_bool,
     "CALL_INTRINSIC_1": _intrinsic, "BINARY_SUBSCR": _subscript, "BINARY_SLICE": _slice,
-    "STORE_SUBSCR": _store_subscript, "STORE_SLICE": _store_slice,
+    "STORE_ATTR": _store_attribute, "STORE_SUBSCR": _store_subscript, "STORE_SLICE": _store_slice,
     "DELETE_SUBSCR": _delete_subscript, "BUILD_SLICE": _build_slice,
     "BUILD_MAP": _build_map, "BUILD_CONST_KEY_MAP": _build_const_key_map, "MAP_ADD": _map_add, "DICT_UPDATE": _dict_update,
     "BUILD_SET": _build_set, "SET_UPDATE": _set_update, "SET_ADD": _set_add,

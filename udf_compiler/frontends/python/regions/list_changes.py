@@ -9,6 +9,7 @@ from typing import Any
 
 from sparkweld.ir.types import BOOL, I64
 from udf_compiler.frontends.python.builtin_calls import is_builtin
+from udf_compiler.frontends.python.instances import is_instance
 from udf_compiler.frontends.python.json_results import collected
 from udf_compiler.frontends.python.json_values import TracedJson
 from udf_compiler.frontends.python.list_operators import widened
@@ -47,7 +48,7 @@ _NEW_LISTS = frozenset("split rsplit splitlines findall copy".split())
 def makes_list(function: Any) -> bool:
     """Whether a list that the function returns is a new one, which a function of user code may not return."""
     if type(function) is Method:
-        return function.name in _NEW_LISTS
+        return function.name in _NEW_LISTS and not is_instance(function.owner)
     module = str(function.__module__) if type(function) is FunctionType else ""
     if is_builtin(function, sorted) or (module.startswith("udf_compiler.") and module.endswith(".re_")):
         return True

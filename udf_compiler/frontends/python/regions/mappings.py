@@ -13,10 +13,11 @@ from typing import Any
 from sparkweld.ir import LoopBuilder, Value
 from sparkweld.ir.ops import ListAppend
 from sparkweld.ir.types import BOOL, I64
-from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python import key_lists, lists
 from udf_compiler.frontends.python.json_kinds import freeze
 from udf_compiler.frontends.python.json_results import collected_parts
 from udf_compiler.frontends.python.json_values import TracedJson, settled
+from udf_compiler.frontends.python.key_lists import is_key_kind, is_of_row, is_tuple_of_row, place
 from udf_compiler.frontends.python.listed import tag_of
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap, last_of_each, no_key
 from udf_compiler.frontends.python.nested_lists import TracedLists
@@ -24,11 +25,11 @@ from udf_compiler.frontends.python.new_lists import element_value, kind_of, list
 from udf_compiler.frontends.python.operands import make_bool, make_int
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.record_dicts import TracedRecord
-from udf_compiler.frontends.python.records import TracedRecords
+from udf_compiler.frontends.python.records import TracedRecords, kind_of_records, records_of
 from udf_compiler.frontends.python.regions.groups import Bucket, GroupKind, Groups, check_key, key_kind
 from udf_compiler.frontends.python.regions.growing import current
 from udf_compiler.frontends.python.regions.tables import Display, lookup
-from udf_compiler.frontends.python.values import TracedScalar, is_scalar
+from udf_compiler.frontends.python.values import TracedScalar
 from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.exceptions import as_python
 from udf_compiler.frontends.tracing.large_dicts import is_dict
@@ -39,8 +40,6 @@ from udf_compiler.frontends.tracing.values import raw
 #: The most assignments of a log: each lookup may read all of them, so a row with more is left to Python.
 _MOST = 1024
 
-#: The kinds of lists of keys.
-KEYS = ("list<str>", "list<i64>", "list<bool>")
 _CONSTANTS = (bool, int, float, str, type(None), Display)
 
 
@@ -55,7 +54,7 @@ class Mapping:
     """
 
     known: dict[Any, Any] = field(default_factory=dict)
-    log: tuple[TracedScalar, TracedScalar] | Groups | None = None
+    log: tuple[Any, TracedScalar] | Groups | None = None
     missing: Callable[[], Any] | None = None
     counts: bool = False
     frozen: bool = False
@@ -65,7 +64,7 @@ class Mapping:
     shared: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.known) if self.log is None else explorer().decide(lists.truth(self.key_log))
+        return bool(self.known) if self.log is None else explorer().decide(key_lists.truth(self.key_log))
 
     def __eq__(self, other: object) -> bool:
         refuse("SW282", what="a dict that it compares")
@@ -73,13 +72,13 @@ class Mapping:
     __hash__ = object.__hash__
 
     @property
-    def key_log(self) -> TracedScalar:
-        """Returns the keys of a log, some of which may come repeatedly."""
+    def key_log(self) -> Any:
+        """Returns the keys of a log (`key_lists`), some of which may come repeatedly."""
         assert self.log is not None
         return self.log.keys if type(self.log) is Groups else self.log[0]
 
     @property
-    def kinds(self) -> tuple[str, str] | GroupKind | None:
+    def kinds(self) -> tuple[Any, str] | GroupKind | None:
         """Returns the kinds of the lists of keys and of values; None where kernels support no such lists."""
         if type(self.log) is Groups:
             return self.log.kind
@@ -99,7 +98,7 @@ class Mapping:
         self.check_change()
         if type(self.log) is Groups or self.missing is list:
             refuse("SW244", what=raw(value), kind="dict of lists")
-        if self.iterated and (self.log is not None or is_scalar(key) or key not in self.known):
+        if self.iterated and (self.log is not None or is_of_row(key) or key not in self.known):
             refuse("SW282", what="a dict that it changes while it iterates over it")
         key, of_json = settled(key), type(value) is TracedJson and self.log is None and type(key) is str
         if of_json:
@@ -109,30 +108,31 @@ class Mapping:
         if key is None and session().of_columns:  # groups with a NULL among the keys run in Python
             explorer().guard(explorer().loop.const(False, BOOL))
             return
-        empty = type(value) is list and not value and self.log is None and not is_scalar(key)
-        held = tag_of(value) and self.log is None and not is_scalar(key)
+        empty = type(value) is list and not value and self.log is None and not is_of_row(key)
+        held = tag_of(value) and self.log is None and not is_of_row(key)
         if not (empty or held or of_json) and type(value) not in (TracedScalar, TracedLists, TracedRecords, *_CONSTANTS):
             refuse("SW280", what="a dict of lists, or of dicts with values of the row,")
-        if self.log is None and not is_scalar(key):
+        if self.log is None and not is_of_row(key):
             as_python(hash, key)
             self.known[key] = value
             return
         kinds = _kinds([key], [value])
-        if kinds is None or kinds[0] not in KEYS:
+        if kinds is None or not is_key_kind(kinds[0]):
             refuse("SW244", what=raw(key if kinds is None else value), kind="dict")
         self.turn(kinds)
         assert self.log is not None
         loop = explorer().loop
-        size = lists.call("length", self.log[0])
+        size = lists.call("length", self.log[1])
         explorer().guard(loop.call("less", size, loop.const(_MOST, I64)))
-        self.log = _appended(self.log[0], key), _appended(self.log[1], value)
+        keys = self.log[0]
+        self.log = _appended(keys, key) if lists.is_list(keys) else keys.appended(key), _appended(self.log[1], value)
 
     def check_owned(self) -> None:
         """Refuses (SW282) to return or store a dict of the caller's: the caller may change it later."""
         if self.lent:
             refuse("SW282", what="a dict of the calling function, which it returns or stores,")
 
-    def turn(self, kinds: tuple[str, str]) -> None:
+    def turn(self, kinds: tuple[Any, str]) -> None:
         """Turns it into a log; refuses (SW244) other kinds than its own."""
         own = kinds if self.log is None and not self.known else self.kinds
         if own != kinds:
@@ -142,14 +142,24 @@ class Mapping:
             made_ = self.logged(loop, kinds, lambda x: element_value(loop, x))
             self.known, self.log = {}, made_.log
 
-    def logged(self, loop: LoopBuilder, kinds: tuple[str, str], element: Callable[[Any], Value]) -> Mapping:
+    def logged(self, loop: LoopBuilder, kinds: tuple[Any, str], element: Callable[[Any], Value]) -> Mapping:
         """Returns the dict as a log in a loop; `element` returns a key or value there."""
-        parts = zip(kinds, (list(self.known), list(self.known.values())), strict=True)
-        keys, values = (list_of(loop, (kind, ""), [element(x) for x in part]) for kind, part in parts)
-        return replace(self, known={}, log=(keys, values))
+        values = list_of(loop, (kinds[1], ""), [element(x) for x in self.known.values()])
+        if isinstance(kinds[0], str):
+            return replace(self, known={}, log=(list_of(loop, (kinds[0], ""), [element(x) for x in self.known]), values))
+        return replace(self, known={}, log=(records_of(loop, kinds[0], list(self.known), element), values))
+
+    def _turn_for(self, key: Any) -> None:
+        """Turns a dict of tuples into a log before a tuple with values of the row is looked up in it."""
+        kinds = self.kinds if self.log is None and self.known and is_tuple_of_row(key) else None
+        if type(kinds) is tuple and not isinstance(kinds[0], str) and is_key_kind(kinds[0]):
+            self.turn(kinds)
 
     def get(self, key: Any, missing: Callable[[], Any]) -> Any:
         """Returns the value of a key, or the result of `missing` on the path of rows without it."""
+        self._turn_for(key)
+        if self.log is None and not self.known and is_tuple_of_row(key):
+            return missing()
         if self.log is None:
             explorer().keys = tuple(self.known)
             plain = all(type(x) in _CONSTANTS for x in self.known.values())
@@ -206,18 +216,21 @@ class Mapping:
 
     def contains(self, key: Any) -> Any:
         """Returns ``key in x``."""
+        self._turn_for(key)
+        if self.log is None and not self.known and is_tuple_of_row(key):
+            return False
         if self.log is None:
             explorer().keys = tuple(self.known)
             return as_python(dict.__contains__, self.known, key)
         return make_bool(_is_place(self._place(key)))
 
     def _place(self, key: Any) -> Value:
-        return lists.sought("find_last", self.key_log, key, "[...] of a dict")
+        return place("find_last", self.key_log, key, "[...] of a dict")
 
     @property
-    def distinct(self) -> TracedScalar:
+    def distinct(self) -> Any:
         """Returns the keys of a log, each once."""
-        return lists.of_list(lists.call("take", self.key_log, lists.call("first_at", self.key_log)))
+        return key_lists.each_once(self.key_log)
 
     @property
     def settled(self) -> Any:
@@ -231,7 +244,7 @@ class Mapping:
     def as_map(self, loop: LoopBuilder, element: Callable[[Any], Value]) -> TracedMap | None:
         """Returns known contents as a dict of the row; None where kernels have no lists of its keys or values."""
         kinds = _kinds(self.known.keys(), self.known.values())
-        if kinds is None or kinds[0] not in KEYS:
+        if kinds is None or not is_key_kind(kinds[0]):
             return None
         made_ = self.logged(loop, kinds, element)
         assert type(made_.log) is tuple
@@ -310,11 +323,14 @@ def contents(x: Any) -> Any:
     return type(x)(map(contents, x)) if type(x) in (list, tuple) else x
 
 
-def _kinds(keys: Any, values: Any) -> tuple[str, str] | None:
-    found = kind_of(list(keys)), kind_of(list(values))
-    if found[0] is None or found[1] is None or found[0][1] or found[1][1]:
+def _kinds(keys: Any, values: Any) -> tuple[Any, str] | None:
+    of_keys, of_values = kind_of(list(keys)), kind_of(list(values))
+    if of_values is None or of_values[1]:
         return None
-    return found[0][0], found[1][0]
+    if of_keys is None:
+        records = kind_of_records(list(keys))
+        return None if records is None else (records, of_values[0])
+    return None if of_keys[1] else (of_keys[0], of_values[0])
 
 
 def _appended(items: TracedScalar, x: Any) -> TracedScalar:
@@ -356,7 +372,7 @@ def _pop(x: Mapping, key: Any, *default: Any) -> Any:
 
 def length(x: Mapping) -> Any:
     """Returns the number of its keys."""
-    return len(x.known) if x.log is None else lists.length(x.distinct)
+    return len(x.known) if x.log is None else key_lists.length(x.distinct)
 
 
 def _view(of: Callable[[dict[Any, Any]], Any], of_log: Callable[[Mapping], Any]) -> Callable[[Mapping], Any]:

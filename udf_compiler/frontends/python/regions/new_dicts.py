@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from udf_compiler.frontends.python.key_lists import KEYS
 from udf_compiler.frontends.python.maps import TracedMap
 from udf_compiler.frontends.python.regions.machine import is_of_user
-from udf_compiler.frontends.python.regions.mappings import KEYS, Mapping
+from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.tables import Display
 from udf_compiler.frontends.python.row_lists import TracedPairs
 from udf_compiler.frontends.python.values import is_scalar

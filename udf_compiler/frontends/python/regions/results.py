@@ -46,12 +46,25 @@ class Parts:
     keys: tuple[str, ...] | None = None
 
 
-Kind = str | Parts | Records | Lists
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """The kind of a dict with tuples as keys, by those of the lists of its keys and values."""
+
+    keys: Records
+    values: str
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """Returns the types of the lists."""
+        return (*self.keys.types, Type(self.values))
+
+
+Kind = str | Parts | Records | Lists | Maps
 
 
 def types_of(kind: Kind) -> tuple[Type, ...]:
     """Returns the types of the values in which a region returns a result."""
-    if isinstance(kind, Records | Lists):
+    if isinstance(kind, Records | Lists | Maps):
         return kind.types
     return RESULTS[kind] if isinstance(kind, str) else tuple(type for part in kind.kinds for type in types_of(part))
 
@@ -77,6 +90,8 @@ def _words(loop: LoopBuilder, x: Any, kind: Kind) -> list[int]:
         return [word for part, of in zip(parts, kind.kinds, strict=True) for word in _words(loop, part, of)]
     if isinstance(kind, Records | Lists):
         return [part.value.id for part in x.columns]
+    if isinstance(kind, Maps):
+        return [part.value.id for part in (*x.key_list.columns, x.value_list)]
     if is_map(x):
         return [x.key_list.value.id, x.value_list.value.id]
     if kind in ALONE:
@@ -114,6 +129,8 @@ def kind_of_whole(x: Any) -> Kind:
         return "json"
     if tag_of(x):
         return tag_of(x)
+    if is_map(x) and not is_list(x.key_list):
+        return Maps(x.key_list.kind, x.value_list.kind)
     if is_map(x):
         return f"{x.key_list.kind} to {x.value_list.kind}"
     if is_list(x):

@@ -37,6 +37,10 @@ def returned(draft: Any, x: Any, whole: bool) -> Any:
     if whole and type(x) is tuple and x:
         return tuple(returned(draft, part, whole) for part in x)
     x = _as_map(draft, x, whole)
+    if is_map(x) and not is_list(x.key_list):
+        if whole or not is_list(x.value_list):
+            refuse("SW293", type="a dict with tuples as keys")
+        return TracedMap(x.key_list.moved(draft.leaf), draft.leaf(x.value_list))
     if is_map(x) and is_list(x.value_list):
         return TracedMap(draft.leaf(x.key_list), draft.leaf(x.value_list))
     x = as_records(x)

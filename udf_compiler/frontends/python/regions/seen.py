@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from udf_compiler.frontends.python import lists
-from udf_compiler.frontends.python.new_lists import listed
+from udf_compiler.frontends.python.new_lists import element_value, kind_of, list_of, listed
 from udf_compiler.frontends.python.of_text import element
 from udf_compiler.frontends.python.path_explorer import explorer
 from udf_compiler.frontends.python.record_parts import MIXED, kind_of_part, tag_of_kind
@@ -34,8 +34,10 @@ class Seen:
         A value of JSON is a string: rows with others run in Python.
         """
         x = element(x)
-        if (x.kind if is_scalar(x) and not x.numpy else type(x).__name__) not in _KINDS and not _is_time(x):
-            refuse("SW282", what="a set that it fills with anything but strings or integers")
+        parts = [element(part) for part in x] if type(x) is tuple and x else [x]
+        if not all((y.kind if is_scalar(y) and not y.numpy else type(y).__name__) in _KINDS for y in parts) and not _is_time(x):
+            refuse("SW282", what="a set that it fills with anything but strings, integers and tuples of these")
+        x = tuple(parts) if type(x) is tuple else x
         if not x in self:  # noqa: E713 - `__contains__` decides the path
             self.items.append(x)
 
@@ -52,7 +54,15 @@ class Seen:
     def list_of_row(self) -> Any:
         """Returns the elements as a list of the row; refuses an empty set (SW282), whose elements have no class yet."""
         found = lists.as_list(listed(current(self.items)))
-        return found if lists.is_list(found) else refuse("SW282", what="a set without elements of the row")
+        loop, kind = explorer().loop, kind_of(found) if type(found) is list else None
+        records = kind_of_records(found) if type(found) is list and kind is None else None
+        if kind is not None:  # constants
+            found = list_of(loop, kind, [element_value(loop, x) for x in found])
+        elif records is not None:
+            found = records_of(loop, records, found)
+        if not lists.is_list(found) and type(found) is not TracedRecords:
+            refuse("SW282", what="a set without elements of the row")
+        return found
 
 
 def _is_time(x: Any) -> bool:

@@ -6,9 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from udf_compiler.frontends.python import lists
+from udf_compiler.frontends.python import key_lists, lists
+from udf_compiler.frontends.python.key_lists import is_key_kind
 from udf_compiler.frontends.python.new_lists import element_value, kind_of, like, list_of
 from udf_compiler.frontends.python.path_explorer import explorer
+from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions.distinct import Distinct, distinct
 from udf_compiler.frontends.python.regions.equivalents import interpreted
 from udf_compiler.frontends.python.regions.growing import current
@@ -65,7 +67,7 @@ def as_distinct(x: Any) -> Any:
     """Returns the set of the row that a function has filled as one made from a list; anything else unchanged."""
     if type(x) is not Seen:
         return x
-    return Distinct(lists.of_list(lists.call("distinct", x.list_of_row()))) if x.items else set()
+    return Distinct(key_lists.distinct(x.list_of_row())) if x.items else set()
 
 
 def call_method(machine: Machine, owner: Distinct | Seen, name: str, args: list[Any]) -> Any:
@@ -78,7 +80,7 @@ def call_method(machine: Machine, owner: Distinct | Seen, name: str, args: list[
     other = as_distinct(args[0])
     if type(x) is not Distinct:
         items = lists.as_list(current(other.items if type(other) is Distinct else other))
-        if not lists.is_list(items):
+        if not lists.is_list(items) and type(items) is not TracedRecords:
             return _of_empty(getattr(set, name), x, set() if type(other) in (list, tuple) and not other else other)
         x = Distinct(like(items, []))
     if x.kind is list:
@@ -121,6 +123,9 @@ def compare(machine: Machine, symbol: str, a: Any, b: Any) -> Any:
     if type(a) is not Distinct and type(b) is not Distinct and symbol in _SYMBOLS:
         return _of_empty(_SYMBOLS[symbol], a, b)
     first, second = _elements(a, b), _elements(b, a)
+    if symbol in ("==", "!=") and type(first) is TracedRecords:
+        same = bool(first.count == second.count) and machine.call(_WITHIN, [first, second], {})
+        return same if symbol == "==" else not same
     if symbol in ("==", "!="):
         return (first == second) if symbol == "==" else (first != second)
     if symbol not in ("<=", ">="):
@@ -140,13 +145,27 @@ def _elements(x: Any, other: Any, of_method: bool = False) -> Any:
         known = _constants(known)
     elif type(x) is not Distinct:
         known = lists.as_list(current(known))
-        if not of_method or not (type(known) in (list, tuple) or lists.is_list(known)) or (is_scalar(known) and known.numpy):
+        if not of_method or not (type(known) in (list, tuple) or _is_list(known)) or (is_scalar(known) and known.numpy):
             unknown()
-        known = distinct(known).items if lists.is_list(known) else _constants(known)
-    made: Any = known if lists.is_list(known) else like(other.items, known) if type(other) is Distinct else None
-    if made is None or made.kind not in _KINDS or (type(other) is Distinct and other.items.kind != made.kind):
+        known = distinct(known).items if _is_list(known) else _constants(known)
+    made: Any = known if _is_list(known) else _like(other.items, known) if type(other) is Distinct else None
+    if made is None or not _is_kind(made.kind) or (type(other) is Distinct and other.items.kind != made.kind):
         unknown()
     return made
+
+
+def _is_list(x: Any) -> bool:
+    """Whether `x` is a list of the row, or one of tuples that are keys."""
+    return lists.is_list(x) or (type(x) is TracedRecords and is_key_kind(x.kind))
+
+
+def _is_kind(kind: Any) -> bool:
+    return kind in _KINDS or (not isinstance(kind, str) and is_key_kind(kind))
+
+
+def _like(known: Any, x: list[Any]) -> Any:
+    """Returns a list of constants as one of the row, as `like` does; only an empty one beside a list of tuples."""
+    return like(known, x) if lists.is_list(known) else None if x else known[:0]
 
 
 def _constants(items: Any) -> list[Any]:
@@ -165,7 +184,7 @@ def _loop(function: Any, made: bool) -> Callable[[Machine, Distinct, Any], Any]:
 
 def _list(found: Any, x: Distinct) -> Any:
     found = current(found)
-    return found if lists.is_list(found) else like(x.items, found)
+    return found if _is_list(found) else _like(x.items, found)
 
 
 def _union(machine: Machine, x: Distinct, other: Any) -> Distinct:

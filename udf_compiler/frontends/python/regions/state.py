@@ -1,31 +1,23 @@
-"""Represents the state of an interpreted function, copied for each path, and its shape: states of one shape share a block.
-
-The *leaves* of a state are its numbers and symbolic values. Everything else belongs to the shape: None, strings, functions, and
-the nesting of tuples and lists.
-"""
+"""Represents the state of an interpreted function, copied for each path."""
 
 from __future__ import annotations
 
 import builtins
 import functools
-import itertools
-import operator
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from sparkweld.ir import LoopBuilder
 from udf_compiler.frontends.python.found_matches import FoundMatch, FoundMatches
 from udf_compiler.frontends.python.frame_row import TracedRow
+from udf_compiler.frontends.python.instances import attributes, instance, is_instance, mark_of, outlives
 from udf_compiler.frontends.python.json_values import TracedMembers, TracedTexts
 from udf_compiler.frontends.python.listed import is_held
 from udf_compiler.frontends.python.maps import TracedItems, TracedMap
 from udf_compiler.frontends.python.nested_lists import TracedLists
 from udf_compiler.frontends.python.of_text import is_of_text, of
-from udf_compiler.frontends.python.patterns import PatternConstant
 from udf_compiler.frontends.python.record_dicts import TracedRecord
 from udf_compiler.frontends.python.records import TracedRecords
 from udf_compiler.frontends.python.regions.closures import Closure
@@ -44,12 +36,10 @@ from udf_compiler.frontends.python.regions.iteration import (
 )
 from udf_compiler.frontends.python.regions.mappings import Mapping
 from udf_compiler.frontends.python.regions.seen import Seen
-from udf_compiler.frontends.python.regions.tables import Display, DisplayedSet, is_plain_set
 from udf_compiler.frontends.python.row_lists import TracedElement, TracedPairs, TracedRows
 from udf_compiler.frontends.python.state import parts_of
 from udf_compiler.frontends.python.undecided import Undecided
 from udf_compiler.frontends.python.values import MAX, MIN, TracedScalar, is_scalar
-from udf_compiler.frontends.tracing.constants import unwrapped
 from udf_compiler.frontends.tracing.enum_members import is_member
 from udf_compiler.frontends.tracing.session import refuse
 from udf_compiler.frontends.tracing.values import Traced
@@ -130,7 +120,6 @@ def check_kept(x: Any) -> None:
         refuse("SW280", what="a function that it defines, with a variable of its own")
 
 
-_GETTERS = (operator.itemgetter, operator.attrgetter)
 _PARTS = (
     *(Method, Counter, Run, Runs, Walk, Letters, Octets, Elements, Documents, Together),
     *(Closure, Local, Distinct, Seen, TracedMap, TracedItems, TracedRows),
@@ -198,7 +187,7 @@ class _Copy:
         if is_leaf(x):
             return self.change(x)
         if is_of_text(x):
-            return of(x, self.change(_text_of(x)).value)
+            return of(x, self.change(text_of(x)).value)
         if id(x) in self.seen:
             return self.seen[id(x)]
         if type(x) is list and id(x) not in self.outer:
@@ -226,12 +215,18 @@ class _Copy:
             return Walk(self(x.items), x.position, True)
         if has_parts(x):
             return type(x)(*map(self, parts_of_object(x)))
+        if is_instance(x) and id(x) not in self.outer:
+            names, values = attributes(x)
+            self.seen[id(x)] = instance(type(x), names, tuple(map(self, values)), mark_of(x))
+            return self.seen[id(x)]
+        if type(x) is types.MethodType and is_instance(x.__self__):
+            return types.MethodType(x.__func__, self(x.__self__))
         if self.moves and id(x) not in self.outer and _holds_value(x):
             refuse("SW282", what=f"a value of class {type(x).__name__}")
         return x
 
 
-def _text_of(x: Any) -> TracedScalar:
+def text_of(x: Any) -> TracedScalar:
     """Returns the string of such an object as a match, the only element of it that differs between rows."""
     return TracedScalar("str", object.__getattribute__(x, "value"))
 
@@ -240,7 +235,7 @@ def _holds_value(x: Any) -> bool:
     """Whether an opaque object holds values of the row."""
     if isinstance(x, types.MethodType | types.BuiltinMethodType):
         return _holds_value(x.__self__) or is_scalar(x.__self__)
-    return isinstance(x, Traced | functools.partial) or (isinstance(x, types.FunctionType) and not _is_fixed(x))
+    return isinstance(x, Traced | functools.partial) or (isinstance(x, types.FunctionType) and not is_fixed(x))
 
 
 def within(x: Any) -> Iterator[Any]:
@@ -251,9 +246,15 @@ def within(x: Any) -> Iterator[Any]:
     elif type(x) is Mapping:
         parts = [*x.known.values(), x.log]
     else:
-        parts = parts_of_object(x) if has_parts(x) else []
+        parts = parts_of_object(x) if has_parts(x) else [*attributes(x)[1]] if is_instance(x) else []
     for part in parts:
         yield from within(part)
+
+
+def is_made(x: Any) -> bool:
+    """Whether `x` is an object of its own class that a function has made, and whose attributes a state can hold."""
+    changing = (list, dict, set, Growing, Mapping, Seen)
+    return is_instance(x) and not outlives(x) and not any(type(part) in changing for part in within(x))
 
 
 def row_of(values: dict[str, Any]) -> TracedRow:
@@ -270,105 +271,7 @@ def is_leaf(x: Any) -> bool:
     return is_scalar(x) or type(x) in (bool, float) or (type(x) is int and MIN <= x <= MAX)
 
 
-def kind_of_leaf(x: Any) -> tuple[str, str]:
-    """Returns (class, NumPy's dtype or "")."""
-    return (x.kind, x.numpy) if is_scalar(x) else (type(x).__name__, "")
-
-
-@dataclass(slots=True)
-class Shape:
-    """A single walk over a state: its `key`, and its `leaves` in order.
-
-    Refuses (SW282) objects that no state may hold. `loose`: lists that the function made, collected in `lists`, are equal
-    whatever their elements are.
-    """
-
-    outer: dict[int, Any]
-    loose: bool = False
-    leaves: list[Any] = field(default_factory=list)
-    lists: list[Any] = field(default_factory=list)
-    _numbers: dict[int, int] = field(default_factory=dict)
-
-    def of_state(self, state: State) -> tuple[Any, ...]:
-        stack = tuple(map(self.of, state.stack))  # in the order of `State.mapped`
-        return state.next, stack, tuple((name, self.of(state.variables[name])) for name in sorted(state.variables))
-
-    def of(self, x: Any) -> Any:
-        if is_leaf(x):
-            self.leaves.append(x)
-            return kind_of_leaf(x)
-        if type(x) in (Display, DisplayedSet):  # each trace of a block makes another one
-            return displayed(x)
-        if id(x) in self.outer or x is UNSET or x is None:
-            return id(x)
-        if is_of_text(x):
-            self.leaves.append(_text_of(x))
-            same = object.__getattribute__(x, "same")
-            self.outer |= {id(part): part for part in same}  # keeps their ids from being reused
-            return type(x).__name__, *(part if type(part) is str else id(part) for part in same)
-        if type(x) is PatternConstant:  # each trace of a block that calls re.compile makes another one
-            return "pattern", unwrapped(x)
-        if type(x) in _GETTERS:  # and so does each trace that makes a key of sorted
-            _, args = x.__reduce__()[:2]
-            if any(isinstance(part, Traced) for part in args):
-                refuse("SW282", what="an itemgetter of a value of the row")
-            return type(x).__name__, repr(args)
-        if _is_fixed(x):
-            self.outer[id(x)] = x  # keeps its id from being reused
-            return id(x)
-        if type(x) is types.BuiltinMethodType and (type(x.__self__) is str or x.__self__ in (dict, itertools.chain)):
-            return "method", x.__self__, x.__name__
-        if is_plain_set(x) or (isinstance(x, str | bytes | int | np.generic) and not isinstance(x, Traced)):
-            return type(x).__name__, repr(x)
-        if type(x) in (list, Growing, Mapping):
-            number = self._numbers.setdefault(id(x), len(self.lists))
-            if number < len(self.lists):
-                return "list", number
-            self.lists.append(x)
-            if self.loose:
-                return "list", number, *self._lists_in(x)
-        if type(x) is Growing:
-            return "growing", x.frozen, x.lent, self.of(x.value)
-        if type(x) is Mapping:
-            rules = x.missing, x.counts, x.frozen, x.iterated, x.void, x.lent, x.shared
-            if x.log is not None:
-                return "log", rules, self.of(x.log)
-            return "dict", rules, tuple((type(key), key, self.of(value)) for key, value in x.known.items())
-        if type(x) in (tuple, list):
-            return type(x).__name__, tuple(map(self.of, x))
-        if type(x) is TracedRow:
-            return "row", tuple((name, self.of(source())) for name, source in x.sources.items())
-        if type(x) is Caught:
-            return "exception", id(type(x.error))
-        if type(x) is Cell:
-            return "cell", x.name
-        if type(x) is Unordered:
-            return "unordered", id(x.called)
-        if type(x) is Expression:
-            return "generator", id(x.code), x.cells, self.of(x.over)
-        if type(x) is Counter and x.fixed:
-            return "counter", x.at, x.stop, x.step
-        if type(x) is Walk and x.fixed:
-            return "walk", self.of(x.items), x.position
-        if has_parts(x):
-            return type(x).__name__, *map(self.of, parts_of_object(x))
-        refuse("SW282", what=f"a value of class {type(x).__name__}")
-
-    def _lists_in(self, x: Any) -> Iterator[Any]:
-        """Yields the keys and shapes of the lists in a dict of known keys."""
-        for key, y in x.known.items() if type(x) is Mapping else ():
-            if type(y) in (list, Growing):
-                yield type(key), key, self.of(y)
-
-
-def displayed(x: Any) -> Any:
-    """Returns the contents of a dict or set of constants."""
-    if type(x) is Display:
-        return "dict", tuple((displayed(key), displayed(value)) for key, value in x.items())
-    return ("set", tuple(map(displayed, x))) if type(x) is DisplayedSet else (type(x).__name__, repr(x))
-
-
-def _is_fixed(x: Any) -> bool:
+def is_fixed(x: Any) -> bool:
     """Whether `x` is a function, class, module or other constant that holds no value of the row."""
     if isinstance(x, types.FunctionType):
         cells = [c.cell_contents for c in x.__closure__ or () if c != types.CellType()]

@@ -41,7 +41,7 @@ def elements_of_set(machine: Machine, s: State, x: Distinct | Seen) -> Any:
     Refuses (SW282) a loop whose results may depend on the order.
     """
     made: Any = sets.as_distinct(x)
-    if type(made) is Distinct and made.items.kind not in _KINDS:
+    if type(made) is Distinct and made.items.kind not in _KINDS and lists.is_list(made.items):
         refuse("SW282", what="an iterator over a set of floats")
     place = _place(machine, s)
     if place is None:
