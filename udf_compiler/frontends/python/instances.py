@@ -1,7 +1,7 @@
 """Takes objects of the function's own classes apart, and makes them: named tuples, dataclasses and other plain classes.
 
 A list of the row, and a function that is called, have copies of an object. So nothing may change an object of which there is a
-copy, and `==` of a class that does not define it is refused, as it compares identities.
+copy. `==` of a class that does not define it compares identities, and is refused for these objects.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def is_of_row(key: Any) -> bool:
 
 
 def is_tuple_of_row(key: Any) -> bool:
-    """Whether a key is a tuple of strings and ints, one of which is a value of the row: any other one may not be hashable."""
+    """Whether a key is a tuple of strings and ints, one of which is a value of the row. Others may not be hashable."""
     if type(key) is not tuple or not is_of_row(key):
         return False
     parts = [x.kind if is_scalar(x) and not x.numpy else type(x).__name__ for x in map(element, key)]

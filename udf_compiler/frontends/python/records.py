@@ -1,7 +1,7 @@
 """Models a list of tuples, dicts or Rows that a function makes: a list of the row for each part, all of one length.
 
-Elements are *records*: tuples of one length, dicts of the same keys, Rows of the same fields, or objects of one class of the
-function's own. Parts are numbers, strings, dates and naive datetimes. A date or datetime is also an element alone. Elements and
+Elements are *records*: tuples of one length, dicts of the same keys, Rows of the same fields, or objects of one class of user
+code. Parts are numbers, strings, dates and naive datetimes. A date or datetime is also an element alone. Elements and
 parts may be None. In functions of a group, parts may also be NumPy's scalars, and records lists.
 """
 
