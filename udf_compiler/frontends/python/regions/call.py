@@ -66,9 +66,9 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
     owners = (function.__self__,) if type(function) is MethodType and not is_made(function.__self__) else ()
     function, closed = opened(function)
     function, args = without_method(function, args)
-    owner = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
-    if isinstance(owner, list | tuple) and len(args) == 1 and not kwargs:
-        return index_of(owner, args[0])
+    searched = function.__self__ if type(function) is BuiltinMethodType and function.__name__ == "index" else None
+    if isinstance(searched, list | tuple) and len(args) == 1 and not kwargs:
+        return index_of(searched, args[0])
     if not is_of_user(function):
         return as_python(function, *map(decided, args), **{name: decided(x) for name, x in kwargs.items()})
     yields = "" if not is_generator(function) else YIELDS if whole else GENERATED
@@ -77,7 +77,7 @@ def call_region(function: Any, args: Sequence[Any], kwargs: dict[str, Any], whol
         defaults = reachable(*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         regions.setdefault("defined", {}).update(defaults)
     variables = {name: lent(as_list(x)) for name, x in bound_variables(function, args, kwargs, bool(yields)).items()}
-    if any(map(_may_change, variables.values())):
+    if any(_may_change(x) for x in variables.values() if not any(x is owner for owner in owners)):
         refuse("SW282", what="a list that is passed to another function")
     variables |= closed | ({TOTAL: []} if yields else {})
     if yields == GENERATED and not _ends(function):
