@@ -20,6 +20,7 @@ from sparkweld.annotations import row_local
 from sparkweld.cascades.black_box import BlackBox
 from sparkweld.cascades.cascade import Cascade
 from tests.helpers.differential import check
+from tests.helpers.lines import WORKER_PIPELINES
 
 # As if the job's own file defined the functions: pickled by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -73,6 +74,8 @@ def test_rows_are_those_of_the_decorated_function(spark, parquet, folder, name):
         finally:
             spark.conf.unset("spark.sparkweld.enabled")
     assert made["true"].equals(made["false"])
+    if name == "row_local" and WORKER_PIPELINES:
+        assert "1. call: intent, declared row-local, " in sparkweld.explain(query())
     alone = sparkweld.cascade.apply(folder / "intent")(intent)(strings)
     different = (made["true"] != alone).sum()
     assert different == 0 if name != "iterator" else different < 10
