@@ -128,6 +128,8 @@ class First:
                 yield rows if isinstance(batch, tuple) else rows[0]
 
         for result in function(unsure()):
+            if not waiting:
+                raise UserError(f"{name_of(function)} yields more results than it takes batches; it must yield one for each")
             yield _merged(*waiting.popleft(), result, name_of(function))
 
     def _table(self, columns: tuple[Any, ...]) -> Any:

@@ -94,7 +94,7 @@ def known_rows(rows: Any) -> np.ndarray:
     columns = [rows] if isinstance(rows, pd.Series) else [rows[name] for name in rows.columns]
     known = np.ones(len(rows), np.bool_)
     for column in columns:
-        if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
+        if pd.api.types.is_string_dtype(column.dtype):  # or of objects, as the function defines it
             known &= column.notna().to_numpy()
     return known
 

@@ -103,6 +103,19 @@ def test_batches_of_a_generator_keep_their_order_and_number(folder, sizes):
     assert different <= len(sizes)
 
 
+def twice(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.Series]:
+    for x, _ in batches:
+        yield x
+        yield x
+
+
+def test_a_generator_that_yields_more_results_than_batches(folder):
+    cascade = sparkweld.cascade.load(folder / "batches")
+    rows = table(4, 10)
+    with pytest.raises(UserError, match="twice yields more results than it takes batches"):
+        list(cascade_functions.First(cascade, "twice").batches(twice, iter([(rows.x, rows.y)])))
+
+
 def test_a_function_of_a_frame(folder):
     rows = table(5, 2000)
     made = sparkweld.cascade.apply(folder / "frame")(of_a_frame)(rows)
