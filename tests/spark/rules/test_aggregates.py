@@ -386,6 +386,8 @@ def test_python_above_an_aggregate_must_not_see_its_order(spark, table):
     inside = lambda f: table.groupBy("g").agg(f(rows).alias("r")).orderBy("g")  # noqa: E731
     for made in (query, inside):
         found = check(spark, lambda made=made: made(running)).refusals
-        assert [code for code in found if code != "SW114"] == refusals  # of functions of whole batches, before 4.2
+        if LINE < (4, 2):  # functions of whole batches are refused there, too
+            found = tuple(code for code in found if code != "SW114")
+        assert [*found] == refusals
     check(spark, lambda: inside(half), rewritten=1)
     assert check(spark, lambda: query(half), rewritten=1)
