@@ -278,7 +278,7 @@ class EquivalentReply(FunctionReply):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImpliedReply(FunctionReply):
-    """Conditions on columns that hold where the filter does; of `side_condition`, one at most."""
+    """Conditions on columns that all hold where the filter does."""
 
     status: Literal["ok"] = "ok"
     bounds: tuple[Expression, ...]

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial, reduce
 
 from sparkweld.contract.constants import ARROW_BATCHED, BATCHED
+from sparkweld.contract.expressions import Expression
 from sparkweld.contract.replies import (
     Compiled,
     EquivalentReply,
@@ -23,12 +25,14 @@ from sparkweld.contract.replies import (
     ReadsReply,
     Refused,
 )
-from sparkweld.contract.requests import PartsRequest, PipelineRequest, SideConditionRequest
+from sparkweld.contract.requests import Input, PartsRequest, PipelineRequest, SideConditionRequest
 from sparkweld.ir import Program
 from sparkweld.ir.ops import StrCall
+from sparkweld.ir.types import BOOL
 from sparkweld.reasons import refusal
 from udf_compiler.backends.catalyst.expressions import equivalent_outputs
 from udf_compiler.backends.catalyst.monotone import implied_bounds
+from udf_compiler.backends.catalyst.nodes import node
 from udf_compiler.backends.catalyst.parts import score_parts
 from udf_compiler.backends.catalyst.side_conditions import side_condition
 from udf_compiler.function.options import options_of
@@ -60,18 +64,32 @@ def compile_implied(request: PipelineRequest, blobs: Sequence[bytes]) -> Implied
 
 
 def compile_side_condition(request: SideConditionRequest, blobs: Sequence[bytes]) -> ImpliedReply | Refused:
-    """Returns a condition on the inputs that are not in `others`, if the filter implies one.
+    """Returns the conjuncts of a condition on the inputs that are not in `others`, which the filter implies.
 
-    These inputs are not nullable in the request: the caller keeps the rows of a side with a NULL in them. All others may be NULL
-    in any row. The functions see rows, not batches.
+    All inputs in `others` may be NULL in any row. Where nothing is found for rows with NULLs in the other inputs, such rows are
+    kept. The functions see rows, not batches.
     """
-    inputs = tuple(replace(i, state="nullable") if i.nullable else i for i in request.inputs)
+    made = _side_condition(request, blobs, request.inputs)
+    if not isinstance(made, Refused) and made:
+        return ImpliedReply(bounds=tuple(made))
+    nullable = [i for i in request.inputs if i.nullable and i.name not in request.others]
+    if not nullable:
+        return made if isinstance(made, Refused) else ImpliedReply(bounds=())
+    dense = tuple(replace(i, nullable=False, state="dense") if i in nullable else i for i in request.inputs)
+    made = _side_condition(request, blobs, dense)
+    if isinstance(made, Refused) or not made:
+        return made if isinstance(made, Refused) else ImpliedReply(bounds=())
+    tests = [node("IsNull", BOOL, Expression(op="Column", type=i.type, name=i.name)) for i in nullable]
+    return ImpliedReply(bounds=(reduce(partial(node, "Or", BOOL), (*tests, reduce(partial(node, "And", BOOL), made))),))
+
+
+def _side_condition(request: SideConditionRequest, blobs: Sequence[bytes], given: Sequence[Input]) -> list[Expression] | Refused:
+    inputs = tuple(replace(i, state="nullable") if i.nullable else i for i in given)
     made = compile_pipeline(replace(request, inputs=inputs), blobs)
     if isinstance(made.reply, Refused):
         return made.reply
     assert made.logical is not None
-    found = side_condition(made.logical, set(request.others))
-    return ImpliedReply(bounds=() if found is None else (found,))
+    return side_condition(made.logical, set(request.others))
 
 
 def compile_independent(request: PipelineRequest, blobs: Sequence[bytes]) -> IndependentReply | Refused:

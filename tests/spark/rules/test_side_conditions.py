@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from pyspark.sql import functions as F
@@ -72,10 +74,11 @@ def filtered(tables, function=wanted, how="inner"):
     return items.join(parts, "part", how).where(function(*COLUMNS))
 
 
-def implied(spark, query, conf=NATIVE) -> int:
-    """Returns how many tables a condition filters, after a comparison with PySpark; joins themselves exclude NULL."""
+def implied(spark, query, conf=NATIVE, columns=("mode", "brand")) -> int:
+    """Returns how many tables a condition on one of the columns filters, after a comparison with PySpark."""
     frame = checked(spark, query, conf=conf)[1]
-    return sum("isnull(" in line for line in conditions(frame))
+    lines = [re.sub(r"isnotnull\([^)]*\)", "", line) for line in conditions(frame)]  # as joins themselves add
+    return sum(any(f"{column}#" in line for column in columns) for line in lines)
 
 
 @pytest.mark.gate_cases("broadcast-right", "merge-left")
@@ -122,6 +125,23 @@ def test_nulls_of_the_other_table(spark, tables):
     assert "size" in found and "mode" not in found
 
 
+def test_nulls_of_the_own_table(spark, tables):
+    """A row whose NULL makes the function return False is dropped; one whose NULL may make it raise stays."""
+    keep = udf(lambda mode, quantity, size: mode == "air" and size is not None and quantity > 7, BooleanType())
+
+    def query():
+        items, parts = tables()
+        both = items.where("quantity is not null").join(parts, "part")
+        return both.where(keep("mode", "quantity", "size")).select("id").orderBy("id")
+
+    (found,) = [line for line in conditions(checked(spark, query, conf=NATIVE)[1]) if "mode" in line]
+    assert "isnull(" not in found and " = air" in found
+    items, parts = tables()
+    raising = lambda: items.join(parts, "part").where(keep("mode", "quantity", "size")).select("id")  # noqa: E731
+    off, on = (run(spark, raising, {**NATIVE, "spark.sparkweld.enabled": enabled})[0] for enabled in ("false", "true"))
+    assert off.error == on.error == "TypeError"
+
+
 @pytest.mark.nightly(
     "test_each_side_is_filtered",
     "tests/udf_compiler/backends/catalyst/test_side_conditions.py::test_no_row_is_lost",
@@ -154,7 +174,7 @@ def test_three_tables(spark, tables):
         sizes, brands = parts.select("part", "size"), parts.select("part", "brand")
         return items.join(sizes, "part").join(brands, "part").where(keep("mode", "size", "brand")).select("id").orderBy("id")
 
-    assert implied(spark, query) == 3
+    assert implied(spark, query, columns=("mode", "size", "brand")) == 3
 
 
 def test_functions_that_raise(spark, tables):

@@ -4,16 +4,17 @@ A filter by a function of columns of both tables keeps all rows of a side until 
 with `size` of the other table implies ``mode = 'AIR'``. The condition holds for each row that the filter keeps. It also holds
 where a guard sends the row to Python, so a function that raises for a joined row still does.
 
-This is an abstract interpretation (Cousot and Cousot, POPL 1977). Each bool value has two conditions on the side's columns. One
-holds wherever the value may be True, the other wherever it may be False. Values of the other table's columns may be anything. A
-condition may be weaker than necessary, never stronger, so any conjunct of it may be left out.
+This is an abstract interpretation (Cousot and Cousot, POPL 1977). Each bool value has two conditions on the side's columns
+(`alternatives.py`). One holds wherever the value may be True, the other wherever it may be False. Values of the other table's
+columns may be anything. A condition may be weaker than necessary, never stronger, so any conjunct of it may be left out.
+
+An expression of a column that may be NULL stands for the value where no column of it is NULL, and for any value elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from functools import partial, reduce
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,23 +23,16 @@ from sparkweld.ir import Let, Program, Type
 from sparkweld.ir.ops import Call, Cast, Const, IsValid, Op, Read, Select, StrCall, ValueOf
 from sparkweld.ir.ops.regions import Arg, Block, Branch, Graph, Jump, Region, Return
 from sparkweld.ir.types import BOOL
+from udf_compiler.backends.catalyst.alternatives import ALWAYS, NEVER, Condition, both, conjuncts, either, where
 from udf_compiler.backends.catalyst.expressions import expressed
-from udf_compiler.backends.catalyst.nodes import column, is_literal, literal, negation, node, number, size
+from udf_compiler.backends.catalyst.nodes import column, is_literal, literal, number, size
 
-#: The most alternatives of a condition, those of a conjunction before it is simplified, and the most nodes of its expression.
-_ALTERNATIVES = 24
-_MOST_PRODUCTS = 4 * _ALTERNATIVES  # the time of simplifying them is quadratic
+#: The most nodes of the expression of a value.
 _MOST_NODES = 150
 
 #: The most visits to blocks of a region, and the most blocks of one path: a graph of many paths implies little.
 _MOST_VISITS = 500
 _DEEPEST = 100
-
-#: Alternatives, each a conjunction of conditions.
-Condition = frozenset[frozenset[Expression]]
-
-ALWAYS: Condition = frozenset((frozenset(),))
-NEVER: Condition = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,10 @@ _NOWHERE = _Outcome(_Truth(NEVER, NEVER), NEVER, NEVER)
 _LEFT = _Outcome(_Truth(NEVER, NEVER), NEVER, ALWAYS)
 
 
-def side_condition(program: Program, others: set[str]) -> Expression | None:
-    """Returns a condition on the inputs that are not in `others`, for rows where none of these is NULL; None if none is implied.
+def side_condition(program: Program, others: set[str]) -> list[Expression]:
+    """Returns the conjuncts of a condition on the inputs that are not in `others`; none if none is implied.
 
-    The program has one loop, and a filter.
+    Each of them is true, not only not false, for each row that the filter keeps. The program has one loop, and a filter.
     """
     (loop,) = program.loops
     assert loop.where is not None
@@ -86,15 +80,15 @@ def side_condition(program: Program, others: set[str]) -> Expression | None:
     reached = _truth(values[loop.where]).may
     for guard in loop.guards:
         if loop.body[guard].op != StrCall("valid_utf8"):  # Spark cannot test this; such a row raises only where it is read
-            reached = _either(reached, _truth(values[guard]).may_not)
-    return None if reached in (ALWAYS, NEVER) else _bounded(reached)
+            reached = either(reached, _truth(values[guard]).may_not)
+    return [] if reached in (ALWAYS, NEVER) else conjuncts(reached)
 
 
 def _value(let: Let, args: Sequence[_Value], others: set[str]) -> _Value:
     op = let.op
     if isinstance(op, Read):
-        known = op.column not in others and not op.type.nullable and _is_scalar(op.type)
-        return _Known(column(op.column, op.type), op.type) if known else None
+        known = op.column not in others and _is_scalar(op.type)
+        return _Known(replace(column(op.column, op.type), nullable=op.type.nullable), op.type) if known else None
     if isinstance(op, Region):
         return _region(op, args)
     if isinstance(op, Select):
@@ -105,6 +99,8 @@ def _value(let: Let, args: Sequence[_Value], others: set[str]) -> _Value:
         if isinstance(op, IsValid):
             return _Truth(first.returns, first.leaves)
         return first.truth if isinstance(op, ValueOf) else None
+    if isinstance(op, ValueOf) and isinstance(first, _Known) and first.expression.op == "Column":
+        return replace(first, type=first.type.plain())  # zero where it is NULL, which its conditions allow
     return _computed(op, args)
 
 
@@ -156,17 +152,7 @@ def _truth(value: _Value) -> _Truth:
     holds = value.expression
     if is_literal(holds):
         return _Truth(ALWAYS, NEVER) if number(holds) else _Truth(NEVER, ALWAYS)
-    return _Truth(_alternatives(holds, True), _alternatives(holds, False))
-
-
-def _alternatives(holds: Expression, true: bool) -> Condition:
-    """Returns a condition for an expression that is true, or false."""
-    if holds.op == "Not":
-        return _alternatives(holds.args[0], not true)
-    if holds.op in ("And", "Or"):
-        a, b = (_alternatives(arg, true) for arg in holds.args)
-        return _both(a, b) if (holds.op == "And") == true else _either(a, b)
-    return frozenset((frozenset((holds if true else negation(holds),)),))
+    return _Truth(where(holds, True), where(holds, False))
 
 
 def _logical(fn: str, args: Sequence[_Truth]) -> _Truth:
@@ -174,8 +160,8 @@ def _logical(fn: str, args: Sequence[_Truth]) -> _Truth:
         return _Truth(args[0].may_not, args[0].may)
     a, b = args
     if fn == "logical_and":
-        return _Truth(_both(a.may, b.may), _either(a.may_not, b.may_not))
-    return _Truth(_either(a.may, b.may), _both(a.may_not, b.may_not))
+        return _Truth(both(a.may, b.may), either(a.may_not, b.may_not))
+    return _Truth(either(a.may, b.may), both(a.may_not, b.may_not))
 
 
 def _selected(decides: _Truth, yes: _Truth, no: _Truth) -> _Truth:
@@ -184,7 +170,7 @@ def _selected(decides: _Truth, yes: _Truth, no: _Truth) -> _Truth:
 
 
 def _forked(decides: _Truth, yes: Condition, no: Condition) -> Condition:
-    return _either(_both(decides.may, yes), _both(decides.may_not, no))
+    return either(both(decides.may, yes), both(decides.may_not, no))
 
 
 def _region(op: Region, args: Sequence[_Value]) -> _Outcome:
@@ -226,8 +212,8 @@ class _Walk:
         made = self._end(block, values)
         for guard in block.guards:
             held = _truth(values[guard])
-            truth = _Truth(_both(held.may, made.truth.may), _both(held.may, made.truth.may_not))
-            made = _Outcome(truth, _both(held.may, made.returns), _either(held.may_not, made.leaves))
+            truth = _Truth(both(held.may, made.truth.may), both(held.may, made.truth.may_not))
+            made = _Outcome(truth, both(held.may, made.returns), either(held.may_not, made.leaves))
         return made
 
     def _end(self, block: Block, values: Sequence[_Value]) -> _Outcome:
@@ -261,95 +247,6 @@ def _returned(value: _Value) -> _Truth:
     if isinstance(value, _Known) and value.expression.op == "Cast" and value.expression.args[0].type == "boolean":
         return _truth(_Known(value.expression.args[0], BOOL))
     return value if isinstance(value, _Truth) else _ANY
-
-
-def _either(a: Condition, b: Condition) -> Condition:
-    """Returns a or b, or a weaker condition."""
-    made = _shortest(a | b)
-    return made if len(made) <= _ALTERNATIVES else _packed(made)
-
-
-def _both(a: Condition, b: Condition) -> Condition:
-    """Returns a and b, or a weaker condition."""
-    if len(a) * len(b) <= _MOST_PRODUCTS:
-        made = _shortest(frozenset(x | y for x in a for y in b))
-        if len(made) <= _ALTERNATIVES:
-            return made
-    return frozenset(x | y for x in _packed(a) for y in _packed(b))
-
-
-def _packed(condition: Condition) -> Condition:
-    """Returns the condition as one alternative; one that always holds for a large expression."""
-    made = _bounded(condition)
-    return ALWAYS if made is None else frozenset((frozenset((made,)),))
-
-
-def _shortest(alternatives: Condition) -> Condition:
-    """Leaves out alternatives that never hold, and those that imply others: ``a or (not a and b)`` becomes ``a or b``."""
-    made: set[frozenset[Expression]] = set()
-    for each in map(_without_other_constants, alternatives):
-        if any(negation(x) in each for x in each):
-            continue
-        needless = {x for x in each if any(negation(x) in y and y - {negation(x)} <= each - {x} for y in alternatives)}
-        made.add(each - set(sorted(needless, key=str)[:1]))
-    kept = frozenset(x for x in made if not any(y < x for y in made))
-    return kept if kept == alternatives else _shortest(kept)
-
-
-def _without_other_constants(alternative: frozenset[Expression]) -> frozenset[Expression]:
-    """Leaves out that a value does not equal a constant where it equals another one."""
-    equal = {x.args[0]: x.args[1] for x in alternative if _is_constant(x)}
-    return frozenset(
-        x for x in alternative
-        if x.op != "Not" or not _is_constant(x.args[0]) or equal.get(x.args[0].args[0]) in (None, x.args[0].args[1])
-    )  # fmt: skip
-
-
-def _is_constant(x: Expression) -> bool:
-    """Whether a value equals a constant that has one representation, so not a float, whose zeros are equal."""
-    return x.op == "EqualTo" and is_literal(x.args[1]) and x.args[1].type not in ("float", "double")
-
-
-def _bounded(condition: Condition) -> Expression | None:
-    """Returns the expression without the largest conjuncts, if it is too large; None if none is left."""
-    condition = _listed(condition)
-    common = frozenset.intersection(*condition)
-    alternatives = [_joined("And", each - common) for each in condition if each > common]
-    conjuncts = list(common)
-    if alternatives and len(alternatives) == len(condition):
-        conjuncts.append(_joined("Or", alternatives))
-    kept: list[Expression] = []
-    for each in sorted(conjuncts, key=lambda x: (size(x), str(x))):
-        if sum(map(size, kept)) + size(each) <= _MOST_NODES:
-            kept.append(each)
-    return _joined("And", kept) if kept else None
-
-
-def _listed(condition: Condition) -> Condition:
-    """Writes alternatives that differ only in the constant that equals a value as one with a list of constants.
-
-    Not for floats: Spark looks up a longer list in a set, which distinguishes -0.0 from 0.0.
-    """
-    groups: dict[tuple[frozenset[Expression], Expression], dict[frozenset[Expression], Expression]] = {}
-    for each in sorted(condition, key=_order):
-        for atom in sorted(each, key=str):
-            if _is_constant(atom):
-                groups.setdefault((each - {atom}, atom.args[0]), {})[each] = atom.args[1]
-    if not groups:
-        return condition
-    (rest, value), members = max(groups.items(), key=lambda group: len(group[1]))
-    if len(members) < 2:
-        return condition
-    return _listed((condition - members.keys()) | {rest | {node("In", BOOL, value, *members.values())}})
-
-
-def _joined(op: str, parts: Collection[Expression]) -> Expression:
-    first, *rest = sorted(parts, key=str)
-    return reduce(partial(node, op, BOOL), rest, first)
-
-
-def _order(alternative: frozenset[Expression]) -> list[str]:
-    return sorted(map(str, alternative))
 
 
 __all__ = ["side_condition"]

@@ -6,6 +6,7 @@ import inspect
 import math
 import random
 from datetime import date
+from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -20,10 +21,10 @@ from tests.udf_compiler.backends.catalyst.test_expressions import text
 TYPES = {"A": "long", "S": "string", "X": "double", "D": "date", "b": "long", "t": "string", "y": "double"}
 
 
-def condition(function, names=None):
-    """Returns the condition on the arguments with a capital letter, or None."""
+def condition(function, names=None, nulls=False):
+    """Returns the condition on the arguments with a capital letter, which may be NULL if `nulls`; or None."""
     names = names or list(inspect.signature(function).parameters)
-    columns = [column(name, TYPES[name], name.islower()) for name in names]
+    columns = [column(name, TYPES[name], nulls or name.islower()) for name in names]
     made = request(
         python_step(r=udf(0, *columns, returns="boolean", evalType=BATCHED)),
         {"kind": "filter", "condition": column("r", "boolean")},
@@ -31,12 +32,11 @@ def condition(function, names=None):
         outputs=[],
     )
     for given in made["inputs"]:
-        given.update(nullable=given["name"].islower(), state="dense")  # as the JVM asks; the others may be NULL all the same
+        given.update(nullable=nulls or given["name"].islower(), state="dense")  # as the JVM asks
     made["others"] = [name for name in names if name.islower()]
     reply = compile_side_condition(made, [payload(function)])
     assert reply["status"] == "ok", reply
-    assert len(reply["bounds"]) <= 1
-    return reply["bounds"][0] if reply["bounds"] else None
+    return reduce(lambda a, b: {"op": "And", "type": "boolean", "args": [a, b]}, reply["bounds"]) if reply["bounds"] else None
 
 
 def early(A, S, b):
@@ -99,6 +99,27 @@ def test_dates_outside_of_pythons_calendar_are_kept():
     assert value(found, {"D": 3_000_000}) is True  # the worker raises
 
 
+def checked_first(A, S, b):
+    if S not in ("x", "y") or A is None:
+        return False
+    return A > 3 and b is None
+
+
+@pytest.mark.parametrize(
+    "function, expected",
+    [
+        (checked_first, "And(LessThan(3, A), In(S, x, y))"),
+        (lambda S, A, b: S == "x" and A > 3 and b is None, "And(EqualTo(S, x), Or(IsNull(A), LessThan(3, A)))"),
+        (lambda S, b: S != "x" and b is None, "Or(IsNull(S), Not(EqualTo(S, x)))"),
+        (lambda A, b: A is None and b is None, "IsNull(A)"),
+        (lambda A, b: A is not None and b is None, "IsNotNull(A)"),
+    ],
+)
+def test_nulls_of_the_own_side(function, expected):
+    """A comparison that raises for NULL keeps the row, and one that is False for it does not."""
+    assert text(condition(function, nulls=True)) == expected
+
+
 def many(A, S, b):
     return A != 0 and S in ("a", "c", "d", "e", "f", "g") and A in (1, 2, 3, 4, 5, 6) and b is None
 
@@ -143,18 +164,22 @@ def source(choose: random.Random) -> str:
     return "\n".join([*lines, f"    return {written(choose, choose.randrange(3))}"])
 
 
-def test_no_row_is_lost():
-    """Where the function returns True, or raises, the condition holds."""
+OWN_NULLS = {name: [*values, None] if name.isupper() else values for name, values in VALUES.items()}
+
+
+@pytest.mark.parametrize("values", [VALUES, OWN_NULLS], ids=["values", "nulls"])
+def test_no_row_is_lost(values):
+    """Where the function returns True, or raises, the condition is true, and not NULL."""
     implied = lost = 0
     for seed in range(40):
         made: dict[str, Any] = {}
         exec(source(random.Random(seed)), made)
-        found = condition(made["f"], list(VALUES))
+        found = condition(made["f"], list(values), nulls=values is OWN_NULLS)
         if found is None:
             continue
         implied += 1
-        for row in product(*VALUES.values()):
-            given = dict(zip(VALUES, row, strict=True))
+        for row in product(*values.values()):
+            given = dict(zip(values, row, strict=True))
             if value(found, given) is not True:
                 lost += 1
                 assert made["f"](**given) is False, (seed, given)
@@ -162,20 +187,26 @@ def test_no_row_is_lost():
 
 
 def value(expression: dict[str, Any], row: dict[str, Any]) -> Any:
-    """Evaluates an expression of columns without NULLs as Spark does."""
+    """Evaluates an expression as Spark does, with NULL as None."""
     op, args = expression["op"], [value(a, row) for a in expression.get("args", ())]
     if op == "Column":
         return row[expression["name"]]
     if op == "Literal":
         read = {"double": float.fromhex, "string": str, "boolean": bool}.get(expression["type"], int)
         return read(expression["value"])
+    if op in ("IsNull", "IsNotNull"):
+        return (args[0] is None) == (op == "IsNull")
+    if op in ("And", "Or"):
+        return (op == "Or") if (op == "Or") in args else None if None in args else op == "And"
+    if None in args:
+        return False if op == "IsNaN" else None
     if op in ("EqualTo", "LessThan", "LessThanOrEqual", "In"):
         a, *others = ((x != x, x) if isinstance(x, float) and x != x else (False, x) for x in args)
         a = (True, 0.0) if a[0] else a
         others = [(True, 0.0) if b[0] else b for b in others]
         return {"LessThan": a < others[0], "LessThanOrEqual": a <= others[0]}[op] if op.startswith("Less") else a in others
     return {
-        "And": lambda: args[0] and args[1], "Or": lambda: args[0] or args[1], "Not": lambda: not args[0],
+        "Not": lambda: not args[0],
         "IsNaN": lambda: args[0] != args[0], "Cast": lambda: args[0], "UnixDate": lambda: args[0],
         "Add": lambda: args[0] + args[1], "BitwiseXor": lambda: args[0] ^ args[1], "BitwiseAnd": lambda: args[0] & args[1],
     }[op]()  # fmt: skip

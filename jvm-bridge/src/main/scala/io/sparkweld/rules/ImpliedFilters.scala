@@ -72,7 +72,7 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
   private def bound(predicate: Expression, child: LogicalPlan, service: FunctionService): Seq[Expression] = {
     val udfs = CatalystEquivalents.outermost(predicate)
     val request = FunctionRequest.ofFilter(Operation.Implied, udfs, predicate, CatalystEquivalents.columnsOf(Seq(child)), conf)
-    answered(request, service, conf).map(explained(_, udfs))
+    answered(request, service, conf).flatMap(bound => explained(udfs)(Seq(bound)))
   }
 
   /** Returns the conditions of the answer: none where the functions are refused, or where an expression cannot be built. */
@@ -87,9 +87,11 @@ object ImpliedFilters extends Rule[LogicalPlan] with PredicateHelper {
     found.getOrElse(Nil)
   }
 
-  /** Records for explain which UDFs imply a condition. */
-  private[rules] def explained(condition: Expression, udfs: Seq[PythonUDF], where: String = ""): Expression = {
-    val names = udfs.map(_.name).distinct.mkString(", ")
-    Rewritten.mark(condition, Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${condition.sql}$where", Nil, Nil))
-  }
+  /** Records for explain which UDFs imply the conditions: one record of all of them. */
+  private[rules] def explained(udfs: Seq[PythonUDF], where: String = "")(conditions: Seq[Expression]): Seq[Expression] =
+    conditions.reduceOption(And(_, _)).toSeq.flatMap { all =>
+      val names = udfs.map(_.name).distinct.mkString(", ")
+      val record = Rewritten(udfs.head.resultId.id, names, "filter", s"its filter implies ${all.sql}$where", Nil, Nil)
+      conditions.map(Rewritten.mark(_, record))
+    }
 }

@@ -10,6 +10,7 @@ import org.apache.spark.sql.catalyst.plans.{InnerLike, LeftOuter, RightOuter}
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, Join, LogicalPlan, Project}
 import org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF
 import org.apache.spark.sql.internal.SQLConf
+import org.apache.spark.sql.types.StructType
 
 /**
  * Derives, from a filter by a plain UDF of several joined tables, conditions on the columns of one table.
@@ -18,7 +19,7 @@ import org.apache.spark.sql.internal.SQLConf
  *
  * A condition holds for each row that the filter keeps and for each row for which a guard fails
  * (`udf_compiler.backends.catalyst.side_conditions`), so a function that raises for a joined row still does. It also holds for each
- * row with a NULL in a column of its side that the function reads.
+ * row with a NULL struct in a column of its side that the function reads.
  *
  * Exceptions: other Python functions in or below the filter, which fewer rows would reach. Functions above it, unless they are
  * proved to be row-local.
@@ -46,19 +47,19 @@ private[rules] final class SideConditions(service: FunctionService, conf: SQLCon
     }
   }
 
-  private def ofSide(predicate: Expression, udfs: Seq[PythonUDF], child: LogicalPlan, side: AttributeSet): Option[Expression] = {
-    val input = CatalystEquivalents.columnsOf(Seq(child)).map(a => if (side.contains(a)) a.withNullability(false) else a)
+  private def ofSide(predicate: Expression, udfs: Seq[PythonUDF], child: LogicalPlan, side: AttributeSet): Seq[Expression] = {
+    val columns = CatalystEquivalents.columnsOf(Seq(child))
+    val structs = AttributeSet(columns.filter(a => side.contains(a) && a.nullable && a.dataType.isInstanceOf[StructType]))
+    val input = columns.map(a => if (structs.contains(a)) a.withNullability(false) else a)
     val request = FunctionRequest.ofFilter(Operation.SideCondition, udfs, predicate, input, conf).map { asked =>
-      val others = asked.columns.collect { case (name, column) if !column.references.subsetOf(side) => name }.toSeq
+      val others = asked.columns.collect { case (name, column) if !column.references.subsetOf(side) || mayMiss(column) => name }.toSeq
       asked.having(_.copy(others = Some(others)))
     }
-    ImpliedFilters.answered(request, service, conf).headOption.map { condition =>
-      val nullable = child.output.filter(a => side.contains(a) && a.nullable)
-      val whole = (nullable.map(IsNull(_)) :+ condition).reduce[Expression](Or(_, _)).transform {
+    ImpliedFilters.explained(udfs, " before the join")(ImpliedFilters.answered(request, service, conf).map { condition =>
+      (structs.toSeq.map(IsNull(_)) :+ condition).reduce[Expression](Or(_, _)).transform {
         case column: Attribute => child.output.find(_.exprId == column.exprId).getOrElse(column) // with its own nullability
       }
-      ImpliedFilters.explained(whole, udfs, " before the join")
-    }
+    })
   }
 
   /** Whether fewer rows, in other batches, change no result of the other functions of the plan. */
@@ -75,6 +76,12 @@ private[rules] object SideConditions {
 
   private def isPlain(udf: PythonUDF): Boolean = !udf.exists {
     case inside: PythonUDF => !EvalTypes.isPlain(inside.evalType)
+    case _ => false
+  }
+
+  /** Whether it is a field of an inner struct that may be NULL: for such a row, a function receives None in place of the struct. */
+  private def mayMiss(column: Expression): Boolean = column.exists {
+    case GetStructField(inner: GetStructField, _, _) => inner.nullable
     case _ => false
   }
 
