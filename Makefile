@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo            run real jobs over 10M+ flights and texts with and without the flag, and compare'
-	@echo 'make test            a test of each behaviour: up to 18 minutes'
+	@echo 'make test            a test of each behaviour: up to 15 minutes'
 	@echo 'make test PART=2     further cases of them, as long; PART=all runs both'
 	@echo 'make nightly         those more cases, and the kernels of all functions'
 	@echo 'make servers         the examples for Ray Serve and BentoML, which it installs in build/'
