@@ -20,8 +20,9 @@ import pandas as pd
 
 from sparkweld.api.accelerating import accelerate
 from sparkweld.cascades.black_box import BlackBox, digest_of, is_function, known_rows, name_of
-from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.cascade import Cascade, doubts
 from sparkweld.cascades.certificate import CascadeCertificate
+from sparkweld.cascades.drift import Drift
 from sparkweld.errors import RefusalWarning, UserError
 from sparkweld.reasons import refusal
 from udf_compiler.function.options import ATTRIBUTE
@@ -32,10 +33,11 @@ _MOST_KEPT = 4
 
 
 class Small:
-    """The small model of a cascade in this process, whose tasks share it."""
+    """The small model of a cascade in this process, whose tasks share it, and the rows that it has scored."""
 
     def __init__(self, cascade: Cascade) -> None:
         self._cascade, self._seconds, self._compiled = cascade, 0.0, False
+        self._drift = None if cascade.watched is None else Drift(cascade.watched)
 
     def answers(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns (the labels or numbers, whether the model is sure of them), as `Cascade.small_answers`."""
@@ -45,9 +47,20 @@ class Small:
         began = time.perf_counter()
         with warnings.catch_warnings():  # what does not compile runs in Python, as before
             warnings.simplefilter("ignore", RefusalWarning)
-            made = self._cascade.small_answers(rows)
+            doubt, answers = doubts(self._cascade, rows)
         self._seconds += time.perf_counter() - began
-        return made
+        self._compare(doubt)
+        return answers, self._cascade.is_sure(doubt)
+
+    def _compare(self, doubt: np.ndarray) -> None:
+        """Reports once in the worker's log that the rows differ from the certificate's."""
+        watched = self._cascade.watched
+        if self._drift is None or watched is None:
+            return
+        what = self._drift.count(doubt)
+        if what is not None:
+            self._drift = None
+            print(f"SparkWeld: {refusal('SW954', path=watched.path, what=what)}", file=sys.stderr)
 
 
 #: The small models of this process by the digest of their file, the oldest first.
@@ -154,9 +167,11 @@ def _accelerated(cascade: Cascade) -> Cascade:
     """Returns the cascade with programs, which compile at the next call; models that cannot be wrapped stay as they are."""
     try:
         judge = None if cascade.judge is None else accelerate(cascade.judge)
-        return Cascade(accelerate(cascade.small), cascade.full, cascade.threshold, judge)
+        made = Cascade(accelerate(cascade.small), cascade.full, cascade.threshold, judge)
     except UserError:
         return cascade
+    made.watched = cascade.watched
+    return made
 
 
 def _rows_of(columns: tuple[Any, ...], at: np.ndarray) -> tuple[Any, ...]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.cascades.candidates import Candidate
 from sparkweld.errors import UserError
 from sparkweld.reasons import refusal
 
@@ -41,17 +40,6 @@ def check_answers(answers: np.ndarray, kind: str, name: str) -> np.ndarray:
     if missing.any():
         raise refusal("SW942", what=f"{np.count_nonzero(missing):,} of {len(answers):,}")
     return answers
-
-
-def doubts(candidate: Candidate, data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (the small model's doubt of each row, its answers); a row is sure when its doubt is below a threshold.
-
-    A classifier's doubt is minus its largest probability, so that ``-p < -t`` is ``p > t`` bit for bit.
-    """
-    if candidate.judge is not None:
-        return np.asarray(candidate.judge.predict(data), np.float64), np.asarray(candidate.small.predict(data), np.float64)
-    probabilities = np.asarray(candidate.small.predict_proba(data), np.float64)
-    return -probabilities.max(axis=1), candidate.small.classes_[probabilities.argmax(axis=1)]
 
 
 class Answers:

@@ -13,6 +13,18 @@ import numpy as np
 from sparkweld.contract.replies import Watch
 
 
+def doubts(model: Any, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (the doubt of each row, the answers) of the small model of a cascade or of a candidate for one.
+
+    A row is sure when its doubt is below a threshold. A classifier's doubt is minus its largest probability, so that ``-p < -t``
+    is ``p > t`` bit for bit.
+    """
+    if model.judge is not None:
+        return np.asarray(model.judge.predict(x), np.float64), np.asarray(model.small.predict(x), np.float64)
+    probabilities = np.asarray(model.small.predict_proba(x), np.float64)
+    return -probabilities.max(axis=1), model.small.classes_[probabilities.argmax(axis=1)]
+
+
 class Cascade:
     """An estimator that answers with `small` where that is sure and with `full` elsewhere.
 
@@ -38,16 +50,16 @@ class Cascade:
 
     def sure(self, x: Any) -> np.ndarray:
         """Returns whether the small model answers, bool[rows]."""
-        if self.judge is None:
-            return np.asarray(self.small.predict_proba(x).max(axis=1) > self.threshold)
-        return np.asarray(self.judge.predict(x) < self.threshold)
+        return self.is_sure(doubts(self, x)[0]) if self.judge is None else np.asarray(self.judge.predict(x) < self.threshold)
+
+    def is_sure(self, doubt: np.ndarray) -> np.ndarray:
+        """Returns whether a row of this doubt is sure, bool[rows]."""
+        return np.asarray(doubt < (-self.threshold if self.judge is None else self.threshold))
 
     def small_answers(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns (the small model's labels or numbers, whether it is sure of them, bool[rows])."""
-        if self.judge is None:
-            probabilities = self.small.predict_proba(x)
-            return self.classes_[probabilities.argmax(axis=1)], probabilities.max(axis=1) > self.threshold
-        return np.asarray(self.small.predict(x), np.float64), self.sure(x)
+        doubt, answers = doubts(self, x)
+        return answers, self.is_sure(doubt)
 
     def predict(self, x: Any) -> np.ndarray:
         """Returns the labels, or the numbers."""

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from sparkweld.cascades.answers import Answers, answers_of, asking, doubts
+from sparkweld.cascades.answers import Answers, answers_of, asking
 from sparkweld.cascades.black_box import BlackBox
 from sparkweld.cascades.candidates import Candidate, fitted, is_fitted, probe, small_models
-from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.cascade import Cascade, doubts
 from sparkweld.cascades.certificate import Calibration, CascadeCertificate, library_versions
 from sparkweld.cascades.features import FeatureGroups, check_kind, feature_groups, importances
 from sparkweld.cascades.plot import Point, curve_csv, curve_svg

@@ -21,6 +21,8 @@ import sparkweld
 from sparkweld.api import cascade_functions
 from sparkweld.cascades.black_box import BlackBox, digest_of, known_rows
 from sparkweld.cascades.cascade import Cascade
+from sparkweld.cascades.drift import Drift
+from sparkweld.contract.replies import Watch
 from sparkweld.errors import Refusal, UserError
 
 ROWS = 12_000
@@ -140,6 +142,37 @@ def test_small_models_compile_once_they_have_taken_as_long_as_that(folder, monke
     monkeypatch.setattr(cascade_functions, "_COMPILED_AFTER", 0.0)
     assert (made(rows.x, rows.y) == before).all() and kept._compiled
     assert "program" in kept._cascade.small.sparkweld_explain()
+
+
+def test_a_worker_reports_once_that_rows_differ_from_the_certificates(folder, capsys, monkeypatch):
+    monkeypatch.setattr(cascade_functions, "_kept", {})
+    made = sparkweld.cascade.apply(folder / "answer")(answer)
+    for seed in range(9, 13):
+        rows = table(seed, 3000)
+        made(rows.x, rows.y)
+    assert "SW954" not in capsys.readouterr().err
+    for seed in range(13, 16):  # from here on most rows are close to the border, where the small model is not sure
+        rows = table(seed, 20_000) * 0.02 + [0.0, -0.3]
+        made(rows.x, rows.y)
+    err = capsys.readouterr().err
+    assert err.count("SW954") == 1 and "the function scored" in err and str(folder / "answer") in err
+
+
+@pytest.mark.parametrize("watch", ["share", "distribution"])
+def test_differences_from_a_certificate_are_those_that_chance_does_not_explain(watch):
+    random = np.random.default_rng(0)
+    counts = np.bincount(random.integers(0, 5, 10_000), minlength=5)
+    watched = Watch(path="", band=0.0, sure_cost=1.0, full_cost=2.0, edges=(0.2, 0.4, 0.6, 0.8), counts=tuple(counts.tolist()),
+                    limit=2, differs=0, labels=True)  # fmt: skip
+    drift = Drift(watched)
+    assert all(drift.count(random.random(1000)) is None for _ in range(100))
+    other = random.random(10_000)
+    if watch == "share":  # twice as many unsure rows: bins 3 and 4
+        found = Drift(watched).count(np.where(random.random(10_000) < 0.3, 0.9, other))
+        assert found is not None and "of the certificate" in found and "the function scored 5" in found
+    else:  # as many unsure rows as before, of which all are in the last bin
+        found = Drift(watched).count(np.where(other > 0.6, np.nan, other))
+        assert found is not None and "another distribution" in found and "the distance is 19" in found
 
 
 def test_rows_with_null_strings_run_the_function():
