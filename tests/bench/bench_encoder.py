@@ -33,6 +33,7 @@ def install() -> None:
     if not (_FOLDER / "wordllama").is_dir():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(_FOLDER), *_PACKAGES]
         subprocess.run(pip, check=True)
+    sys.path.append(str(_FOLDER))
     paths = [str(_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ.update(PYTHONPATH=os.pathsep.join(paths), TOKENIZERS_PARALLELISM="false")
 
