@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkweld.api.settings import changed as session_conf
-from tests.helpers.lines import skip_refused, to_arrow
+from tests.helpers.lines import VERSIONS, skip_refused, to_arrow
 from tests.helpers.outcomes import Outcome, differences, outcome_of
 
 ENABLED = "spark.sparkweld.enabled"
@@ -35,6 +35,8 @@ class Measured:
     rewritten: tuple[tuple[str, str], ...] = ()
     #: The approximate operations of all operators.
     kept: tuple[str, ...] = ()
+    #: The refusals as people read them: the functions, the code and the message.
+    reasons: tuple[str, ...] = ()
 
 
 def measured(frame: Any) -> Measured:
@@ -51,6 +53,7 @@ def measured(frame: Any) -> Measured:
         refusals=tuple(r["code"] for r in report["refusals"]),
         rewritten=tuple((r["udf"], r["kind"]) for r in report.get("rewritten", ())),
         kept=tuple(kept for made in (*operators, *report.get("rewritten", ())) for kept in made.get("kept", ())),
+        reasons=tuple(f"{', '.join(r['udfs'])}: {r['code']}: {r['message']}" for r in report["refusals"]),
     )
 
 
@@ -94,19 +97,19 @@ def checked(
         skip_refused(what.refusals, _plan(frame))
     if refused is not None:
         if what.operators or refused not in what.refusals:
-            problems.append(f"expected the refusal {refused}, got {what}")
+            problems.append(f"expected the refusal {refused}, got {what.operators} operators{_refused(what)}")
     elif rewritten is not None:
         if len(what.rewritten) < rewritten or "Python" in _plan(frame):
-            problems.append(f"vacuous: {rewritten} UDFs were to become expressions, got {what}")
+            problems.append(f"vacuous: {rewritten} UDFs were to become expressions, got {len(what.rewritten)}{_refused(what)}")
     else:
         problems += _vacuous(what, actual, deopt)
-    assert not problems, "\n".join([*problems, f"{what}", _plan(frame)])
+    assert not problems, "\n".join([f"{VERSIONS}: {problems[0]}", *problems[1:], f"{what}", _plan(frame)])
     return what, frame
 
 
 def _vacuous(what: Measured, actual: Outcome, deopt: bool | None) -> list[str]:
     if not what.operators:
-        return [f"vacuous: no operator ran in Weld; refusals: {what.refusals}"]
+        return [f"vacuous: no operator ran in Weld{_refused(what)}"]
     if actual.size and not what.kernel_batches and deopt is False:
         return ["vacuous: no batch went through a kernel"]
     if deopt is False and what.deoptimised_batches:
@@ -114,6 +117,11 @@ def _vacuous(what: Measured, actual: Outcome, deopt: bool | None) -> list[str]:
     if deopt is True and not what.deoptimised_batches and actual.error is None:
         return ["vacuous: no batch was deoptimised"]
     return []
+
+
+def _refused(what: Measured) -> str:
+    """Returns the reasons for which Spark runs functions itself, as the end of a message."""
+    return f"; refused: {' | '.join(what.reasons)}" if what.reasons else "; nothing was refused"
 
 
 def _plan(frame: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import platform
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from sparkweld.contract.constants import (
 
 #: The installed line of Spark, such as (4, 3).
 LINE = tuple(map(int, pyspark.__version__.split(".")[:2]))
+#: What a failed comparison depends on, for its message.
+VERSIONS = f"Spark {pyspark.__version__}, Python {platform.python_version()}, NumPy {np.__version__}"
 #: PySpark's class of eval types.
 PythonEvalType = importlib.import_module("pyspark.util" if LINE >= (4, 0) else "pyspark.rdd").PythonEvalType
 _ZONED = {"timezone": "UTC"} if "timezone" in inspect.signature(to_arrow_type).parameters else {}
