@@ -52,7 +52,7 @@ def run(spark: SparkSession, args: argparse.Namespace) -> None:
     made = sparkweld.cascade.fit(
         model, rows, args.label, args.accuracy_loss, args.confidence, path=args.output, band=args.band, seed=args.seed,
         text=names[0] if takes_documents(model) else None, selected=classes(model, args.selected), recall=args.recall,
-        precision=args.precision,
+        precision=args.precision, query=table if args.query else None,
     )  # fmt: skip
     print("\n".join(made.certificate.lines()))
     print(f"written to {args.output}")
@@ -85,6 +85,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--recall", type=float, help="of the rows that the full model selects, the share to find")
     parser.add_argument("--precision", type=float, help="of the selected rows, the share that the full model selects, too")
     parser.add_argument("--band", type=float, help="regressors: allowed increase of an absolute error; default: chosen")
+    parser.add_argument("--query", action="store_true", help="also time queries of the whole table, for the certificate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the row split")
     return parser.parse_args(given)
 

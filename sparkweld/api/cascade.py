@@ -13,42 +13,35 @@ need no labels. The third form is for filters, and the fourth for black boxes: f
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from sparkweld.api.measuring import measure, measure_in_python
 from sparkweld.cascades import fitting, store
 from sparkweld.cascades.answers import answers_of, asking, check_answers
 from sparkweld.cascades.black_box import BlackBox, is_function, known_rows, name_of
 from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.certificate import CascadeCertificate
-from sparkweld.cascades.cost import nanoseconds
-from sparkweld.cascades.features import read_columns
+from sparkweld.cascades.features import read_columns, text_column
 from sparkweld.cascades.fitting import Fitted
 from sparkweld.cascades.promises import LossPromise, Promise, SelectionPromise
-from sparkweld.errors import Refusal, UserError
+from sparkweld.errors import UserError
 
 if TYPE_CHECKING:
     from sparkweld.api.cascade_advice import CascadeAdvice
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-#: Rows of the sample that kernels are timed over.
-_TIMED_ROWS = 8192
-#: Rows that functions are timed over.
-_TIMED_IN_PYTHON = 256
-
 
 def fit(
     pipeline: Any, data: Any, label: Any = None, accuracy_loss: float = 0.001, confidence: float = 0.95, *,
     path: str | Path | None = None, band: float | None = None, small: Any = None, seed: int = 0, text: str | None = None,
-    selected: Any = None, recall: float | None = None, precision: float | None = None,
+    selected: Any = None, recall: float | None = None, precision: float | None = None, query: Any = None,
 ) -> Fitted:  # fmt: skip
     """Fits the certified cascade of `pipeline` for rows like `data`.
 
@@ -58,7 +51,8 @@ def fit(
     net share of rows that may be wrong because of the cascade. For regressors it is the share of rows whose absolute error may
     grow by more than `band`, in the label's unit. The default of `band` is the smallest with which a cascade saves time, if it is
     below the pipeline's mean absolute error.
-    `small`: an unfitted small pipeline to use. `path`: a directory to write.
+    `small`: an unfitted small pipeline to use. `path`: a directory to write. `query`: a DataFrame of Spark with these columns. It
+    is then scored by the full model and by the cascade, four times each, and the certificate states the times.
 
     Without labels the pipeline must be fitted, and the promise is agreement with it. The share of rows whose answer changes (for
     regressors by more than `band`) is then less than `accuracy_loss`. The default of `band` is at most half the standard
@@ -102,7 +96,18 @@ def fit(
         classes = _classes(pipeline, kind, selected, labels)
         promise = SelectionPromise(classes, *_targets(recall, precision), float(confidence))
     made = fitting.fit(pipeline, rows, labels, promise, timed, small, seed)
+    made = made if query is None else _timed(made, query, rows, text)
     return made if to is None else dataclasses.replace(made, certificate=store.save(made, to))
+
+
+def _timed(made: Fitted, query: Any, rows: Any, text: str | None) -> Fitted:
+    # it loads the compiler, and only this function needs Spark
+    from sparkweld.api.cascade_queries import timed
+
+    names = list(rows.columns) if isinstance(rows, pd.DataFrame) else [text or rows.name]
+    if names == [None]:
+        raise UserError("query= needs the name of the column of strings: pass text=, or a Series with a name")
+    return timed(made, query, names)
 
 
 def _black_box(function: Any, rows: Any) -> tuple[BlackBox, Any, np.ndarray]:
@@ -206,33 +211,6 @@ def certificate(path: str | Path) -> CascadeCertificate:
     return store.read_certificate(store.directory(path), CascadeCertificate)
 
 
-def measure(estimators: Sequence[Any], data: Any) -> list[float]:
-    """Returns the nanoseconds a row of each estimator's kernel, over a sample of the rows.
-
-    An estimator that does not compile costs infinity; the first one is refused then (SW946).
-    """
-    # it loads the compiler, which only this function needs
-    from sparkweld.api.model_kernels import model_kernel
-
-    sample = data.iloc[:_TIMED_ROWS]
-    sample = pd.concat([sample] * -(-_TIMED_ROWS // max(len(sample), 1)), ignore_index=True).iloc[:_TIMED_ROWS]
-    kernels: list[Any] = [model_kernel(estimators[0], sample)]
-    for estimator in estimators[1:]:
-        try:
-            kernels.append(model_kernel(estimator, sample))
-        except Refusal:
-            kernels.append(None)
-    times = iter(nanoseconds([kernel.run for kernel in kernels if kernel is not None], len(sample)))
-    return [math.inf if kernel is None else next(times) for kernel in kernels]
-
-
-def measure_in_python(estimators: Sequence[Any], data: Any) -> list[float]:
-    """Returns the nanoseconds a row of each estimator in Python, by the clock: a black box may wait, or use other threads."""
-    sample = data.iloc[:_TIMED_IN_PYTHON]
-    runs = [functools.partial(estimator.predict, sample) for estimator in estimators]
-    return nanoseconds(runs, len(sample), repeats=3, clock=time.perf_counter)
-
-
 def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]:
     if hasattr(data, "toPandas"):
         data = data.toPandas()
@@ -247,13 +225,6 @@ def _rows_and_labels(data: Any, label: Any, text: str | None) -> tuple[Any, Any]
     if isinstance(data, pd.DataFrame) and not len(data.columns):
         raise UserError("data has only the label column")
     return data.reset_index(drop=True), None if label is None else np.asarray(label)
-
-
-def text_column(data: Any, text: Any) -> pd.Series:
-    """Returns the column of that name. Raises UserError without one."""
-    if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
-        raise UserError(f"data has no column {text!r} of strings")
-    return data[text]
 
 
 def _is_within(value: Any, low: float, high: float) -> bool:

@@ -23,6 +23,7 @@ from sparkweld.cascades.black_box import BlackBox, digest_of, is_function, known
 from sparkweld.cascades.cascade import Cascade, doubts
 from sparkweld.cascades.certificate import CascadeCertificate
 from sparkweld.cascades.drift import Drift
+from sparkweld.cascades.fingerprint import fingerprint
 from sparkweld.errors import RefusalWarning, UserError
 from sparkweld.reasons import refusal
 from udf_compiler.function.options import ATTRIBUTE
@@ -79,15 +80,19 @@ def decorator(cascade: Cascade, told: CascadeCertificate, path: Path) -> Callabl
         if digest_of(function) != box.digest:
             why = f"it was fitted for {box.name}, and the code of {name_of(function)} is another; fit it again"
             raise refusal("SW950", what=told.WHAT, path=path, why=why)
-        made = _in_front(First(cascade, told.digests[told.MODELS]), function)
+        made = in_front(cascade, function, told.digests[told.MODELS])
         setattr(made, ATTRIBUTE, {**getattr(function, ATTRIBUTE, {}), "cascade": str(path)})  # what `explain` reports
         return made
 
     return decorate
 
 
-def _in_front(first: First, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function behind the cascade, with the signature and the annotations that PySpark reads."""
+def in_front(cascade: Cascade, function: Callable[..., Any], key: str = "") -> Callable[..., Any]:
+    """Returns the function behind the cascade, with the signature and the annotations that PySpark reads.
+
+    `key`: a digest of the cascade's models, which processes keep by it.
+    """
+    first = First(cascade, key or fingerprint((cascade.small, cascade.judge)))
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)

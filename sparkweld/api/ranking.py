@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sparkweld.api.cascade import measure, text_column
+from sparkweld.api.measuring import measure
 from sparkweld.cascades import ranking, store
 from sparkweld.cascades.candidates import is_fitted
 from sparkweld.cascades.certificate import RankCertificate
-from sparkweld.cascades.features import read_columns
+from sparkweld.cascades.features import read_columns, text_column
 from sparkweld.cascades.fingerprint import fingerprint
 from sparkweld.cascades.fitting import asking
 from sparkweld.cascades.ranking import Ranking, RankPromise

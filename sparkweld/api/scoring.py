@@ -20,6 +20,7 @@ from sparkweld.api.saved_models import is_xgboost_booster, load_model, of_booste
 from sparkweld.api.scoring_ml import score_ml
 from sparkweld.cascades import cascade as cascade_module
 from sparkweld.cascades import store
+from sparkweld.cascades.cascade import Cascade
 from sparkweld.cascades.fingerprint import fingerprint
 from sparkweld.errors import Refusal, RefusalWarning, UserError
 from sparkweld.reasons import refusal
@@ -49,8 +50,8 @@ def score(
     `proba`: True returns probabilities, of the second class where there are two, else a column ``output_<class>`` for each
     class; a label returns that class's alone. Type of the result: the dtype that the model predicts; NaN becomes NULL.
 
-    `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model. The answers are then those of the cascade, within
-    its certificate. Where it cannot be used, a RefusalWarning states the reason and the model scores every row.
+    `cascade`: the directory that `sparkweld.cascade.fit` wrote for this model, or the cascade, which then answers within its
+    certificate. Where it cannot be used, a RefusalWarning states the reason and the model scores every row.
 
     `top_k`: returns only this many rows, those with the largest predictions, NULL last. Equal predictions are ordered by the
     other columns, ascending, in the order of the table. `approximate`: the directory that `sparkweld.ranking.fit` wrote for this
@@ -128,12 +129,19 @@ def first_rows(scored: DataFrame, others: Sequence[str], top_k: int) -> DataFram
     return scored.orderBy(F.desc_nulls_last(quoted(made[0])), *ties).limit(top_k)
 
 
-def cascade_of(model: Any, path: str | os.PathLike[str]) -> Any:
-    """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used."""
+def cascade_of(model: Any, path: str | os.PathLike[str] | Cascade) -> Any:
+    """Loads the cascade of a directory for its own model; None, after a RefusalWarning, when it cannot be used.
+
+    In the place of the directory, it accepts the cascade itself.
+    """
     try:
-        made, certificate = store.load(store.directory(path))
-        if certificate.model != fingerprint(model):
-            raise refusal("SW952", what="cascade", path=path, model=type(model).__name__)
+        if isinstance(path, Cascade):
+            made, of, place = path, fingerprint(path.full), "cascade="
+        else:
+            made, certificate = store.load(store.directory(path))
+            of, place = certificate.model, str(path)
+        if of != fingerprint(model):
+            raise refusal("SW952", what="cascade", path=place, model=type(model).__name__)
     except Refusal as refused:
         warnings.warn(f"the full model scores every row: {refused}", RefusalWarning, stacklevel=3)
         return None

@@ -86,12 +86,12 @@ class Certificate:
         """Returns what the promise counts, in words."""
         return "distinct rows" if self.repeated else "rows"
 
-    def _costs(self, what: str, cost: float) -> str:
+    def _costs(self, what: str, cost: float, more: str = f"; {_OF_QUERY}") -> str:
         """Returns the line of the kernels' costs, of which `cost` is that of both models together."""
         where = "Python" if self.black_box else "kernels"
         return (
             f"cost per row in {where}: small {self.small_cost:.0f} ns, full {self.full_cost:.0f} ns,"
-            f" {what} {cost:.0f} ns ({self.full_cost / max(cost, 1e-9):.2f}x; {_OF_QUERY})"
+            f" {what} {cost:.0f} ns ({self.full_cost / max(cost, 1e-9):.2f}x{more})"
         )
 
     def _promise(self) -> list[str]:
@@ -131,6 +131,8 @@ class CascadeCertificate(Certificate):
     The promise holds with `confidence`, over the draw of the held-out rows. `band`: by how much answers of regressors may differ.
     `unsure`: the share of held-out rows that went to the full model. `importance`: the loss of the full model's score when a
     group is shuffled; the score is the accuracy or minus the mean absolute error. `group_cost`: nanoseconds per row of a group.
+    `query_full_cost` and `query_cost`: nanoseconds per row of a query of `query_rows` rows, by the full model and by the cascade;
+    0 where none was timed.
     """
 
     WHAT, FILE, MODELS = "cascade", CASCADE_FILE, "cascade.pkl"
@@ -144,6 +146,9 @@ class CascadeCertificate(Certificate):
     group_cost: Mapping[str, float]
     split_rows: Mapping[str, int]
     calibration: Calibration
+    query_rows: int = 0
+    query_full_cost: float = 0.0
+    query_cost: float = 0.0
 
     @classmethod
     def of(cls: type[_Made], record: Mapping[str, Any]) -> _Made:
@@ -170,7 +175,16 @@ class CascadeCertificate(Certificate):
         return [
             *([f"loss when shuffled, and cost per row: {'; '.join(parts)}{more}"] if most else []),
             f"threshold {self.threshold:.6g}; {self.unsure:.2%} of rows are deferred to the full model",
-            self._costs("cascade", self.cascade_cost),
+            *self._all_costs(),
+        ]
+
+    def _all_costs(self) -> list[str]:
+        if not self.query_rows:
+            return [self._costs("cascade", self.cascade_cost)]
+        return [
+            self._costs("cascade", self.cascade_cost, ""),
+            f"time per row of a query of {self.query_rows:,} rows: full model {self.query_full_cost:.0f} ns, cascade"
+            f" {self.query_cost:.0f} ns ({self.query_full_cost / max(self.query_cost, 1e-9):.2f}x)",
         ]
 
 

@@ -90,6 +90,13 @@ def feature_groups(pipeline: Any, data: Any) -> FeatureGroups:
     return FeatureGroups(steps, names)
 
 
+def text_column(data: Any, text: Any) -> pd.Series:
+    """Returns the column of that name. Raises UserError without one."""
+    if not isinstance(data, pd.DataFrame) or not isinstance(text, str) or text not in data.columns:
+        raise UserError(f"data has no column {text!r} of strings")
+    return data[text]
+
+
 def read_columns(pipeline: Any, data: Any) -> Any:
     """Returns the columns that a pipeline reads, in its order if it is fitted; all where it does not state any, and a Series.
 

@@ -186,9 +186,10 @@ LATE = {
     ),
     "sparkweld/api/asking.py": (("sparkweld.kernels", "udf_compiler"), "the compiler loads only where a decorator first uses it"),
     "sparkweld/api/cascade.py": (
-        ("sparkweld.api.cascade_advice", "sparkweld.api.cascade_functions", "sparkweld.api.model_kernels"),
-        "the compiler loads only where it measures, or where a cascade is applied",
+        ("sparkweld.api.cascade_advice", "sparkweld.api.cascade_functions", "sparkweld.api.cascade_queries"),
+        "the compiler loads only where a query is examined or timed, or where a cascade is applied",
     ),
+    "sparkweld/api/measuring.py": (("sparkweld.api.model_kernels",), "the compiler loads only where it measures"),
     "sparkweld/api/saved_models.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
     "sparkweld/api/scoring_ml.py": (("pyspark.ml",), "pyspark.ml loads slowly, and only its own models need it"),
     "sparkweld/api/session.py": (("pyspark", "sparkweld.bridge"), "`configure` takes a builder of any client; " + _PY4J),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import sparkweld
 from sparkweld.annotations import row_local
 from sparkweld.cascades.black_box import BlackBox
 from sparkweld.cascades.cascade import Cascade
+from sparkweld.errors import UserError
 from tests.helpers.differential import check
 from tests.helpers.lines import WORKER_PIPELINES
 
@@ -89,3 +91,22 @@ def test_the_plan_states_that_the_function_runs_in_python(spark, parquet, folder
     query = lambda: table.select(function(F.col("text")))  # noqa: E731
     check(spark, query, refused="SW960")
     assert "Black box behind a cascade: intent runs in Python for the rows" in sparkweld.explain(query())
+
+
+def test_the_certificate_states_the_times_of_a_query(spark, parquet, folder, monkeypatch):
+    cost = {BlackBox: 1e6, Cascade: 3e5}
+    monkeypatch.setattr(sparkweld.cascade, "measure_in_python", lambda models, data: [cost.get(type(m), 1e4) for m in models])
+    small = make_pipeline(CountVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000, C=10))
+    table = parquet({"id": np.arange(900), "text": sentences(3, 900).tolist()}, name="timed")
+    fit = partial(sparkweld.cascade.fit, intent, small=small, accuracy_loss=0.02)
+    told = fit(sentences(0, 8000).rename("text"), query=table).certificate
+    assert told.query_rows == 900 and min(told.query_full_cost, told.query_cost) > 0
+    lines = told.lines()
+    assert not any("so it gains less" in line for line in lines)
+    assert lines[-1].startswith("time per row of a query of 900 rows: full model ") and lines[-1].endswith("x)")
+    with pytest.raises(UserError, match="name of the column of strings"):
+        fit(sentences(0, 8000), query=table)
+    with pytest.raises(UserError, match="query has no column 'words': id, text"):
+        fit(sentences(0, 8000).rename("words"), query=table)
+    with pytest.raises(UserError, match="pass a DataFrame of Spark"):
+        fit(sentences(0, 8000).rename("text"), query=table.toPandas())

@@ -345,10 +345,12 @@ def given(tmp_path):
 
 def test_the_job_makes_one(spark, given, tmp_path, capsys):
     model, given = given
-    run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02"]))
-    assert "certified: loses less than 2.0000% of rows" in capsys.readouterr().out
+    run_job(spark, arguments([*given, "--output", str(tmp_path / "made"), "--accuracy-loss", "0.02", "--query"]))
+    printed = capsys.readouterr().out
+    assert "certified: loses less than 2.0000% of rows" in printed and "time per row of a query of " in printed
     told = store.read_certificate(tmp_path / "made", CascadeCertificate)
     assert told.model == fingerprint(model)
+    assert told.query_rows >= told.rows and told.query_full_cost > 0 and told.query_cost > 0
 
 
 @pytest.mark.nightly(
